@@ -1,0 +1,2 @@
+//! Bridge Telemetry.
+fn main() {}
