@@ -1,0 +1,129 @@
+//! The traits of an aggregate function. Built-in functions and plugins implement the same ones.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::extension::{PluginFailure, SavedState};
+use crate::time::Timestamp;
+
+/// Consecutive samples of one group. Unless the function's [`Aggregation::needs_timestamps`], times may be empty.
+#[derive(Clone, Copy, Debug)]
+pub struct SampleRun<'a> {
+    /// The group they belong to; a new number opens a group, numbers are dense from 0.
+    pub group: u32,
+    /// Nanoseconds since the epoch, one per value, or empty.
+    pub timestamps: &'a [i64],
+    /// The values.
+    pub values: &'a [f64],
+}
+
+/// What is known of a block of samples of one series without looking at them. `count` is never 0.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SeriesDigest {
+    /// Numeric samples.
+    pub count: u64,
+    /// Their sum.
+    pub sum: f64,
+    /// The least value.
+    pub min: f64,
+    /// The greatest value.
+    pub max: f64,
+    /// The first value by time, then by arrival.
+    pub first: f64,
+    /// The last value by time, then by arrival.
+    pub last: f64,
+    /// When the first value was measured.
+    pub first_time: Timestamp,
+    /// When the last value was measured.
+    pub last_time: Timestamp,
+}
+
+/// The result of an aggregation over one group.
+#[derive(Clone, Debug, PartialEq)]
+pub enum AggregateValue {
+    /// Nothing to say: no numeric sample.
+    None,
+    /// A number; finite.
+    Number(f64),
+    /// Any JSON; from plugins.
+    Json(Value),
+}
+
+/// Why an aggregation cannot be used or did not finish.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AggregationError {
+    /// No aggregation has this name, or it does not take these parameters.
+    #[error("Unsupported aggregation method: {name}{}", reason.as_deref().map(|r| format!(" ({r})")).unwrap_or_default())]
+    Unsupported {
+        /// The name, as asked.
+        name: String,
+        /// What is wrong with the parameters, if the name is known.
+        reason: Option<String>,
+    },
+    /// A saved state is not one of this function's.
+    #[error("a saved state of {name} cannot be read: {reason}")]
+    SavedState {
+        /// The function.
+        name: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A plugin failed.
+    #[error(transparent)]
+    Plugin(#[from] PluginFailure),
+}
+
+/// An aggregate function with its parameters bound.
+pub trait Aggregation: Send + Sync {
+    /// The name as it is shown in answers, in upper case for built-in functions.
+    fn name(&self) -> &str;
+    /// Whether partial states can be merged, in any order: work may then be split.
+    fn mergeable(&self) -> bool;
+    /// Whether the result depends on times; samples then come in time order within a group, with their times.
+    fn needs_timestamps(&self) -> bool;
+    /// Whether [`Accumulator::update_digest`] can stand for the samples themselves.
+    fn accepts_digests(&self) -> bool {
+        false
+    }
+    /// Whether each series is a group of its own and the groups' results are added up, as RATE needs it.
+    fn sums_over_series(&self) -> bool {
+        false
+    }
+    /// Whether text samples count (COUNT alone).
+    fn counts_text(&self) -> bool {
+        false
+    }
+    /// An empty accumulator.
+    fn accumulator(&self) -> Result<Box<dyn Accumulator>, AggregationError>;
+}
+
+/// Running states of one aggregate function for many groups, numbered densely from 0.
+pub trait Accumulator: Send {
+    /// Adds samples. Unless mergeable, a group sees its samples in time order in one accumulator.
+    fn update(&mut self, runs: &[SampleRun<'_>]) -> Result<(), AggregationError>;
+    /// Adds a block that is known by its digest alone; only called where [`Aggregation::accepts_digests`].
+    fn update_digest(&mut self, group: u32, digest: &SeriesDigest) -> Result<(), AggregationError> {
+        let _ = (group, digest);
+        Err(AggregationError::Unsupported { name: "digest".to_owned(), reason: None })
+    }
+    /// Merges saved groups into this accumulator: saved group `i` into group `group_map[i]`.
+    fn merge(&mut self, saved: &SavedState, group_map: &[u32]) -> Result<(), AggregationError>;
+    /// All groups' states.
+    fn save(&mut self) -> Result<SavedState, AggregationError>;
+    /// One value per group, in order; leaves the states as they are.
+    fn evaluate(&mut self) -> Result<Vec<AggregateValue>, AggregationError>;
+}
+
+/// Finds aggregate functions by name: the built-in ones, and each loaded plugin's.
+pub trait AggregationSource: Send + Sync {
+    /// The supported names, for error messages and listings.
+    fn names(&self) -> Vec<String>;
+    /// The function with its parameters bound; `None` when the name is not known here. Names compare in any case.
+    fn find(
+        &self,
+        name: &str,
+        parameters: &Map<String, Value>,
+    ) -> Option<Result<Arc<dyn Aggregation>, AggregationError>>;
+}

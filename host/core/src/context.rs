@@ -1,0 +1,143 @@
+//! A metric's context in canonical form: the identity of a series beside its name.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+/// Key-values on a metric (elsewhere called labels), as compact JSON with keys sorted at every depth.
+/// Two contexts with the same keys and values are the same series. Cloning shares the text.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Context(Arc<str>);
+
+impl Context {
+    /// Parses a JSON object and sorts its keys.
+    pub fn parse(text: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str::<Map<String, Value>>(text).map(Self::from)
+    }
+
+    /// Text that this program itself wrote as a canonical context, such as a stored row whose checksum was verified.
+    pub fn from_trusted(text: &str) -> Result<Self, crate::json::NotAnObject> {
+        if text.starts_with('{') && text.ends_with('}') {
+            Ok(Self(text.into()))
+        } else {
+            Err(crate::json::NotAnObject)
+        }
+    }
+
+    /// A context of string labels.
+    pub fn from_labels<'a>(labels: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        labels
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), Value::String(value.to_owned())))
+            .collect::<Map<_, _>>()
+            .into()
+    }
+
+    /// The canonical text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The parsed object.
+    pub fn to_map(&self) -> Map<String, Value> {
+        serde_json::from_str(&self.0).unwrap_or_default()
+    }
+
+    /// Top-level keys with the text that filters and group_by compare: strings bare, others as compact JSON.
+    pub fn labels(&self) -> Vec<(String, String)> {
+        self.to_map().into_iter().map(|(key, value)| (key, label_text(value))).collect()
+    }
+
+    /// The text of one top-level key.
+    pub fn label(&self, key: &str) -> Option<String> {
+        self.to_map().remove(key).map(label_text)
+    }
+
+    /// Whether the context has no keys.
+    pub fn is_empty(&self) -> bool {
+        self.0.len() <= 2
+    }
+}
+
+fn label_text(value: Value) -> String {
+    match value {
+        Value::String(text) => text,
+        other => other.to_string(),
+    }
+}
+
+fn sort_keys(value: &mut Value) {
+    match value {
+        Value::Object(map) => sort_map(map),
+        Value::Array(values) => values.iter_mut().for_each(sort_keys),
+        _ => {}
+    }
+}
+
+fn sort_map(map: &mut Map<String, Value>) {
+    map.values_mut().for_each(sort_keys);
+    map.sort_keys();
+}
+
+impl Default for Context {
+    fn default() -> Self {
+        Self("{}".into())
+    }
+}
+
+impl From<Map<String, Value>> for Context {
+    fn from(mut map: Map<String, Value>) -> Self {
+        sort_map(&mut map);
+        Self(serde_json::to_string(&map).unwrap_or_else(|_| "{}".to_owned()).into())
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Serialize for Context {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serde_json::from_str::<&RawValue>(&self.0).map_err(serde::ser::Error::custom)?.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Context {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Map::<String, Value>::deserialize(deserializer).map(Self::from)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identity_ignores_key_order_at_every_depth() {
+        let one = Context::parse(r#"{"b":{"y":1,"x":2},"a":"t"}"#).unwrap();
+        let two = Context::parse(r#"{"a":"t","b":{"x":2,"y":1}}"#).unwrap();
+        assert_eq!(one, two);
+        assert_eq!(one.as_str(), r#"{"a":"t","b":{"x":2,"y":1}}"#);
+    }
+
+    #[test]
+    fn labels_compare_as_text() {
+        let context = Context::parse(r#"{"s":"x","n":1,"f":1.0,"o":{"k":true}}"#).unwrap();
+        assert_eq!(context.label("s").unwrap(), "x");
+        assert_eq!(context.label("n").unwrap(), "1");
+        assert_eq!(context.label("f").unwrap(), "1.0");
+        assert_eq!(context.label("o").unwrap(), r#"{"k":true}"#);
+        assert_eq!(context.label("absent"), None);
+    }
+}
