@@ -44,3 +44,106 @@ pub const MAX_QUERY_GROUPS: usize = 100_000;
 pub const MAX_QUERY_FILTERS: usize = 32;
 /// Compiled size of one regular expression of a query in bytes.
 pub const MAX_REGEX_BYTES: usize = 1 << 20;
+
+/// Largest component in bytes: a Python plugin has 18 MB.
+pub const MAX_COMPONENT_BYTES: u64 = 64 << 20;
+/// Largest single function of a component in bytes: the compiler's time and memory grow faster than the size. The
+/// interpreter loops of CPython and QuickJS stay below a quarter of it.
+pub const MAX_FUNCTION_BYTES: usize = 1 << 20;
+/// Most functions of a component over all its modules: CPython has some 20,000.
+pub const MAX_COMPONENT_FUNCTIONS: u64 = 200_000;
+/// Most core modules of a component: a Python plugin has about thirty.
+pub const MAX_COMPONENT_MODULES: u32 = 128;
+/// Core instances, memories and tables of one plugin instance at most; each costs address space and host memory.
+pub const MAX_CORE_INSTANCES: usize = 256;
+/// Elements of all tables of one plugin instance at most, 8 bytes each: CPython has some 10,000.
+pub const MAX_TABLE_ELEMENTS: usize = 200_000;
+/// Handles alive at once in one plugin instance: accumulators and streams, a few in practice.
+pub const MAX_PLUGIN_HANDLES: usize = 1_024;
+/// Bytes of native stack that WebAssembly code may use; a quarter of a Rust thread's stack, so that host calls fit above it.
+pub const MAX_WASM_STACK_BYTES: usize = 512 << 10;
+/// How often deadlines are looked at: fine enough for deadlines of tenths of seconds, 200 wake-ups a second.
+pub const EPOCH_TICK: Duration = Duration::from_millis(5);
+
+/// Time for a plugin's `describe`, `init` and `snapshot`: interpreters start slowly.
+pub const PLUGIN_INIT_DEADLINE: Duration = Duration::from_secs(5);
+/// Default of a plugin's time for one call: far above the microseconds a call takes, short enough for a waiting recorder.
+pub const PLUGIN_CALL_DEADLINE: Duration = Duration::from_millis(500);
+/// Default of a plugin's memory per instance: an interpreter fits.
+pub const PLUGIN_MEMORY_BYTES: u64 = 64 << 20;
+/// Default of what one call may answer in bytes: a batch of rewritten events fits.
+pub const PLUGIN_OUTPUT_BYTES: u64 = 16 << 20;
+/// Default of the log lines a plugin may write in a second, over time.
+pub const PLUGIN_LOG_LINES_PER_SECOND: u32 = 20;
+/// Log lines a plugin may write at once, in seconds of its allowance.
+pub const PLUGIN_LOG_BURST_SECONDS: u32 = 5;
+/// Default of how long a call waits for a free instance of a plugin.
+pub const PLUGIN_WAIT: Duration = Duration::from_secs(1);
+/// Most bytes of one line of a plugin's log, and of its fields.
+pub const MAX_PLUGIN_LOG_BYTES: usize = 4 << 10;
+/// Most counters of one plugin: they are kept for ever and shown in health.
+pub const MAX_PLUGIN_COUNTERS: usize = 256;
+/// Most bytes of the messages that a plugin answers: errors, issues, summaries, references.
+pub const MAX_PLUGIN_MESSAGE_BYTES: usize = 1 << 10;
+/// Most bytes of a configuration schema, and of a plugin's description of itself.
+pub const MAX_PLUGIN_SCHEMA_BYTES: usize = 256 << 10;
+/// Most patterns of each list of a subscription.
+pub const MAX_SUBSCRIPTION_PATTERNS: usize = 1_024;
+/// Shortest tick of a monitor: every tick stands in the durable log.
+pub const MIN_TICK: Duration = Duration::from_millis(100);
+/// Most aggregate functions of one plugin.
+pub const MAX_PLUGIN_AGGREGATES: usize = 64;
+/// Samples that cross to an aggregation plugin in one call: enough to hide the call, 1 MiB with their times.
+pub const MAX_SAMPLES_PER_CALL: usize = 65_536;
+/// Most signals of one call of a monitor.
+pub const MAX_SIGNALS_PER_CALL: usize = 10_000;
+/// Most labels of one signal.
+pub const MAX_SIGNAL_LABELS: usize = 64;
+/// Most receivers that one outcome of a sink names.
+pub const MAX_FORWARD_RECEIVERS: usize = 32;
+/// Largest key of a plugin's key-value space in bytes.
+pub const MAX_PLUGIN_KEY_BYTES: usize = 512;
+/// Largest value of a plugin's key-value space in bytes.
+pub const MAX_PLUGIN_VALUE_BYTES: usize = 1 << 20;
+/// Most bytes that a monitor may write between two checkpoints; they are committed in one write.
+pub const MAX_BUFFERED_WRITE_BYTES: usize = 16 << 20;
+/// Most calls to key-value, query and HTTP together within one call of a plugin: their time does not count against its own.
+pub const MAX_PORT_CALLS: u32 = 10_000;
+/// Largest request of a plugin's query, as JSON in bytes.
+pub const MAX_PLUGIN_QUERY_BYTES: usize = 64 << 10;
+/// Largest answer to a plugin's query, as JSON in bytes.
+pub const MAX_PLUGIN_QUERY_ANSWER_BYTES: usize = 4 << 20;
+/// Random bytes of one request of a plugin.
+pub const MAX_PLUGIN_RANDOM_BYTES: u64 = 64 << 10;
+
+/// Failures of a plugin within [`PLUGIN_FAILURE_WINDOW`] that bring it into quarantine.
+pub const PLUGIN_FAILURES_TO_QUARANTINE: u32 = 5;
+/// The window in which a plugin's failures are counted.
+pub const PLUGIN_FAILURE_WINDOW: Duration = Duration::from_secs(60);
+/// Restarts that a plugin has until it was healthy for [`PLUGIN_HEALTHY_AFTER`]: catches one that fails slowly for ever.
+pub const PLUGIN_RESTART_BUDGET: u32 = 20;
+/// Time without a failure after which a plugin counts as healthy again.
+pub const PLUGIN_HEALTHY_AFTER: Duration = Duration::from_secs(60);
+/// The wait before the second restart in a row; doubles with each further one. The first restart does not wait.
+pub const PLUGIN_RESTART_BACKOFF: Duration = Duration::from_millis(100);
+/// The longest wait before a restart.
+pub const MAX_PLUGIN_RESTART_BACKOFF: Duration = Duration::from_secs(10);
+/// The first quarantine; doubles with each further one.
+pub const PLUGIN_QUARANTINE: Duration = Duration::from_secs(30);
+/// The longest quarantine.
+pub const MAX_PLUGIN_QUARANTINE: Duration = Duration::from_secs(600);
+
+/// Largest body of a plugin's HTTP request in bytes.
+pub const MAX_HTTP_REQUEST_BYTES: usize = 1 << 20;
+/// Largest body of an answer to a plugin's HTTP request in bytes.
+pub const MAX_HTTP_RESPONSE_BYTES: usize = 1 << 20;
+/// Most header lines of a plugin's HTTP request.
+pub const MAX_HTTP_HEADERS: usize = 64;
+/// Longest time of one HTTP exchange of a plugin.
+pub const MAX_HTTP_TIME: Duration = Duration::from_secs(30);
+/// HTTP requests within one call of a plugin.
+pub const MAX_HTTP_REQUESTS_PER_CALL: u32 = 256;
+/// Most origins of one grant.
+pub const MAX_GRANTED_ORIGINS: usize = 64;
+/// Entries of the cache of compiled code; the oldest go first.
+pub const MAX_CACHED_COMPONENTS: usize = 64;
