@@ -98,12 +98,37 @@ impl AdmissionError {
     }
 }
 
+/// A draft that was not admitted, given back so that it can be shown to the caller.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RefusedEvent {
+    /// The draft as it came.
+    pub draft: EventDraft,
+    /// Why it was refused.
+    pub error: AdmissionError,
+}
+
 /// Gives an event its id and time and checks its shape.
 pub fn admit_event(
     draft: EventDraft,
     times: &AcceptedTimes,
     ids: &EventIdGenerator,
-) -> Result<AdmittedEvent, AdmissionError> {
+) -> Result<AdmittedEvent, Box<RefusedEvent>> {
+    let timestamp = match check_event(&draft, times) {
+        Ok(timestamp) => timestamp,
+        Err(error) => return Err(Box::new(RefusedEvent { draft, error })),
+    };
+    let id = draft.event_id.map_or_else(|| ids.next(timestamp), RecordId::Given);
+    Ok(AdmittedEvent {
+        id,
+        timestamp,
+        event_type: draft.event_type.into(),
+        source: draft.source.into(),
+        data: draft.data,
+        extra: draft.extra,
+    })
+}
+
+fn check_event(draft: &EventDraft, times: &AcceptedTimes) -> Result<Timestamp, AdmissionError> {
     let mut issues = Vec::new();
     check_name("event_type", &draft.event_type, &mut issues);
     check_name("source", &draft.source, &mut issues);
@@ -115,16 +140,7 @@ pub fn admit_event(
     }
     let size = draft.data.as_str().len() + draft.extra.as_str().len();
     check_size("the event's JSON in bytes", size, limits::MAX_PAYLOAD_BYTES)?;
-    let timestamp = times.choose(draft.timestamp)?;
-    let id = draft.event_id.map_or_else(|| ids.next(timestamp), RecordId::Given);
-    Ok(AdmittedEvent {
-        id,
-        timestamp,
-        event_type: draft.event_type.into(),
-        source: draft.source.into(),
-        data: draft.data,
-        extra: draft.extra,
-    })
+    times.choose(draft.timestamp)
 }
 
 /// Gives a sample its time and checks its shape.
@@ -202,7 +218,7 @@ mod tests {
 
     fn check_event(draft: EventDraft, expect: Expect) {
         let ids = EventIdGenerator::new(1, 1);
-        let answer = match admit_event(draft, &times(), &ids) {
+        let answer = match admit_event(draft, &times(), &ids).map_err(|refused| refused.error) {
             Ok(event) => format!("{} at {}", event.event_type(), event.timestamp()),
             Err(error @ AdmissionError::Shape { .. }) => format!("{} {error:?}", error.code()),
             Err(error) => format!("{} {error}", error.code()),

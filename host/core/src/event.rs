@@ -45,6 +45,24 @@ impl EventDraft {
         self
     }
 
+    /// The draft as the contract shows it; fields that were not given are left out.
+    pub fn to_json(&self) -> Value {
+        let mut object = serde_json::Map::new();
+        object.insert("event_type".to_owned(), self.event_type.as_str().into());
+        object.insert("source".to_owned(), self.source.as_str().into());
+        if let Some(id) = self.event_id {
+            object.insert("event_id".to_owned(), id.to_string().into());
+        }
+        if let Some(timestamp) = self.timestamp {
+            object.insert("timestamp".to_owned(), timestamp.to_string().into());
+        }
+        object.insert("data".to_owned(), Value::Object(self.data.to_map()));
+        for (key, value) in self.extra.to_map() {
+            object.entry(key).or_insert(value);
+        }
+        Value::Object(object)
+    }
+
     /// The same draft with the caller's id.
     pub fn with_id(mut self, event_id: Uuid) -> Self {
         self.event_id = Some(event_id);

@@ -70,9 +70,30 @@ pub enum AggregationError {
         /// What is wrong.
         reason: String,
     },
+    /// It would need more of something than it may have.
+    #[error("{name} needs more {what} than its limit of {limit}")]
+    Limit {
+        /// The function.
+        name: String,
+        /// What is limited, in the plural.
+        what: &'static str,
+        /// How many of it there may be.
+        limit: u64,
+    },
     /// A plugin failed.
     #[error(transparent)]
     Plugin(#[from] PluginFailure),
+}
+
+/// The order in which a function must see the samples of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SampleOrder {
+    /// None: samples and digests come as they are found.
+    Any,
+    /// Each series by time, then by arrival; one series of the group after the other.
+    Series,
+    /// All series of the group merged by time; samples of one instant by series, then by arrival.
+    Group,
 }
 
 /// An aggregate function with its parameters bound.
@@ -81,14 +102,29 @@ pub trait Aggregation: Send + Sync {
     fn name(&self) -> &str;
     /// Whether partial states can be merged, in any order: work may then be split.
     fn mergeable(&self) -> bool;
-    /// Whether the result depends on times; samples then come in time order within a group, with their times.
+    /// Whether the result depends on times; samples then come with their times, in the order of [`Self::order`].
     fn needs_timestamps(&self) -> bool;
+    /// The order of the samples within a group. By default a function that needs times or cannot be merged sees them
+    /// all in time order.
+    fn order(&self) -> SampleOrder {
+        if self.needs_timestamps() || !self.mergeable() { SampleOrder::Group } else { SampleOrder::Any }
+    }
     /// Whether [`Accumulator::update_digest`] can stand for the samples themselves.
     fn accepts_digests(&self) -> bool {
         false
     }
     /// Whether each series is a group of its own and the groups' results are added up, as RATE needs it.
     fn sums_over_series(&self) -> bool {
+        false
+    }
+    /// Whether the accumulator's value is a total that the caller divides by the seconds that it covers: the answered range,
+    /// or the step for one of its buckets. So the states know nothing of ranges (RATE alone).
+    fn per_second(&self) -> bool {
+        false
+    }
+    /// Whether a bucket of a stepped query also sees, as its first sample, the series' last one before the bucket: what
+    /// happened between the two then belongs to the later bucket. It is not counted as the bucket's (RATE alone).
+    fn continues_over_buckets(&self) -> bool {
         false
     }
     /// Whether text samples count (COUNT alone).
@@ -101,7 +137,8 @@ pub trait Aggregation: Send + Sync {
 
 /// Running states of one aggregate function for many groups, numbered densely from 0.
 pub trait Accumulator: Send {
-    /// Adds samples. Unless mergeable, a group sees its samples in time order in one accumulator.
+    /// Adds samples, in the order of [`Aggregation::order`]. Unless mergeable, a group sees all its samples in one
+    /// accumulator.
     fn update(&mut self, runs: &[SampleRun<'_>]) -> Result<(), AggregationError>;
     /// Adds a block that is known by its digest alone; only called where [`Aggregation::accepts_digests`].
     fn update_digest(&mut self, group: u32, digest: &SeriesDigest) -> Result<(), AggregationError> {

@@ -3,5 +3,6 @@
 mod function;
 
 pub use function::{
-    Accumulator, AggregateValue, Aggregation, AggregationError, AggregationSource, SampleRun, SeriesDigest,
+    Accumulator, AggregateValue, Aggregation, AggregationError, AggregationSource, SampleOrder, SampleRun,
+    SeriesDigest,
 };
