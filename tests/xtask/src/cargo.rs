@@ -40,6 +40,10 @@ impl<'w> Cargo<'w> {
 
     /// Runs the tests; `arguments` go to `cargo test`.
     pub(crate) fn test(&self, arguments: &[OsString]) -> Result<(), Failure> {
+        if !picks_packages(arguments) {
+            // Tests start the program, and `cargo test` alone does not make it.
+            self.build_binary("bridge-telemetry")?;
+        }
         let line = test_line(arguments);
         announce(&format!("running the tests: cargo {}", in_words(&line)));
         self.run(line)
@@ -73,14 +77,18 @@ fn describes_a_package(variable: &str) -> bool {
     PREFIXES.iter().any(|prefix| variable.starts_with(prefix)) || NAMES.contains(&variable)
 }
 
-/// `cargo test` over the workspace, unless the caller picks packages.
-fn test_line(arguments: &[OsString]) -> Vec<OsString> {
-    let picks = arguments
+/// Whether the caller of `test` names packages. What stands behind `--` is for the test binaries.
+fn picks_packages(arguments: &[OsString]) -> bool {
+    arguments
         .iter()
         .map_while(|argument| argument.to_str().filter(|text| *text != "--"))
-        .any(|text| text.starts_with("-p") || text == "--package" || text.starts_with("--package="));
+        .any(|text| text.starts_with("-p") || text == "--package" || text.starts_with("--package="))
+}
+
+/// `cargo test` over the workspace, unless the caller picks packages.
+fn test_line(arguments: &[OsString]) -> Vec<OsString> {
     let mut line: Vec<OsString> = vec!["test".into()];
-    if !picks {
+    if !picks_packages(arguments) {
         line.push("--workspace".into());
     }
     line.extend_from_slice(arguments);

@@ -1,0 +1,11 @@
+//! The end-to-end tests: one module per behaviour, against the real store, real components and real servers.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "tests: a failed expectation is a failed test"
+)]
+
+mod components;
