@@ -1,1 +1,21 @@
-//! Bridge Telemetry.
+//! The storage engine of Bridge Telemetry on RocksDB: the only crate that knows RocksDB.
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")
+)]
+
+mod catalogue;
+mod column;
+mod database;
+mod envelope;
+mod error;
+mod families;
+mod meta;
+mod options;
+mod reports;
+mod tuning;
+mod wire;
+
+pub use error::{Damage, EngineError, OpenError, StoreError};
+pub use families::Class;
+pub use options::{Durability, Location, SYNC_INTERVAL, StoreOptions};

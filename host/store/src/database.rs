@@ -1,0 +1,257 @@
+//! RocksDB as the rest of the crate sees it: families by name, reads, ordered rows, and commits.
+//!
+//! Invariant: after one failed commit or fsync no other commit is tried; what is durable would no longer be certain.
+
+use std::path::Path;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rocksdb::{
+    BoundColumnFamily, DBPinnableSlice, DBRawIteratorWithThreadMode, DBWithThreadMode, MultiThreaded,
+    ReadOptions, SnapshotWithThreadMode, WriteBatch, WriteOptions,
+};
+
+use crate::error::{EngineError, StoreError};
+use crate::families::FIXED;
+use crate::options::{Durability, StoreOptions};
+use crate::reports::Reports;
+use crate::tuning::Tuning;
+
+/// The RocksDB instance.
+pub(crate) type Rocks = DBWithThreadMode<MultiThreaded>;
+/// A column family in use; it stays readable until the last one is let go, even when it is dropped meanwhile.
+pub(crate) type Family<'a> = std::sync::Arc<BoundColumnFamily<'a>>;
+/// All families as of one moment.
+pub(crate) type Snapshot<'a> = SnapshotWithThreadMode<'a, Rocks>;
+
+/// What a commit must survive before it returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Promise {
+    /// As the store's options say: an acknowledged record.
+    Acknowledged,
+    /// The end of the process: what can be made again from acknowledged records.
+    Derived,
+}
+
+/// An open RocksDB.
+pub(crate) struct Database {
+    rocks: Rocks,
+    acknowledged: WriteOptions,
+    derived: WriteOptions,
+    poison: OnceLock<String>,
+    unsynced: AtomicBool,
+    reports: Reports,
+    // After `rocks`: its environment must outlive it.
+    tuning: Tuning,
+}
+
+impl Database {
+    /// Opens or creates the database at `path` with all its families.
+    /// Answers also the names of the families that are not among the fixed ones.
+    pub(crate) fn open(options: &StoreOptions, path: &Path) -> Result<(Self, Vec<String>), rocksdb::Error> {
+        let tuning = Tuning::new(options)?;
+        let general = tuning.general();
+        let exists = path.join("CURRENT").try_exists().unwrap_or(false);
+        let names = if exists { Rocks::list_cf(&general, path)? } else { vec!["default".to_owned()] };
+        let descriptors =
+            names.iter().map(|name| rocksdb::ColumnFamilyDescriptor::new(name, tuning.family(name)));
+        let rocks = Rocks::open_cf_descriptors(&general, path, descriptors)?;
+        for name in FIXED {
+            if rocks.cf_handle(name).is_none() {
+                rocks.create_cf(name, &tuning.family(name))?;
+            }
+        }
+        let partitions =
+            names.into_iter().filter(|name| name != "default" && !FIXED.contains(&name.as_str())).collect();
+        let mut acknowledged = WriteOptions::default();
+        acknowledged.set_sync(options.durability == Durability::Power);
+        let database = Self {
+            rocks,
+            acknowledged,
+            derived: WriteOptions::default(),
+            poison: OnceLock::new(),
+            unsynced: AtomicBool::new(true),
+            reports: Reports::default(),
+            tuning,
+        };
+        Ok((database, partitions))
+    }
+
+    /// RocksDB itself, for properties and file operations.
+    pub(crate) fn rocks(&self) -> &Rocks {
+        &self.rocks
+    }
+
+    /// What was noticed since opening.
+    pub(crate) fn reports(&self) -> &Reports {
+        &self.reports
+    }
+
+    /// The family with this name; `None` when there is none, or no longer.
+    pub(crate) fn find_family(&self, name: &str) -> Option<Family<'_>> {
+        self.rocks.cf_handle(name)
+    }
+
+    /// A family that is there as long as the store is.
+    pub(crate) fn family(&self, name: &'static str) -> Result<Family<'_>, StoreError> {
+        self.rocks.cf_handle(name).ok_or_else(|| {
+            StoreError::Damaged(crate::error::Damage::new("column family", format!("\"{name}\" is missing")))
+        })
+    }
+
+    /// Creates a family with the options of its kind.
+    pub(crate) fn create_family(&self, name: &str) -> Result<(), StoreError> {
+        self.check()?;
+        self.rocks.create_cf(name, &self.tuning.family(name)).map_err(|error| self.poisoned_by(error))
+    }
+
+    /// Drops a family; its files go when its last reader is done.
+    pub(crate) fn drop_family(&self, name: &str) -> Result<(), StoreError> {
+        self.check()?;
+        self.rocks.drop_cf(name).map_err(|error| self.poisoned_by(error))
+    }
+
+    /// The value of a key.
+    pub(crate) fn get(
+        &self,
+        family: &Family<'_>,
+        key: &[u8],
+    ) -> Result<Option<DBPinnableSlice<'_>>, StoreError> {
+        self.rocks.get_pinned_cf(family, key).map_err(StoreError::read("a row"))
+    }
+
+    /// The state of all families now.
+    pub(crate) fn snapshot(&self) -> Snapshot<'_> {
+        self.rocks.snapshot()
+    }
+
+    /// The rows of `family` whose keys lie in `lower..upper`.
+    pub(crate) fn rows(&self, family: &Family<'_>, lower: Vec<u8>, upper: Vec<u8>) -> Rows<'_> {
+        self.rows_with(family, lower, upper, ReadOptions::default())
+    }
+
+    /// The rows of `family` whose keys lie in `lower..upper`, as of `snapshot`, for reading many of them: they do not
+    /// push others out of the block cache.
+    pub(crate) fn rows_at<'a>(
+        &'a self,
+        snapshot: &'a Snapshot<'a>,
+        family: &Family<'_>,
+        lower: Vec<u8>,
+        upper: Vec<u8>,
+    ) -> Rows<'a> {
+        let mut options = ReadOptions::default();
+        options.set_snapshot(snapshot);
+        options.fill_cache(false);
+        self.rows_with(family, lower, upper, options)
+    }
+
+    fn rows_with(
+        &self,
+        family: &Family<'_>,
+        lower: Vec<u8>,
+        upper: Vec<u8>,
+        mut options: ReadOptions,
+    ) -> Rows<'_> {
+        options.set_iterate_lower_bound(lower);
+        options.set_iterate_upper_bound(upper);
+        Rows { inner: self.rocks.raw_iterator_cf_opt(family, options) }
+    }
+
+    /// Writes a batch as a whole, or nothing of it. A failure poisons the store.
+    pub(crate) fn commit(&self, batch: WriteBatch, promise: Promise) -> Result<(), StoreError> {
+        self.check()?;
+        let options = match promise {
+            Promise::Acknowledged => &self.acknowledged,
+            Promise::Derived => &self.derived,
+        };
+        self.rocks.write_opt(batch, options).map_err(|error| self.poisoned_by(error))?;
+        self.unsynced.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// Makes everything durable that was committed before the call. Cheap when there is nothing new.
+    pub(crate) fn sync(&self) -> Result<(), StoreError> {
+        self.check()?;
+        if self.unsynced.swap(false, Ordering::AcqRel) {
+            self.rocks.flush_wal(true).map_err(|error| self.poisoned_by(error))?;
+        }
+        Ok(())
+    }
+
+    /// Whether writes are refused until the store is reopened, and why.
+    pub(crate) fn poison(&self) -> Option<&str> {
+        self.poison.get().map(String::as_str)
+    }
+
+    /// Fails when the store is poisoned.
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
+        match self.poison.get() {
+            None => Ok(()),
+            Some(reason) => Err(StoreError::Poisoned { reason: reason.clone() }),
+        }
+    }
+
+    fn poisoned_by(&self, error: rocksdb::Error) -> StoreError {
+        if self.poison.set(error.to_string()).is_ok() {
+            tracing::error!(error = %error, "a write failed; the store accepts no more writes until it is reopened");
+        }
+        StoreError::Write { source: EngineError(error) }
+    }
+}
+
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Database").field("path", &self.rocks.path()).finish_non_exhaustive()
+    }
+}
+
+/// Rows in key order. Stands nowhere until it is told where to go.
+pub(crate) struct Rows<'a> {
+    inner: DBRawIteratorWithThreadMode<'a, Rocks>,
+}
+
+impl Rows<'_> {
+    /// Goes to the first row.
+    pub(crate) fn first(&mut self) {
+        self.inner.seek_to_first();
+    }
+
+    /// Goes to the last row.
+    pub(crate) fn last(&mut self) {
+        self.inner.seek_to_last();
+    }
+
+    /// Goes to the first row at or after `key`.
+    pub(crate) fn seek(&mut self, key: &[u8]) {
+        self.inner.seek(key);
+    }
+
+    /// Goes to the last row at or before `key`.
+    pub(crate) fn seek_back(&mut self, key: &[u8]) {
+        self.inner.seek_for_prev(key);
+    }
+
+    /// Goes to the next row.
+    pub(crate) fn forward(&mut self) {
+        if self.inner.valid() {
+            self.inner.next();
+        }
+    }
+
+    /// Goes to the row before.
+    pub(crate) fn back(&mut self) {
+        if self.inner.valid() {
+            self.inner.prev();
+        }
+    }
+
+    /// Key and value where it stands; `None` beyond the ends and after an error, which [`Self::check`] tells.
+    pub(crate) fn row(&self) -> Option<(&[u8], &[u8])> {
+        self.inner.item()
+    }
+
+    /// Whether reading went well so far.
+    pub(crate) fn check(&self, what: &'static str) -> Result<(), StoreError> {
+        self.inner.status().map_err(StoreError::read(what))
+    }
+}

@@ -1,0 +1,191 @@
+//! What can go wrong, one enum per boundary: opening a store, and using it.
+//!
+//! Invariant: an error of a write says whether the store still accepts writes; a failed write stored nothing.
+
+use std::path::PathBuf;
+
+use telemetry_core::Timestamp;
+
+use crate::families::Class;
+
+/// What RocksDB itself said. Opaque, so that no other crate depends on RocksDB.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct EngineError(#[from] pub(crate) rocksdb::Error);
+
+/// A stored value that cannot be used: its checksum, version or structure is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what} is damaged: {reason}")]
+pub struct Damage {
+    /// What kind of row, such as "chunk".
+    pub what: &'static str,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+impl Damage {
+    pub(crate) fn new(what: &'static str, reason: impl Into<String>) -> Self {
+        Self { what, reason: reason.into() }
+    }
+}
+
+/// Why a store could not be opened, with the remedy.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Another process, or another part of this one, has it open.
+    #[error(
+        "the store in {} is open elsewhere; stop the other host, or let this command talk to it, or choose another directory",
+        directory.display()
+    )]
+    Locked {
+        /// The store's directory.
+        directory: PathBuf,
+    },
+    /// The directory cannot be read or written.
+    #[error(
+        "no permission for {}; give this user read and write access to it, or choose another directory",
+        path.display()
+    )]
+    Permission {
+        /// What could not be accessed.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A newer release wrote this store.
+    #[error(
+        "the store in {} has format {found}, this release knows formats up to {known}; use a newer release",
+        directory.display()
+    )]
+    NewerFormat {
+        /// The store's directory.
+        directory: PathBuf,
+        /// The store's format.
+        found: u32,
+        /// The newest format this release knows.
+        known: u32,
+    },
+    /// Files are damaged so far that the store cannot serve.
+    #[error("the store in {} is damaged; restore a backup, or move the directory away to start anew", directory.display())]
+    Corrupt {
+        /// The store's directory.
+        directory: PathBuf,
+        /// What is damaged.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The file system or RocksDB failed otherwise.
+    #[error("the store in {} could not be opened; mend the cause below and try again", directory.display())]
+    Failed {
+        /// The store's directory.
+        directory: PathBuf,
+        /// What failed.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// Why the store could not do what it was asked.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// A write failed; nothing of it was stored. The store accepts no more writes until it is reopened.
+    #[error("the store could not write; writing stops until the store is reopened")]
+    Write {
+        /// What RocksDB said.
+        #[source]
+        source: EngineError,
+    },
+    /// An earlier write failed, so that what is durable is no longer certain.
+    #[error("the store stopped writing until it is reopened, because an earlier write failed: {reason}")]
+    Poisoned {
+        /// What failed.
+        reason: String,
+    },
+    /// The disk is nearly full. Reads go on; writes resume by themselves when there is room.
+    #[error(
+        "the disk is nearly full: {free} bytes are free, {floor} are kept free; free some space or lower retention"
+    )]
+    DiskFull {
+        /// Free bytes.
+        free: u64,
+        /// Bytes that are kept free.
+        floor: u64,
+    },
+    /// The store is at its size limit and holds nothing old enough to go. Reads go on; writes resume by themselves.
+    #[error(
+        "the store uses {used} of {limit} bytes and holds no older partition to drop; raise storage_config.max_bytes"
+    )]
+    Full {
+        /// Bytes in use.
+        used: u64,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// The record's time lies in a partition that was dropped.
+    #[error("the time {timestamp} is older than what is kept of {class}, which begins at {oldest}")]
+    Expired {
+        /// The class of record.
+        class: Class,
+        /// The record's time.
+        timestamp: Timestamp,
+        /// The oldest time that is kept.
+        oldest: Timestamp,
+    },
+    /// The records' times are spread over more partitions than a store may have.
+    #[error("the time {timestamp} would open one more partition than the {limit} that {class} may have")]
+    TooManyPartitions {
+        /// The class of record.
+        class: Class,
+        /// The record's time.
+        timestamp: Timestamp,
+        /// Most partitions of a class.
+        limit: usize,
+    },
+    /// Something could not be read.
+    #[error("the store could not read {what}")]
+    Read {
+        /// What was read.
+        what: &'static str,
+        /// What RocksDB said.
+        #[source]
+        source: EngineError,
+    },
+    /// A row that is needed is damaged.
+    #[error("a stored row cannot be used")]
+    Damaged(#[from] Damage),
+    /// A page's cursor is not one that this store gave out for this query.
+    #[error("the cursor cannot be used: {reason}")]
+    BadCursor {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A value to be stored is larger than its row can hold.
+    #[error("{what} is {size} bytes, a row holds at most {limit}")]
+    TooLarge {
+        /// What is too large.
+        what: &'static str,
+        /// Its size in bytes.
+        size: usize,
+        /// The limit in bytes.
+        limit: usize,
+    },
+}
+
+impl StoreError {
+    /// Whether a write was refused or failed for the store's own reasons: nothing was stored, the record was not at fault.
+    pub fn is_write_failure(&self) -> bool {
+        matches!(self, Self::Write { .. } | Self::Poisoned { .. } | Self::DiskFull { .. } | Self::Full { .. })
+    }
+
+    /// Whether writes fail until the store is reopened.
+    pub fn poisoned(&self) -> bool {
+        matches!(self, Self::Write { .. } | Self::Poisoned { .. })
+    }
+
+    pub(crate) fn read(what: &'static str) -> impl FnOnce(rocksdb::Error) -> StoreError {
+        move |source| Self::Read { what, source: EngineError(source) }
+    }
+}

@@ -1,0 +1,90 @@
+//! RocksDB's options: those of the database, and those of each kind of column family.
+//!
+//! Everything that takes memory is a share of `memory_bytes`.
+
+use rocksdb::{BlockBasedOptions, Cache, DBCompressionType, DBRecoveryMode, Env, LogLevel, Options};
+
+use crate::families::{EVENTS_PREFIX, LOG, METRICS_PREFIX};
+use crate::options::{Location, StoreOptions};
+
+/// Write-ahead log at which RocksDB flushes the family that holds back its oldest part: bounds replay to about a second.
+const MAX_WAL_BYTES: u64 = 64 << 20;
+/// Write buffer of the log and of a partition.
+const LARGE_BUFFER_BYTES: usize = 16 << 20;
+/// Write buffer of the small families.
+const SMALL_BUFFER_BYTES: usize = 2 << 20;
+/// Memory that a write buffer takes at a time: small, because most families of a store are idle.
+const ARENA_BYTES: usize = 64 << 10;
+/// Packed chunks hardly compress, and larger blocks mean fewer index entries.
+const CHUNK_BLOCK_BYTES: usize = 16 << 10;
+/// Bits a key of the bloom filters: 1 % false positives.
+const BLOOM_BITS: f64 = 10.0;
+/// Open table files: bounds descriptors and the memory of their readers.
+const MAX_OPEN_FILES: i32 = 512;
+
+/// Makes RocksDB's options; holds what they share.
+pub(crate) struct Tuning {
+    cache: Cache,
+    env: Option<Env>,
+    buffer_bytes: usize,
+}
+
+impl Tuning {
+    /// The options' shared parts for a store.
+    pub(crate) fn new(options: &StoreOptions) -> Result<Self, rocksdb::Error> {
+        let quarter = usize::try_from(options.memory_bytes / 4).unwrap_or(usize::MAX);
+        let env = match options.location {
+            Location::Memory => Some(Env::mem_env()?),
+            Location::Directory(_) => None,
+        };
+        Ok(Self { cache: Cache::new_lru_cache(quarter), env, buffer_bytes: quarter })
+    }
+
+    /// The options of the database.
+    pub(crate) fn general(&self) -> Options {
+        let mut options = Options::default();
+        options.create_if_missing(true);
+        options.set_paranoid_checks(true);
+        options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
+        options.set_max_total_wal_size(MAX_WAL_BYTES);
+        options.set_db_write_buffer_size(self.buffer_bytes);
+        options.set_max_background_jobs(2);
+        options.set_max_open_files(MAX_OPEN_FILES);
+        options.set_log_level(LogLevel::Warn);
+        options.set_keep_log_file_num(2);
+        options.set_max_log_file_size(1 << 20);
+        options.set_stats_dump_period_sec(0);
+        options.set_stats_persist_period_sec(0);
+        options.set_track_and_verify_wals_in_manifest(true);
+        options.set_skip_stats_update_on_db_open(true);
+        if let Some(env) = &self.env {
+            options.set_env(env);
+        }
+        options
+    }
+
+    /// The options of the family with this name.
+    pub(crate) fn family(&self, name: &str) -> Options {
+        let mut options = self.general();
+        let mut table = BlockBasedOptions::default();
+        table.set_block_cache(&self.cache);
+        table.set_cache_index_and_filter_blocks(true);
+        table.set_pin_l0_filter_and_index_blocks_in_cache(true);
+        table.set_bloom_filter(BLOOM_BITS, false);
+        table.set_format_version(6);
+        options.set_arena_block_size(ARENA_BYTES);
+        options.set_write_buffer_size(SMALL_BUFFER_BYTES);
+        options.set_compression_type(DBCompressionType::Lz4);
+        if name == LOG {
+            options.set_write_buffer_size(LARGE_BUFFER_BYTES);
+        } else if name.starts_with(METRICS_PREFIX) {
+            options.set_write_buffer_size(LARGE_BUFFER_BYTES);
+            table.set_block_size(CHUNK_BLOCK_BYTES);
+        } else if name.starts_with(EVENTS_PREFIX) {
+            options.set_write_buffer_size(LARGE_BUFFER_BYTES);
+            options.set_bottommost_compression_type(DBCompressionType::Zstd);
+        }
+        options.set_block_based_table_factory(&table);
+        options
+    }
+}
