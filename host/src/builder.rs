@@ -1,0 +1,187 @@
+//! Opens a host: store, plugins, queries, recording and the watchers, in this order.
+
+use std::sync::Arc;
+
+use telemetry_core::{Clock, ErrorCode, SystemClock};
+use telemetry_sandbox::{Ports, Sandbox, SandboxError, SandboxOptions};
+use telemetry_store::{Location, OpenError, Store, StoreOptions};
+use uuid::Uuid;
+
+use crate::aggregation::{AggregationRegistry, Engine};
+use crate::config::{Backend, Config, ConfigError, Durability};
+use crate::faults::Faults;
+use crate::guards::{ErrorWatch, LoopGuard, RecursionDepth};
+use crate::host::{Host, Services};
+use crate::logging::{LogHandle, RefusalLog};
+use crate::plugins::{LateQueryPort, PluginLoadError, StoreKeyValuePort, load_plugins};
+use crate::recording::{Recorder, RecorderParts, ValidatorChain};
+use crate::watch::{Watch, WatchError};
+
+/// Why a host could not be opened; the message names the cause and the remedy.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HostError {
+    /// The configuration is unusable.
+    #[error("the configuration cannot be used")]
+    Config(#[from] ConfigError),
+    /// The store could not be opened.
+    #[error("the store could not be opened")]
+    Store(#[from] OpenError),
+    /// The plugin runtime could not be started.
+    #[error("the plugin runtime could not be started")]
+    Sandbox(#[from] SandboxError),
+    /// A required plugin, or the plugin folder, could not be loaded.
+    #[error("the plugins could not be loaded")]
+    Plugins(#[from] PluginLoadError),
+    /// Monitors or deliveries could not be started.
+    #[error("monitors and alerts could not be started")]
+    Watch(#[from] WatchError),
+}
+
+/// Sets up a [`Host`].
+pub struct HostBuilder {
+    config: Config,
+    clock: Arc<dyn Clock>,
+    log: LogHandle,
+    reboot_request: Option<Box<crate::faults::RebootRequest>>,
+    background: bool,
+}
+
+impl HostBuilder {
+    /// A host with this configuration, the system's clock and no log of its own.
+    pub fn new(config: Config) -> Self {
+        Self {
+            config,
+            clock: Arc::new(SystemClock::default()),
+            log: LogHandle::default(),
+            reboot_request: None,
+            background: true,
+        }
+    }
+
+    /// With another clock.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// With the log that was set up by [`crate::logging`], so that health shows its state and closing flushes it.
+    #[must_use]
+    pub fn log(mut self, log: LogHandle) -> Self {
+        self.log = log;
+        self
+    }
+
+    /// What the embedding program does when one of the host's own errors keeps coming (AUTO_REBOOT_TRIGGERED). The
+    /// host itself never ends the process.
+    #[must_use]
+    pub fn on_reboot_request(mut self, request: impl Fn(ErrorCode) + Send + Sync + 'static) -> Self {
+        self.reboot_request = Some(Box::new(request));
+        self
+    }
+
+    /// Without threads of its own: nothing is sealed, expired, watched or delivered but in [`Host::drain`]. For tests
+    /// with a manual clock.
+    #[must_use]
+    pub fn without_background(mut self) -> Self {
+        self.background = false;
+        self
+    }
+
+    /// Opens it.
+    pub fn open(self) -> Result<Host, HostError> {
+        let Self { config, clock, log, reboot_request, background } = self;
+        config.validate()?;
+        let store = Arc::new(Store::open(store_options(&config, background), Arc::clone(&clock))?);
+        let query_port = Arc::new(LateQueryPort::default());
+        let sandbox = sandbox(&config, &store, &query_port, &clock)?;
+        let plugins = Arc::new(load_plugins(&config, &sandbox)?);
+        let services = Arc::new(Services {
+            store: Arc::clone(&store),
+            engine: Engine::new(Arc::clone(&clock)),
+            registry: AggregationRegistry::new(plugins.aggregations.clone()),
+        });
+        query_port.connect(&services);
+        let faults = Arc::new(Faults::new(ErrorWatch::new(Arc::clone(&clock))));
+        let parts = RecorderParts {
+            store: Arc::clone(&store),
+            clock: Arc::clone(&clock),
+            loop_guard: LoopGuard::new(&config.loops, Arc::clone(&clock)),
+            recursion: RecursionDepth::new(config.max_recursion_depth),
+            refusals: RefusalLog::new(Arc::clone(&clock)),
+            faults: Arc::clone(&faults),
+            events_retention: config.retention_policy.events.duration(),
+            metrics_retention: config.retention_policy.metrics.duration(),
+        };
+        let recorder = Arc::new(Recorder::new(parts, ValidatorChain::new(plugins.validators.clone())));
+        faults.on_reboot_request(reboot_trigger(&recorder, reboot_request));
+        let watch = Watch::start(&config, &store, &plugins, &clock, background)?;
+        let (started, instance) = (clock.monotonic(), Uuid::new_v4());
+        let watch = parking_lot::Mutex::new(Some(watch));
+        Ok(Host { config, clock, started, instance, services, recorder, plugins, faults, log, watch })
+    }
+}
+
+fn store_options(config: &Config, background: bool) -> StoreOptions {
+    let storage = &config.storage_config;
+    StoreOptions {
+        location: match storage.backend {
+            Backend::TimeseriesDb => Location::Directory(storage.connection_string.clone()),
+            Backend::Memory => Location::Memory,
+        },
+        durability: match storage.durability {
+            Durability::Process => telemetry_store::Durability::Process,
+            Durability::Power => telemetry_store::Durability::Power,
+        },
+        events_retention: config.retention_policy.events.duration(),
+        metrics_retention: config.retention_policy.metrics.duration(),
+        max_bytes: storage.max_bytes.map(|bytes| bytes.0),
+        memory_bytes: storage.memory_bytes.0,
+        max_series_per_metric: storage.max_series_per_metric,
+        max_series: storage.max_series,
+        max_log_bytes: storage.max_log_bytes.0,
+        min_free_bytes: storage.min_free_bytes.0,
+        background,
+    }
+}
+
+fn sandbox(
+    config: &Config,
+    store: &Arc<Store>,
+    query: &Arc<LateQueryPort>,
+    clock: &Arc<dyn Clock>,
+) -> Result<Sandbox, SandboxError> {
+    let storage = &config.storage_config;
+    let beside_the_data = || match storage.backend {
+        Backend::TimeseriesDb => Some(storage.connection_string.join("plugin_cache")),
+        Backend::Memory => None,
+    };
+    let cache_directory = config.plugins.cache_directory.clone().or_else(beside_the_data);
+    let options = SandboxOptions { cache_directory, ..SandboxOptions::default() };
+    let ports = Ports {
+        key_value: Arc::new(StoreKeyValuePort { store: Arc::clone(store) }),
+        query: Arc::clone(query) as Arc<dyn telemetry_core::extension::QueryPort>,
+    };
+    Sandbox::new(options, ports, Arc::clone(clock))
+}
+
+/// Records AUTO_REBOOT_TRIGGERED and asks the embedding program.
+fn reboot_trigger(
+    recorder: &Arc<Recorder>,
+    request: Option<Box<crate::faults::RebootRequest>>,
+) -> Box<crate::faults::RebootRequest> {
+    let recorder = Arc::downgrade(recorder);
+    Box::new(move |code| {
+        if let Some(recorder) = recorder.upgrade() {
+            let data = serde_json::Map::from_iter([("error_code".to_owned(), code.as_str().into())]);
+            let event = telemetry_core::EventDraft::new("AUTO_REBOOT_TRIGGERED", "Bridge_Telemetry")
+                .with_data(telemetry_core::JsonObject::from(&data));
+            // With a failing store the event cannot be kept; the request below still goes out.
+            let _ = recorder.record_event(event);
+        }
+        if let Some(request) = &request {
+            request(code);
+        }
+    })
+}

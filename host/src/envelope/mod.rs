@@ -1,0 +1,12 @@
+//! The JSON edge: envelopes exactly as the contract shows them. Inside the host nothing knows them.
+
+mod calls;
+mod event;
+mod failure;
+mod metric;
+mod payload;
+
+pub use event::event_draft;
+pub use failure::{Envelope, EnvelopeError, cause_chain, error_envelope};
+pub use metric::metric_draft;
+pub use payload::{MalformedPayload, Payload, parse_payload};

@@ -1,0 +1,172 @@
+//! The host: everything wired together, behind one handle that all threads share.
+//!
+//! Invariant: what is watched was stored before; closing stops the watchers first and the store last.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use telemetry_core::{
+    Alert, Clock, DeadLetter, EventDraft, EventPage, EventQuery, MetricDraft, Subscription, Timestamp,
+};
+use telemetry_store::{Store, StoredRecord};
+use uuid::Uuid;
+
+use crate::aggregation::{AggregationRegistry, Engine, MetricsAnswer};
+use crate::alerts::AlertFilter;
+use crate::builder::{HostBuilder, HostError};
+use crate::config::Config;
+use crate::faults::Faults;
+use crate::health::Health;
+use crate::logging::LogHandle;
+use crate::plugins::{LoadedPlugins, PluginListing, plugin_listings};
+use crate::query::{MetricQuery, QueryError};
+use crate::recording::{Receipt, RecordError, RecordRef, Recorder, SubscriberId};
+use crate::watch::Watch;
+
+/// What queries need; shared with the port through which monitors ask.
+pub(crate) struct Services {
+    pub(crate) store: Arc<Store>,
+    pub(crate) engine: Engine,
+    pub(crate) registry: AggregationRegistry,
+}
+
+impl Services {
+    /// Answers a query; with `as_of`, as if nothing later had been recorded.
+    pub(crate) fn run_query(
+        &self,
+        query: &MetricQuery,
+        as_of: Option<Timestamp>,
+    ) -> Result<MetricsAnswer, QueryError> {
+        self.engine.run(query, self.store.as_ref(), &self.registry, as_of)
+    }
+}
+
+/// A telemetry host. All calls take `&self` and may come from any thread; calls block for one write-ahead record at
+/// most, so that async callers wrap them in `spawn_blocking`.
+///
+/// ```no_run
+/// use bridge_telemetry::{Config, Context, Host, MetricDraft, MetricQuery};
+///
+/// let host = Host::open(Config::default())?;
+/// let context = Context::from_labels([("status", "ok")]);
+/// host.record_metric(MetricDraft::new("command_processing_time_ms", 12.5).with_context(context))?;
+/// println!("{}", host.get_metrics(&MetricQuery::default())?.to_json());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Host {
+    pub(crate) config: Config,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) started: Duration,
+    pub(crate) instance: Uuid,
+    pub(crate) services: Arc<Services>,
+    pub(crate) recorder: Arc<Recorder>,
+    pub(crate) plugins: Arc<LoadedPlugins>,
+    pub(crate) faults: Arc<Faults>,
+    pub(crate) log: LogHandle,
+    pub(crate) watch: Mutex<Option<Watch>>,
+}
+
+impl Host {
+    /// Opens a host with the system's clock.
+    pub fn open(config: Config) -> Result<Self, HostError> {
+        HostBuilder::new(config).open()
+    }
+
+    /// Names this run of this host; another run has another name.
+    pub fn instance(&self) -> Uuid {
+        self.instance
+    }
+
+    /// The configuration in force.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Stores one event. With an id that is known, answers the first time and stores nothing.
+    pub fn record_event(&self, event: EventDraft) -> Result<Receipt, RecordError> {
+        self.recorder.record_event(event)
+    }
+
+    /// Stores events in one write; one result per event, in order. What is good is stored, whatever the others are.
+    pub fn record_events(&self, events: Vec<EventDraft>) -> Vec<Result<Receipt, RecordError>> {
+        self.recorder.record_events(events)
+    }
+
+    /// Stores one sample.
+    pub fn record_metric(&self, metric: MetricDraft) -> Result<Receipt, RecordError> {
+        self.recorder.record_metric(metric)
+    }
+
+    /// Stores samples in one write; one result per sample, in order. What is good is stored, whatever the others are.
+    pub fn record_metrics(&self, metrics: Vec<MetricDraft>) -> Vec<Result<Receipt, RecordError>> {
+        self.recorder.record_metrics(metrics)
+    }
+
+    /// Aggregates samples.
+    pub fn get_metrics(&self, query: &MetricQuery) -> Result<MetricsAnswer, QueryError> {
+        self.services.run_query(query, None)
+    }
+
+    /// An event or sample by its id.
+    pub fn get_event(&self, id: Uuid) -> Result<Option<StoredRecord>, QueryError> {
+        self.services.store.find(id).map_err(QueryError::from)
+    }
+
+    /// One page of events.
+    pub fn query_events(&self, query: &EventQuery) -> Result<EventPage, QueryError> {
+        self.services.store.query_events(query).map_err(QueryError::from)
+    }
+
+    /// Calls back on the recording thread after each record that the subscription wants was stored. The callback may
+    /// record; nesting is limited by `max_recursion_depth`.
+    pub fn subscribe(
+        &self,
+        subscription: Subscription,
+        callback: impl Fn(RecordRef<'_>) + Send + Sync + 'static,
+    ) -> SubscriberId {
+        self.recorder.subscribers.add(subscription, callback)
+    }
+
+    /// Ends a subscription; false when there was none.
+    pub fn unsubscribe(&self, id: SubscriberId) -> bool {
+        self.recorder.subscribers.remove(id)
+    }
+
+    /// How the host does.
+    pub fn health_check(&self) -> Health {
+        Health::of(self)
+    }
+
+    /// The alerts that are kept: those that fire first.
+    pub fn alerts(&self, filter: AlertFilter) -> Result<Vec<Alert>, QueryError> {
+        crate::alerts::list_alerts(self.services.store.as_ref(), filter).map_err(QueryError::from)
+    }
+
+    /// Deliveries that were given up, at most `limit`.
+    pub fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, QueryError> {
+        self.services.store.dead_letters(limit).map_err(QueryError::from)
+    }
+
+    /// Every plugin with its state.
+    pub fn plugins(&self) -> Vec<PluginListing> {
+        plugin_listings(&self.plugins)
+    }
+
+    /// Stops monitors and deliveries at a checkpoint, and makes everything durable. Later calls do nothing.
+    pub fn close(&self) {
+        if let Some(watch) = self.watch.lock().take() {
+            watch.stop();
+            if let Err(error) = self.services.store.sync() {
+                self.faults.report(telemetry_core::ErrorCode::StorageFailure, &error);
+            }
+        }
+        self.log.flush();
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

@@ -1,0 +1,94 @@
+//! What operators see of the plugins.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use telemetry_sandbox::{Plugin, PluginKind, PluginStatus};
+
+use super::load::LoadedPlugins;
+
+/// Whether a plugin works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum PluginState {
+    /// It is loaded; its status says how it does.
+    Loaded,
+    /// It could not be loaded.
+    Failed,
+    /// A sink that no receiver names.
+    Unused,
+}
+
+/// One plugin, or one receiver's copy of a sink.
+#[derive(Clone, Debug, Serialize)]
+pub struct PluginListing {
+    /// Its name in the configuration; a receiver's for a sink.
+    pub name: String,
+    /// Whether it works.
+    pub load: PluginState,
+    /// What it extends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<PluginKind>,
+    /// Its own version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// What it says of itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The SHA-256 of its component.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// Aggregate functions that it offers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub aggregates: Vec<String>,
+    /// Why it could not be loaded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// State, calls, failures and time used.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub status: Option<PluginStatus>,
+}
+
+impl PluginListing {
+    fn without_component(name: &str, load: PluginState, reason: Option<String>) -> Self {
+        Self {
+            name: name.to_owned(),
+            load,
+            kind: None,
+            version: None,
+            description: None,
+            sha256: None,
+            aggregates: Vec::new(),
+            reason,
+            status: None,
+        }
+    }
+
+    fn of_plugin(name: &str, plugin: &Arc<Plugin>) -> Self {
+        let info = plugin.info();
+        Self {
+            kind: Some(info.kind),
+            version: Some(info.version.clone()),
+            description: Some(info.description.clone()),
+            sha256: Some(info.sha256.clone()),
+            aggregates: info.aggregates.iter().map(|aggregate| aggregate.name.clone()).collect(),
+            status: Some(plugin.status()),
+            ..Self::without_component(name, PluginState::Loaded, None)
+        }
+    }
+}
+
+/// Every plugin, receiver and failure, by name.
+pub(crate) fn plugin_listings(loaded: &LoadedPlugins) -> Vec<PluginListing> {
+    let plugins = loaded.plugins.iter().map(|plugin| PluginListing::of_plugin(&plugin.info().name, plugin));
+    let receivers = loaded.receivers.iter().map(|(name, plugin)| PluginListing::of_plugin(name, plugin));
+    let failed = (loaded.failed.iter())
+        .map(|failed| PluginListing::without_component(&failed.name, PluginState::Failed, Some(failed.reason.clone())));
+    let used: std::collections::BTreeSet<_> = loaded.receivers.keys().collect();
+    let unused = (loaded.idle_sinks.iter().filter(|name| !used.contains(name)))
+        .map(|name| PluginListing::without_component(name, PluginState::Unused, None));
+    let mut listings: Vec<_> = plugins.chain(receivers).chain(failed).chain(unused).collect();
+    listings.sort_by(|a, b| a.name.cmp(&b.name));
+    listings
+}

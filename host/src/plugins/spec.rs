@@ -1,0 +1,60 @@
+//! From the configuration's plugin settings to what the sandbox takes.
+
+use std::path::PathBuf;
+
+use telemetry_sandbox::{Component, Grants, PluginLimits, PluginSpec, Secrets};
+
+use crate::config;
+use crate::config::{PluginSettings, ReceiverConfig, SecretError};
+
+/// A plugin under its own name.
+pub(super) fn plugin_spec(
+    name: &str,
+    file: PathBuf,
+    settings: &PluginSettings,
+) -> Result<PluginSpec, SecretError> {
+    assemble(name, file, settings.config.to_value(), &settings.limits, &settings.grants)
+}
+
+/// A sink plugin's copy for one receiver: the receiver's settings go over the plugin's.
+pub(super) fn receiver_spec(
+    name: &str,
+    file: PathBuf,
+    settings: &PluginSettings,
+    receiver: &ReceiverConfig,
+) -> Result<PluginSpec, SecretError> {
+    let mut config = settings.config.0.clone();
+    config.extend(receiver.config.0.clone());
+    let limits = receiver.limits.as_ref().unwrap_or(&settings.limits);
+    let grants = receiver.grants.as_ref().unwrap_or(&settings.grants);
+    assemble(name, file, config.into(), limits, grants)
+}
+
+fn assemble(
+    name: &str,
+    file: PathBuf,
+    config: serde_json::Value,
+    limits: &config::PluginLimits,
+    grants: &config::Grants,
+) -> Result<PluginSpec, SecretError> {
+    let mut spec = PluginSpec::new(name, Component::File(file)).with_config(config);
+    spec.limits = PluginLimits {
+        deadline_ms: limits.deadline_ms,
+        memory_bytes: limits.memory_bytes.0,
+        recycle_bytes: limits.recycle_bytes.map(|bytes| bytes.0),
+        output_bytes: limits.output_bytes.0,
+        instances: limits.instances,
+        wait_ms: limits.wait_ms,
+        log_lines_per_second: limits.log_lines_per_second,
+    };
+    spec.grants = Grants {
+        http: grants.http.clone(),
+        private_addresses: grants.allow_private,
+        secrets: grants.secrets.keys().cloned().collect(),
+    };
+    let secrets = (grants.secrets.iter())
+        .map(|(name, source)| Ok((name.clone(), source.read()?.expose().to_owned())))
+        .collect::<Result<Vec<_>, SecretError>>()?;
+    spec.secrets = Secrets::from_iter(secrets);
+    Ok(spec)
+}

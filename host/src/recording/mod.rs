@@ -1,0 +1,23 @@
+//! The recording API: admission, loop check, validators, one append, then counters and subscribers.
+//!
+//! Invariant: success is answered only after [`telemetry_store::Store::append`] did; a refused record leaves the store as
+//! it was.
+
+mod counters;
+mod error;
+mod event_round;
+mod events;
+mod metrics;
+mod receipt;
+mod recorder;
+mod subscribers;
+mod validation;
+
+pub use counters::RecordingCounters;
+pub use error::RecordError;
+pub use receipt::Receipt;
+pub use subscribers::{RecordRef, SubscriberId};
+
+pub(crate) use recorder::{Recorder, RecorderParts};
+pub(crate) use subscribers::Subscribers;
+pub(crate) use validation::{OnFailure, ValidatorChain, ValidatorEntry};

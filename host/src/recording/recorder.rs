@@ -1,0 +1,77 @@
+//! What the recording calls share: the store, the guards before it and the counters after it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use telemetry_core::admission::AcceptedTimes;
+use telemetry_core::{Clock, ErrorCode};
+use telemetry_store::{Appended, RecordBatch, Store, StoreError};
+
+use super::counters::Counters;
+use super::error::RecordError;
+use super::subscribers::Subscribers;
+use super::validation::ValidatorChain;
+use crate::faults::Faults;
+use crate::guards::{LoopGuard, RecursionDepth};
+use crate::logging::RefusalLog;
+
+/// What a [`Recorder`] is made of.
+pub(crate) struct RecorderParts {
+    pub(crate) store: Arc<Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) loop_guard: LoopGuard,
+    pub(crate) recursion: RecursionDepth,
+    pub(crate) refusals: RefusalLog,
+    pub(crate) faults: Arc<Faults>,
+    pub(crate) events_retention: Duration,
+    pub(crate) metrics_retention: Duration,
+}
+
+/// Records events and samples; shared by all threads.
+pub(crate) struct Recorder {
+    pub(super) parts: RecorderParts,
+    pub(super) counters: Counters,
+    pub(super) validators: ArcSwap<ValidatorChain>,
+    pub(crate) subscribers: Subscribers,
+}
+
+impl Recorder {
+    pub(crate) fn new(parts: RecorderParts, validators: ValidatorChain) -> Self {
+        Self {
+            parts,
+            counters: Counters::default(),
+            validators: ArcSwap::from_pointee(validators),
+            subscribers: Subscribers::default(),
+        }
+    }
+
+    pub(crate) fn counters(&self) -> super::RecordingCounters {
+        self.counters.snapshot()
+    }
+
+    pub(super) fn accepted_times(&self, retention: Duration) -> AcceptedTimes {
+        AcceptedTimes::at(self.parts.clock.now(), retention)
+    }
+
+    /// One append. A record whose partition was dropped meanwhile is the caller's to sort out.
+    pub(super) fn append(&self, batch: &RecordBatch) -> Result<Appended, StoreError> {
+        let answer = self.parts.store.append(batch);
+        if let Err(error) = &answer
+            && error.is_write_failure()
+        {
+            self.parts.faults.report(ErrorCode::StorageFailure, error);
+        }
+        answer
+    }
+
+    /// Counts and logs a refusal.
+    pub(super) fn note_refusal(&self, error: &RecordError, received: impl FnOnce() -> serde_json::Value) {
+        self.counters.refuse(error.code(), 1);
+        match error {
+            RecordError::Plugin(failure) => self.parts.faults.report(ErrorCode::PluginFailure, failure),
+            RecordError::Storage(_) => {}
+            _ => self.parts.refusals.log(error.code(), &error.to_string(), received),
+        }
+    }
+}
