@@ -215,5 +215,54 @@ pub const MAX_TIMER_WAIT: Duration = Duration::from_secs(1);
 pub const MAX_AGGREGATION_TEXT_BYTES: usize = 1 << 10;
 /// Groups of one accumulator at most: every group and bucket of the largest query, with room for its totals.
 pub const MAX_ACCUMULATOR_GROUPS: usize = MAX_QUERY_POINTS + MAX_QUERY_GROUPS + 1024;
+/// Metric names of one query at most, and entries of its map of aggregations.
+pub const MAX_QUERY_NAMES: usize = 10_000;
+/// Labels that one query groups by at most.
+pub const MAX_QUERY_LABELS: usize = 32;
+/// Shortest step of a query: time is taken in milliseconds.
+pub const MIN_QUERY_STEP: Duration = Duration::from_millis(1);
+/// Longest cursor of a page of events in bytes; real ones have a few dozen.
+pub const MAX_CURSOR_BYTES: usize = 1 << 10;
+/// Default of the time that one query may take.
+pub const QUERY_DEADLINE: Duration = Duration::from_secs(30);
+/// Threads of one query at most; it takes no more than there are cores.
+pub const MAX_QUERY_THREADS: usize = 8;
+/// Samples that are held at once to merge series by time: 24 MiB.
+pub const MAX_MERGED_SAMPLES: usize = 1 << 20;
 /// Values that an exact percentile keeps at most: 128 MiB, and as much again while states are merged.
 pub const MAX_EXACT_VALUES: usize = 16 << 20;
+/// Most bytes that one plugin keeps in its key-value space.
+pub const PLUGIN_KEY_VALUE_BYTES: u64 = 64 << 20;
+
+/// Largest configuration file in bytes: a thousand plugins fit.
+pub const MAX_CONFIG_BYTES: u64 = 4 << 20;
+/// Largest configuration of one plugin as JSON in bytes: a large JSON Schema fits.
+pub const MAX_PLUGIN_CONFIG_BYTES: usize = 1 << 20;
+/// Largest name of a plugin, receiver or secret in bytes: it stands in keys, paths and log lines.
+pub const MAX_CONFIGURED_NAME_BYTES: usize = 128;
+/// Largest secret in bytes: a certificate fits.
+pub const MAX_SECRET_BYTES: usize = 64 << 10;
+
+/// Smallest size at which the log may be rotated: below, every other line would rotate it.
+pub const MIN_LOG_FILE_BYTES: u64 = 1 << 10;
+/// Most rotated log files that are kept: each rotation renames them all.
+pub const MAX_ROTATED_LOG_FILES: u32 = 1_000;
+/// Largest message, source or error text of a log record in bytes; what is longer is cut. A payload has its own limit.
+pub const MAX_LOGGED_TEXT_BYTES: usize = 16 << 10;
+/// Most bytes of a payload that the console copy shows: a screen's worth; the file has all of it.
+pub const MAX_CONSOLE_PAYLOAD_BYTES: usize = 1 << 10;
+/// How often it is looked whether the log file was moved or removed by somebody else.
+pub const LOG_FILE_CHECK_INTERVAL: Duration = Duration::from_secs(1);
+/// Pause after a rotation that failed, in which the file may grow beyond its size.
+pub const LOG_ROTATION_RETRY: Duration = Duration::from_secs(10);
+/// Refused events that are logged at once; together with the rate below, a fault is seen in full and a flood is not.
+pub const REFUSALS_LOGGED_AT_ONCE: u32 = 50;
+/// Refused events that are logged in a second, over time.
+pub const REFUSALS_LOGGED_PER_SECOND: u32 = 10;
+
+/// Largest window of loop detection in events: 24 bytes each, and more would not be a loop in its period.
+pub const MAX_LOOP_WINDOW: u32 = 100_000;
+/// Records of one code of the host's own fault, within [`REPEATED_ERROR_PERIOD`], that ask for a restart (spec §2).
+pub const REPEATED_ERRORS: usize = 3;
+/// See [`REPEATED_ERRORS`].
+pub const REPEATED_ERROR_PERIOD: Duration = Duration::from_secs(600);

@@ -1,0 +1,195 @@
+//! `plugins`: which components are loaded, and how each is set up.
+//!
+//! Every `NAME.wasm` of `plugins.directory` is a plugin called NAME and is loaded unless `settings.NAME.enabled` is
+//! false; settings are only needed for what differs from the defaults. `settings.NAME.component` loads a further copy
+//! of a component under a name of its own:
+//! ```toml
+//! [plugins]
+//! directory = "plugins"
+//! [plugins.settings.redact]              # plugins/redact.wasm
+//! order = 10                             # before the other validators
+//! config = { keys = ["password"] }
+//! [plugins.settings.cpu-high]            # a second monitor made of plugins/threshold.wasm
+//! component = "threshold.wasm"
+//! config = { metric = "cpu_usage", above = 90 }
+//! ```
+//! Sinks are not loaded by themselves but once for each receiver (`alerting.receivers`) that names them; their
+//! settings here hold for all of these receivers.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+use super::grant::Grants;
+use super::limits::PluginLimits;
+
+/// File name extension of a component.
+const COMPONENT_EXTENSION: &str = "wasm";
+
+/// All plugins.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct PluginsConfig {
+    /// Where the components are. Without it only plugins whose settings name a `component` are loaded.
+    pub directory: Option<PathBuf>,
+    /// Where compiled code is kept between starts; `plugin_cache` in the data directory when absent.
+    pub cache_directory: Option<PathBuf>,
+    /// By plugin name.
+    pub settings: BTreeMap<String, PluginSettings>,
+}
+
+/// How one plugin is set up.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct PluginSettings {
+    /// Whether it is loaded.
+    pub enabled: bool,
+    /// Whether the host refuses to start when it cannot be loaded, as suits a validator that must see every record.
+    /// Otherwise the host starts without it, and health says so.
+    pub required: bool,
+    /// Its component's file, relative to `plugins.directory`; `NAME.wasm` when absent.
+    pub component: Option<PathBuf>,
+    /// What it is configured with; its own schema says which keys there are (`bridge-telemetry plugin inspect`).
+    pub config: PluginConfig,
+    /// What it may use.
+    pub limits: PluginLimits,
+    /// What it may reach.
+    pub grants: Grants,
+    /// What becomes of a record that it cannot judge because it failed; for validators.
+    pub on_failure: OnFailure,
+    /// Validators run in ascending order; those with equal order by name.
+    pub order: i32,
+}
+
+impl Default for PluginSettings {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            required: false,
+            component: None,
+            config: PluginConfig::default(),
+            limits: PluginLimits::default(),
+            grants: Grants::default(),
+            on_failure: OnFailure::Reject,
+            order: 100,
+        }
+    }
+}
+
+/// What becomes of a record when its validator fails.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnFailure {
+    /// It is refused with PLUGIN_FAILURE.
+    #[default]
+    Reject,
+    /// It is taken as if the validator had not objected.
+    Accept,
+}
+
+/// A plugin's own configuration. Its values may be confidential, so `Debug` shows the keys only.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct PluginConfig(pub Map<String, Value>);
+
+impl PluginConfig {
+    /// As the JSON object that the plugin gets.
+    pub fn to_value(&self) -> Value {
+        Value::Object(self.0.clone())
+    }
+}
+
+impl fmt::Debug for PluginConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+impl PluginsConfig {
+    /// The settings of `name`: its own, or the defaults.
+    pub fn settings_of(&self, name: &str) -> PluginSettings {
+        self.settings.get(name).cloned().unwrap_or_default()
+    }
+
+    /// The component's file of the plugin `name`; `None` without a directory to find it in.
+    pub fn component_of(&self, name: &str) -> Option<PathBuf> {
+        let file = match self.settings.get(name).and_then(|settings| settings.component.as_deref()) {
+            Some(component) => component.to_owned(),
+            None => {
+                self.directory.as_ref()?;
+                Path::new(name).with_added_extension(COMPONENT_EXTENSION)
+            }
+        };
+        Some(self.directory.as_deref().unwrap_or(Path::new("")).join(file))
+    }
+
+    /// Names and files of all plugins that are enabled, by name: those that settings give a component of its own, and
+    /// those of the directory.
+    pub fn enabled(&self) -> std::io::Result<Vec<(String, PathBuf)>> {
+        let mut found = BTreeMap::new();
+        if let Some(directory) = &self.directory {
+            for entry in std::fs::read_dir(directory)? {
+                let path = entry?.path();
+                if path.extension().is_some_and(|extension| extension == COMPONENT_EXTENSION)
+                    && let Some(name) = path.file_stem().and_then(|stem| stem.to_str())
+                {
+                    found.insert(name.to_owned(), path);
+                }
+            }
+        }
+        for (name, settings) in &self.settings {
+            if !settings.enabled {
+                found.remove(name);
+            } else if settings.component.is_some()
+                && let Some(file) = self.component_of(name)
+            {
+                found.insert(name.clone(), file);
+            }
+        }
+        Ok(found.into_iter().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plugins_values_are_not_printed() {
+        let settings = PluginSettings {
+            config: PluginConfig(
+                serde_json::from_str(r#"{"url":"https://u:hunter2@host","password":"hunter2"}"#).unwrap(),
+            ),
+            ..PluginSettings::default()
+        };
+        let text = format!("{settings:?}");
+        assert!(text.contains(r#"config: {"url", "password"}"#), "{text}");
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+
+    #[test]
+    fn the_directorys_components_load_unless_disabled() {
+        let directory = tempfile::tempdir().unwrap();
+        for file in ["redact.wasm", "threshold.wasm", "webhook.wasm", "README.md"] {
+            std::fs::write(directory.path().join(file), "").unwrap();
+        }
+        let mut plugins =
+            PluginsConfig { directory: Some(directory.path().to_owned()), ..PluginsConfig::default() };
+        let off = PluginSettings { enabled: false, ..PluginSettings::default() };
+        let copy = PluginSettings { component: Some("threshold.wasm".into()), ..PluginSettings::default() };
+        plugins.settings.insert("webhook".into(), off);
+        plugins.settings.insert("cpu-high".into(), copy);
+        let found = plugins.enabled().unwrap();
+        let names = found.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>();
+        assert_eq!(names, ["cpu-high", "redact", "threshold"]);
+        assert_eq!(found.first().unwrap().1, directory.path().join("threshold.wasm"));
+        assert_eq!(plugins.component_of("redact").unwrap(), directory.path().join("redact.wasm"));
+        plugins.directory = None;
+        assert_eq!(plugins.enabled().unwrap(), [("cpu-high".to_owned(), "threshold.wasm".into())]);
+        assert_eq!(plugins.component_of("redact"), None);
+    }
+}
