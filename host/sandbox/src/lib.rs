@@ -1,1 +1,60 @@
-//! Bridge Telemetry.
+//! The plugin runtime of Bridge Telemetry: WebAssembly components as validators, aggregations, monitors and sinks.
+//!
+//! A [`Sandbox`] loads a [`Plugin`] from a [`PluginSpec`]; the plugin is used through core's traits, whose callers never see
+//! WebAssembly. What a plugin does is bounded ([`PluginLimits`]), what it reaches is granted ([`Grants`]), what it answers is
+//! checked before it becomes a core value, and a plugin that fails is restarted, and after repeated failures put into
+//! quarantine, without harm to the host.
+//!
+//! The way in: `component` (bytes to compiled code, `outline` and `world` before, `cache` beside it) → `instance` (a live copy,
+//! with `state`, `limiter` and `linker` around it) → `pool`, `monitor` and `sink` (who holds instances) → `validator` and
+//! `aggregation`. `convert` is the only way out.
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")
+)]
+
+mod aggregation;
+mod bindings;
+mod cache;
+mod component;
+mod config_schema;
+mod convert;
+mod engine;
+mod error;
+mod failure;
+mod grants;
+mod http;
+mod inspect;
+mod instance;
+mod key_value;
+mod limiter;
+mod limits;
+mod linker;
+mod log;
+mod meters;
+mod monitor;
+mod outline;
+mod plugin;
+mod pool;
+mod runtime;
+mod sandbox;
+mod sink;
+mod spec;
+mod state;
+mod status;
+mod supervisor;
+mod text;
+mod ticker;
+mod validator;
+mod world;
+
+pub use error::{LoadError, SandboxError};
+pub use grants::{Grants, Secrets};
+pub use inspect::{AggregateInfo, PluginInfo};
+pub use limits::PluginLimits;
+pub use plugin::Plugin;
+pub use sandbox::Sandbox;
+pub use spec::{Component, PluginSpec, Ports, SandboxOptions};
+pub use status::{PluginState, PluginStatus};
+pub use supervisor::SupervisionPolicy;
+pub use world::{CONTRACT_VERSION, PluginKind, WorldError};

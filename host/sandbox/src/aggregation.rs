@@ -1,0 +1,331 @@
+//! An aggregation plugin as core's `AggregationSource`.
+//!
+//! Invariant: an accumulator holds its instance for its life; the resource inside is dropped before the instance is
+//! given to another.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use telemetry_core::aggregation::{
+    Accumulator, AggregateValue, Aggregation, AggregationError, AggregationSource, SampleRun,
+};
+use telemetry_core::extension::{FailureReason, PluginFailure, SavedState};
+use telemetry_core::{Timestamp, limits};
+use wasmtime::component::ResourceAny;
+
+use crate::bindings::aggregation as wit;
+use crate::bindings::types::StateParam;
+use crate::convert::{self, CheckedAggregate};
+use crate::inspect::AggregateInfo;
+use crate::instance::{Instance, Template};
+use crate::pool::{Lease, Pool};
+
+type Guest = wit::Guest;
+
+/// The aggregate functions of one plugin.
+pub(crate) struct PluginAggregations {
+    pool: Arc<Pool<Guest>>,
+    offered: Vec<CheckedAggregate>,
+}
+
+impl PluginAggregations {
+    /// Asks an initialised instance what it offers and takes it as the first one of the pool.
+    pub(crate) fn new(template: Template<Guest>, mut first: Instance<Guest>) -> Result<Self, PluginFailure> {
+        let plugin = Arc::clone(&template.plugin);
+        let now = plugin.runtime.clock.now();
+        let offered = first
+            .call(limits::PLUGIN_INIT_DEADLINE, now, |guest, store| guest.call_aggregates(store).map(Ok))
+            .and_then(convert::aggregates)
+            .map_err(|reason| plugin.answered(reason))?;
+        let instances = plugin.runtime.instances(plugin.limits.instances);
+        Ok(Self { pool: Arc::new(Pool::new(template, instances, first)), offered })
+    }
+
+    /// The functions for people.
+    pub(crate) fn infos(&self) -> Vec<AggregateInfo> {
+        self.offered.iter().map(AggregateInfo::of).collect()
+    }
+}
+
+impl AggregationSource for PluginAggregations {
+    fn names(&self) -> Vec<String> {
+        self.offered.iter().map(|aggregate| aggregate.name.clone()).collect()
+    }
+
+    fn find(
+        &self,
+        name: &str,
+        parameters: &Map<String, Value>,
+    ) -> Option<Result<Arc<dyn Aggregation>, AggregationError>> {
+        let aggregate = self.offered.iter().find(|aggregate| aggregate.name.eq_ignore_ascii_case(name))?;
+        let parameters = Value::Object(parameters.clone());
+        let faults = aggregate.parameters.faults(&parameters);
+        if !faults.is_empty() {
+            let reason = Some(faults.join("; "));
+            return Some(Err(AggregationError::Unsupported { name: name.to_owned(), reason }));
+        }
+        Some(Ok(Arc::new(PluginAggregation {
+            pool: Arc::clone(&self.pool),
+            name: aggregate.name.clone(),
+            parameters: parameters.to_string(),
+            mergeable: aggregate.mergeable,
+            needs_timestamps: aggregate.needs_timestamps,
+        })))
+    }
+}
+
+/// One aggregate function with its parameters bound.
+struct PluginAggregation {
+    pool: Arc<Pool<Guest>>,
+    name: String,
+    parameters: String,
+    mergeable: bool,
+    needs_timestamps: bool,
+}
+
+impl Aggregation for PluginAggregation {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn mergeable(&self) -> bool {
+        self.mergeable
+    }
+
+    fn needs_timestamps(&self) -> bool {
+        self.needs_timestamps
+    }
+
+    fn accumulator(&self) -> Result<Box<dyn Accumulator>, AggregationError> {
+        let mut lease = self.pool.lease()?;
+        let plugin = self.pool.plugin();
+        let (deadline, now) = (plugin.limits.deadline(), plugin.runtime.clock.now());
+        let created = lease.call(|instance| {
+            instance.call(deadline, now, |guest, store| {
+                guest.accumulator().call_create(store, &self.name, &self.parameters)
+            })
+        });
+        match created {
+            Ok(resource) => Ok(Box::new(PluginAccumulator {
+                name: self.name.clone(),
+                lease: Some(lease),
+                resource,
+                groups: 0,
+                needs_timestamps: self.needs_timestamps,
+                now,
+                columns: Columns::default(),
+            })),
+            Err(failure) => {
+                if lease.is_alive() {
+                    lease.give_back();
+                }
+                Err(refused_parameters(&self.name, failure))
+            }
+        }
+    }
+}
+
+/// A plugin's own objection to the parameters is the caller's to mend.
+fn refused_parameters(name: &str, failure: PluginFailure) -> AggregationError {
+    match failure.reason {
+        FailureReason::Unsupported(reason) | FailureReason::Config(reason) => {
+            AggregationError::Unsupported { name: name.to_owned(), reason: Some(reason) }
+        }
+        _ => failure.into(),
+    }
+}
+
+/// Running states inside a plugin.
+struct PluginAccumulator {
+    name: String,
+    /// None once the instance was given back.
+    lease: Option<Lease<Guest>>,
+    resource: ResourceAny,
+    groups: usize,
+    needs_timestamps: bool,
+    now: Timestamp,
+    columns: Columns,
+}
+
+/// Runs put together to the columns of one call; kept, so that their buffers are allocated once.
+#[derive(Debug, Default)]
+struct Columns {
+    groups: Vec<u32>,
+    lengths: Vec<u32>,
+    timestamps: Vec<i64>,
+    values: Vec<f64>,
+}
+
+impl Columns {
+    fn clear(&mut self) {
+        self.groups.clear();
+        self.lengths.clear();
+        self.timestamps.clear();
+        self.values.clear();
+    }
+
+    fn push(&mut self, run: &SampleRun<'_>, needs_timestamps: bool) {
+        self.groups.push(run.group);
+        self.lengths.push(u32::try_from(run.values.len()).unwrap_or(u32::MAX));
+        self.values.extend_from_slice(run.values);
+        if needs_timestamps {
+            self.timestamps.extend_from_slice(run.timestamps);
+        }
+    }
+}
+
+impl PluginAccumulator {
+    fn call<R>(
+        &mut self,
+        call: impl FnOnce(
+            wit::GuestAccumulator<'_>,
+            &mut wasmtime::Store<crate::state::HostState>,
+            ResourceAny,
+        ) -> wasmtime::Result<Result<R, crate::bindings::types::PluginError>>,
+    ) -> Result<R, PluginFailure> {
+        let (resource, now) = (self.resource, self.now);
+        self.with(|instance, deadline| {
+            instance.call(deadline, now, |guest, store| call(guest.accumulator(), store, resource))
+        })
+    }
+
+    fn with<R>(
+        &mut self,
+        call: impl FnOnce(&mut Instance<Guest>, std::time::Duration) -> Result<R, FailureReason>,
+    ) -> Result<R, PluginFailure> {
+        match &mut self.lease {
+            Some(lease) => {
+                let deadline = lease.deadline();
+                lease.call(|instance| call(instance, deadline))
+            }
+            None => Err(PluginFailure {
+                plugin: self.name.clone(),
+                reason: FailureReason::Other("the accumulator is closed".to_owned()),
+            }),
+        }
+    }
+
+    fn send(&mut self) -> Result<(), PluginFailure> {
+        let columns = std::mem::take(&mut self.columns);
+        let sent = self.call(|guest, store, resource| {
+            guest.call_update(
+                store,
+                resource,
+                &columns.groups,
+                &columns.lengths,
+                &columns.timestamps,
+                &columns.values,
+            )
+        });
+        self.columns = columns;
+        self.columns.clear();
+        sent
+    }
+
+    fn open_groups(&mut self, group: u32) -> Result<(), AggregationError> {
+        let groups = group as usize + 1;
+        if groups > limits::MAX_QUERY_GROUPS {
+            let reason = Some(format!("more than {} groups", limits::MAX_QUERY_GROUPS));
+            return Err(AggregationError::Unsupported { name: self.name.clone(), reason });
+        }
+        self.groups = self.groups.max(groups);
+        Ok(())
+    }
+}
+
+impl Accumulator for PluginAccumulator {
+    fn update(&mut self, runs: &[SampleRun<'_>]) -> Result<(), AggregationError> {
+        self.columns.clear();
+        for run in runs {
+            self.open_groups(run.group)?;
+            if self.needs_timestamps && run.timestamps.len() != run.values.len() {
+                let reason = Some("it needs the samples' times".to_owned());
+                return Err(AggregationError::Unsupported { name: self.name.clone(), reason });
+            }
+            let mut rest = *run;
+            loop {
+                let room = limits::MAX_SAMPLES_PER_CALL.saturating_sub(self.columns.values.len());
+                let (now, later) = split(rest, room);
+                self.columns.push(&now, self.needs_timestamps);
+                if later.values.is_empty() {
+                    break;
+                }
+                self.send()?;
+                rest = later;
+            }
+        }
+        if !self.columns.groups.is_empty() {
+            self.send()?;
+        }
+        Ok(())
+    }
+
+    fn merge(&mut self, saved: &SavedState, group_map: &[u32]) -> Result<(), AggregationError> {
+        if let Some(greatest) = group_map.iter().max() {
+            self.open_groups(*greatest)?;
+        }
+        let state = StateParam { version: saved.version, bytes: &saved.bytes };
+        let merged = self.call(|guest, store, resource| guest.call_merge(store, resource, state, group_map));
+        merged.map_err(|failure| match failure.reason {
+            FailureReason::Unsupported(reason) => {
+                AggregationError::SavedState { name: self.name.clone(), reason }
+            }
+            _ => failure.into(),
+        })
+    }
+
+    fn save(&mut self) -> Result<SavedState, AggregationError> {
+        let state = self.call(|guest, store, resource| guest.call_save(store, resource))?;
+        Ok(SavedState { version: state.version, bytes: state.bytes })
+    }
+
+    fn evaluate(&mut self) -> Result<Vec<AggregateValue>, AggregationError> {
+        let (resource, now, groups) = (self.resource, self.now, self.groups);
+        let values = self.with(|instance, deadline| {
+            let values = instance
+                .call(deadline, now, |guest, store| guest.accumulator().call_evaluate(store, resource))?;
+            convert::values(values, groups)
+        })?;
+        Ok(values)
+    }
+}
+
+/// The first `length` samples of a run, and the others.
+fn split(run: SampleRun<'_>, length: usize) -> (SampleRun<'_>, SampleRun<'_>) {
+    let (values, later_values) = run.values.split_at_checked(length).unwrap_or((run.values, &[]));
+    let (timestamps, later_timestamps) =
+        run.timestamps.split_at_checked(length).unwrap_or((run.timestamps, &[]));
+    (
+        SampleRun { group: run.group, timestamps, values },
+        SampleRun { group: run.group, timestamps: later_timestamps, values: later_values },
+    )
+}
+
+impl Drop for PluginAccumulator {
+    fn drop(&mut self) {
+        let (resource, now) = (self.resource, self.now);
+        let dropped = self.with(|instance, deadline| instance.drop_resource(deadline, now, resource));
+        if let Some(lease) = self.lease.take().filter(|_| dropped.is_ok()) {
+            lease.give_back();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_are_cut_where_a_call_is_full() {
+        let run = SampleRun { group: 3, timestamps: &[1, 2, 3], values: &[1.0, 2.0, 3.0] };
+        let (now, later) = split(run, 2);
+        assert_eq!(
+            (now.values, now.timestamps, later.values, later.timestamps),
+            (&[1.0, 2.0][..], &[1, 2][..], &[3.0][..], &[3][..])
+        );
+        let (now, later) = split(run, 3);
+        assert_eq!((now.values.len(), later.values.len()), (3, 0));
+        let (now, later) = split(SampleRun { timestamps: &[], ..run }, 0);
+        assert_eq!((now.values.len(), later.values.len(), later.timestamps.len()), (0, 3, 0));
+    }
+}

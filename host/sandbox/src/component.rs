@@ -1,0 +1,75 @@
+//! A component's way from a file to compiled code: sizes and world are checked before the compiler sees it.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use crate::error::LoadError;
+use crate::outline::Outline;
+use crate::runtime::Runtime;
+use crate::spec::Component;
+use crate::world::{self, PluginKind};
+
+/// A compiled component of a known world.
+pub(crate) struct Compiled {
+    pub(crate) component: wasmtime::component::Component,
+    pub(crate) kind: PluginKind,
+    pub(crate) imports: Vec<String>,
+    pub(crate) sha256: String,
+    pub(crate) bytes: u64,
+}
+
+impl Compiled {
+    /// Reads, checks and compiles; takes the code from the cache where it can.
+    pub(crate) fn of(source: Component, runtime: &Runtime) -> Result<Self, LoadError> {
+        let limit = runtime.options.max_component_bytes;
+        let bytes = match source {
+            Component::File(path) => read(&path, limit)?,
+            Component::Bytes(bytes) => bytes,
+        };
+        let size = bytes.len() as u64;
+        if size > limit {
+            return Err(LoadError::TooLarge { what: "bytes", size, limit });
+        }
+        let outline = Outline::read(&bytes)?;
+        let kind = world::check(&outline.imports, &outline.exports)?;
+        let sha256 = hex(&Sha256::digest(&bytes));
+        let cached = runtime.cache.as_ref().and_then(|cache| cache.load(&runtime.engine, &sha256));
+        let component = match cached {
+            Some(component) => component,
+            None => compile(&bytes, &sha256, runtime)?,
+        };
+        Ok(Self { component, kind, imports: outline.imports, sha256, bytes: size })
+    }
+}
+
+fn read(path: &Path, limit: u64) -> Result<Vec<u8>, LoadError> {
+    let failed = |source| LoadError::Read { path: path.to_owned(), source };
+    let mut bytes = Vec::new();
+    // One byte more than the limit tells a file that is too large, whatever its length claims.
+    File::open(path)
+        .map_err(failed)?
+        .take(limit.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
+    Ok(bytes)
+}
+
+fn compile(
+    bytes: &[u8],
+    sha256: &str,
+    runtime: &Runtime,
+) -> Result<wasmtime::component::Component, LoadError> {
+    let component = wasmtime::component::Component::from_binary(&runtime.engine, bytes)
+        .map_err(|error| LoadError::Compile { reason: format!("{error:#}") })?;
+    if let Some(cache) = &runtime.cache {
+        cache.save(sha256, &component);
+    }
+    Ok(component)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

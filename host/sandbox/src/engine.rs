@@ -1,0 +1,22 @@
+//! The one wasmtime engine: which WebAssembly features exist and how code is compiled and interrupted.
+
+use telemetry_core::limits;
+use wasmtime::{Config, Engine, OptLevel};
+
+/// An engine with epoch interruption. Instances are allocated on demand: a pool of slots would bound what a plugin's
+/// modules may look like and gain a few microseconds per instance, of which few are made.
+pub(crate) fn engine() -> wasmtime::Result<Engine> {
+    let mut config = Config::new();
+    config
+        .epoch_interruption(true)
+        .concurrency_support(false)
+        .max_wasm_stack(limits::MAX_WASM_STACK_BYTES)
+        .cranelift_opt_level(OptLevel::Speed)
+        .parallel_compilation(true)
+        // Guests carry no names, so a backtrace would only be numbers; without it a trap is cheap.
+        .wasm_backtrace_max_frames(None)
+        .generate_address_map(false)
+        .wasm_memory64(false)
+        .wasm_relaxed_simd(false);
+    Engine::new(&config)
+}

@@ -1,0 +1,9 @@
+//! HTTP on behalf of sinks: to granted origins only, at checked addresses only, with secrets that the guest never sees.
+
+mod address;
+mod client;
+mod origin;
+mod resolver;
+mod secret;
+
+pub(crate) use client::HttpClient;

@@ -1,0 +1,57 @@
+//! What a plugin is, as it says itself and as its component shows.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::convert::CheckedAggregate;
+use crate::world::PluginKind;
+
+/// What a plugin is.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PluginInfo {
+    /// The author's name for it.
+    pub name: String,
+    /// Its kind.
+    pub kind: PluginKind,
+    /// Its version.
+    pub version: String,
+    /// One line for people.
+    pub description: String,
+    /// JSON Schema of its configuration.
+    pub config_schema: Value,
+    /// What the component imports.
+    pub imports: Vec<String>,
+    /// SHA-256 of the component, in hexadecimal.
+    pub sha256: String,
+    /// Size of the component in bytes.
+    pub component_bytes: u64,
+    /// Its aggregate functions; known only of a loaded aggregator, empty otherwise.
+    pub aggregates: Vec<AggregateInfo>,
+}
+
+/// One aggregate function of a plugin.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AggregateInfo {
+    /// The name that queries call it by.
+    pub name: String,
+    /// One line for people who write queries.
+    pub description: String,
+    /// JSON Schema of its parameters.
+    pub parameters_schema: Value,
+    /// Whether partial states can be merged.
+    pub mergeable: bool,
+    /// Whether the result depends on sample times.
+    pub needs_timestamps: bool,
+}
+
+impl AggregateInfo {
+    pub(crate) fn of(checked: &CheckedAggregate) -> Self {
+        Self {
+            name: checked.name.clone(),
+            description: checked.description.clone(),
+            parameters_schema: checked.parameters.text.clone(),
+            mergeable: checked.mergeable,
+            needs_timestamps: checked.needs_timestamps,
+        }
+    }
+}

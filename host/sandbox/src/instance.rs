@@ -1,0 +1,249 @@
+//! A live copy of a plugin: one store, its typed exports, and the rules of entering it.
+//!
+//! Invariant: a deadline is set before every entry, and an instance whose call failed by force is never entered again.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use telemetry_core::extension::{FailureReason, SavedState};
+use telemetry_core::{Timestamp, limits};
+use wasmtime::component::{InstancePre, ResourceAny};
+use wasmtime::{Store, UpdateDeadline};
+
+use crate::bindings::types::{PluginError, StateParam};
+use crate::bindings::{aggregation, delivery, lifecycle, monitoring, validation};
+use crate::failure;
+use crate::http::HttpClient;
+use crate::key_value::KeyValueSpace;
+use crate::plugin::PluginShared;
+use crate::state::{HostState, InstancePorts};
+use crate::world::PluginKind;
+
+/// The typed functions of the interface that one kind of plugin exports.
+pub(crate) trait Export: Sized + Send + 'static {
+    /// Where the functions are in the component, found once.
+    type Indices: Send + Sync;
+    /// Finds the functions.
+    fn indices(pre: &InstancePre<HostState>) -> wasmtime::Result<Self::Indices>;
+    /// The functions of one instance, type-checked.
+    fn load(
+        indices: &Self::Indices,
+        store: &mut Store<HostState>,
+        instance: &wasmtime::component::Instance,
+    ) -> wasmtime::Result<Self>;
+}
+
+macro_rules! export {
+    ($($interface:ident),*) => {$(
+        impl Export for $interface::Guest {
+            type Indices = $interface::GuestIndices;
+            fn indices(pre: &InstancePre<HostState>) -> wasmtime::Result<Self::Indices> {
+                $interface::GuestIndices::new(pre)
+            }
+            fn load(
+                indices: &Self::Indices,
+                store: &mut Store<HostState>,
+                instance: &wasmtime::component::Instance,
+            ) -> wasmtime::Result<Self> {
+                indices.load(store, instance)
+            }
+        }
+    )*};
+}
+export!(validation, aggregation, monitoring, delivery);
+
+/// All that is needed to make an instance of a plugin.
+pub(crate) struct Template<G: Export> {
+    pub(crate) plugin: Arc<PluginShared>,
+    kind: PluginKind,
+    pre: InstancePre<HostState>,
+    lifecycle: lifecycle::GuestIndices,
+    guest: G::Indices,
+    config: String,
+    http: Option<Arc<HttpClient>>,
+}
+
+/// An instance could not be made.
+pub(crate) enum BirthError {
+    /// Functions have other types than the contract's.
+    Types(String),
+    /// It failed.
+    Failure(FailureReason),
+}
+
+/// A live copy of a plugin.
+pub(crate) struct Instance<G> {
+    store: Store<HostState>,
+    lifecycle: lifecycle::Guest,
+    guest: G,
+    high_water: usize,
+}
+
+impl<G: Export> Template<G> {
+    pub(crate) fn new(
+        plugin: Arc<PluginShared>,
+        kind: PluginKind,
+        pre: InstancePre<HostState>,
+        config: String,
+        http: Option<Arc<HttpClient>>,
+    ) -> wasmtime::Result<Self> {
+        let lifecycle = lifecycle::GuestIndices::new(&pre)?;
+        let guest = G::indices(&pre)?;
+        Ok(Self { plugin, kind, pre, lifecycle, guest, config, http })
+    }
+
+    /// A ready instance.
+    pub(crate) fn start(&self, restored: Option<&SavedState>) -> Result<Instance<G>, FailureReason> {
+        let mut instance = self.born().map_err(|error| match error {
+            BirthError::Types(reason) => FailureReason::Output(reason),
+            BirthError::Failure(reason) => reason,
+        })?;
+        self.init(&mut instance, restored)?;
+        Ok(instance)
+    }
+
+    /// An instance that is not initialised.
+    pub(crate) fn born(&self) -> Result<Instance<G>, BirthError> {
+        let mut store = self.store();
+        let deadline = limits::PLUGIN_INIT_DEADLINE;
+        enter(&mut store, deadline, self.plugin.runtime.clock.now());
+        let instance = match self.pre.instantiate(&mut store) {
+            Ok(instance) => instance,
+            Err(error) => {
+                return Err(BirthError::Failure(failure::of_birth(&error, store.data_mut(), deadline)));
+            }
+        };
+        let types = |error: wasmtime::Error| BirthError::Types(format!("{error:#}"));
+        let lifecycle = self.lifecycle.load(&mut store, &instance).map_err(types)?;
+        let guest = G::load(&self.guest, &mut store, &instance).map_err(types)?;
+        Ok(Instance { store, lifecycle, guest, high_water: usize::MAX })
+    }
+
+    /// Initialises an instance.
+    pub(crate) fn init(
+        &self,
+        instance: &mut Instance<G>,
+        restored: Option<&SavedState>,
+    ) -> Result<(), FailureReason> {
+        let restored = restored.map(|state| StateParam { version: state.version, bytes: &state.bytes });
+        let now = self.plugin.runtime.clock.now();
+        instance.run(limits::PLUGIN_INIT_DEADLINE, now, |lifecycle, _, store| {
+            lifecycle.call_init(store, &self.config, restored)
+        })?;
+        instance.high_water = self.plugin.limits.high_water(instance.memory());
+        Ok(())
+    }
+
+    fn store(&self) -> Store<HostState> {
+        let runtime = &self.plugin.runtime;
+        let state = HostState::new(Arc::clone(&self.plugin), self.ports());
+        let mut store = Store::new(&runtime.engine, state);
+        store.limiter(|state| &mut state.limiter);
+        store.set_hostcall_fuel(self.plugin.limits.output());
+        store.set_max_component_handles(limits::MAX_PLUGIN_HANDLES);
+        // Time spent in ports moved the deadline: an epoch that ends too early looks again at the time that is left.
+        store.epoch_deadline_callback(|store| {
+            let state = store.data();
+            let left = state.time_left();
+            Ok(if left.is_zero() {
+                UpdateDeadline::Interrupt
+            } else {
+                UpdateDeadline::Continue(state.plugin.runtime.ticker.ticks(left))
+            })
+        });
+        store
+    }
+
+    fn ports(&self) -> InstancePorts {
+        let ports = &self.plugin.runtime.ports;
+        let name = || Arc::clone(&self.plugin.name);
+        let key_value = match self.kind {
+            PluginKind::Monitor => Some(KeyValueSpace::buffered(name(), Arc::clone(&ports.key_value))),
+            PluginKind::Sink => Some(KeyValueSpace::written_through(name(), Arc::clone(&ports.key_value))),
+            PluginKind::Validator | PluginKind::Aggregator => None,
+        };
+        let query = (self.kind == PluginKind::Monitor).then(|| Arc::clone(&ports.query));
+        InstancePorts { key_value, query, http: self.http.clone() }
+    }
+}
+
+impl<G> Instance<G> {
+    /// Calls the plugin for at most `allowance`, at the time `now` of the records that it sees.
+    pub(crate) fn call<R>(
+        &mut self,
+        allowance: Duration,
+        now: Timestamp,
+        call: impl FnOnce(&G, &mut Store<HostState>) -> wasmtime::Result<Result<R, PluginError>>,
+    ) -> Result<R, FailureReason> {
+        self.run(allowance, now, |_, guest, store| call(guest, store))
+    }
+
+    /// What the plugin says about itself.
+    pub(crate) fn describe(&mut self, now: Timestamp) -> Result<lifecycle::Info, FailureReason> {
+        self.run(limits::PLUGIN_INIT_DEADLINE, now, |lifecycle, _, store| {
+            lifecycle.call_describe(store).map(Ok)
+        })
+    }
+
+    /// The plugin's state.
+    pub(crate) fn snapshot(&mut self, now: Timestamp) -> Result<Option<SavedState>, FailureReason> {
+        let state = self
+            .run(limits::PLUGIN_INIT_DEADLINE, now, |lifecycle, _, store| lifecycle.call_snapshot(store))?;
+        Ok(state.map(|state| SavedState { version: state.version, bytes: state.bytes }))
+    }
+
+    /// Drops a resource that the plugin made.
+    pub(crate) fn drop_resource(
+        &mut self,
+        allowance: Duration,
+        now: Timestamp,
+        resource: ResourceAny,
+    ) -> Result<(), FailureReason> {
+        self.run(allowance, now, |_, _, store| resource.resource_drop(store).map(Ok))
+    }
+
+    /// Bytes of all its linear memories.
+    pub(crate) fn memory(&self) -> usize {
+        self.store.data().limiter.memory()
+    }
+
+    /// Whether its memory grew so large that a fresh instance is better.
+    pub(crate) fn is_worn(&self) -> bool {
+        self.memory() > self.high_water
+    }
+
+    /// The instance's key-value space.
+    pub(crate) fn key_value(&mut self) -> Option<&mut KeyValueSpace> {
+        self.store.data_mut().ports.key_value.as_mut()
+    }
+
+    fn run<R>(
+        &mut self,
+        allowance: Duration,
+        now: Timestamp,
+        call: impl FnOnce(
+            &lifecycle::Guest,
+            &G,
+            &mut Store<HostState>,
+        ) -> wasmtime::Result<Result<R, PluginError>>,
+    ) -> Result<R, FailureReason> {
+        let start = enter(&mut self.store, allowance, now);
+        let answer = call(&self.lifecycle, &self.guest, &mut self.store);
+        self.store.data().plugin.meters.called(start.elapsed());
+        match answer {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => Err(failure::of_plugin(error)),
+            Err(error) => Err(failure::of_call(&error, self.store.data_mut(), allowance)),
+        }
+    }
+}
+
+/// Sets the deadline of the entry that follows.
+fn enter(store: &mut Store<HostState>, allowance: Duration, now: Timestamp) -> Instant {
+    let start = Instant::now();
+    let state = store.data_mut();
+    state.begin(start, allowance, now);
+    let ticks = state.plugin.runtime.ticker.ticks(allowance);
+    store.set_epoch_deadline(ticks);
+    start
+}

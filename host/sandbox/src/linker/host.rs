@@ -1,0 +1,112 @@
+//! The host's own imports: log, counters, key-value, query, outbound HTTP.
+
+use telemetry_core::extension::{FailureReason, PortError};
+use telemetry_core::limits;
+use tracing::Level;
+
+use crate::bindings::types::PluginError;
+use crate::bindings::{counters, key_value, log, outbound_http, query, types};
+use crate::key_value::KeyValueSpace;
+use crate::state::{HostState, stop};
+
+impl types::Host for HostState {}
+
+impl log::Host for HostState {
+    fn write(&mut self, level: log::Level, message: String, fields: String) -> wasmtime::Result<()> {
+        let level = match level {
+            log::Level::Trace => Level::TRACE,
+            log::Level::Debug => Level::DEBUG,
+            log::Level::Info => Level::INFO,
+            log::Level::Warn => Level::WARN,
+            log::Level::Error => Level::ERROR,
+        };
+        self.plugin.log.write(level, message, fields);
+        Ok(())
+    }
+}
+
+impl counters::Host for HostState {
+    fn add(&mut self, name: String, delta: u64) -> wasmtime::Result<()> {
+        self.plugin.meters.add(&name, delta);
+        Ok(())
+    }
+
+    fn set(&mut self, name: String, value: f64) -> wasmtime::Result<()> {
+        self.plugin.meters.set(&name, value);
+        Ok(())
+    }
+}
+
+impl HostState {
+    fn key_value<R>(
+        &mut self,
+        call: impl FnOnce(&mut KeyValueSpace) -> Result<R, PortError>,
+    ) -> wasmtime::Result<Result<R, PluginError>> {
+        self.port(|state| match &mut state.ports.key_value {
+            Some(space) => call(space).map_err(plugin_error),
+            None => Err(PluginError::Unsupported("this instance has no key-value space".to_owned())),
+        })
+    }
+}
+
+impl key_value::Host for HostState {
+    fn get(&mut self, key: String) -> wasmtime::Result<Result<Option<Vec<u8>>, PluginError>> {
+        self.key_value(|space| space.get(&key))
+    }
+
+    fn put(&mut self, key: String, value: Vec<u8>) -> wasmtime::Result<Result<(), PluginError>> {
+        self.key_value(|space| space.write(key, Some(value)))
+    }
+
+    fn delete(&mut self, key: String) -> wasmtime::Result<Result<(), PluginError>> {
+        self.key_value(|space| space.write(key, None))
+    }
+}
+
+impl query::Host for HostState {
+    fn get_metrics(&mut self, request: String) -> wasmtime::Result<Result<String, PluginError>> {
+        if request.len() > limits::MAX_PLUGIN_QUERY_BYTES {
+            let limit = limits::MAX_PLUGIN_QUERY_BYTES;
+            return Ok(Err(PluginError::Unsupported(format!("the query is longer than {limit} bytes"))));
+        }
+        self.port(|state| {
+            let Some(port) = &state.ports.query else {
+                return Err(PluginError::Unsupported("this instance has no queries".to_owned()));
+            };
+            let answer = port.get_metrics(&request, state.now).map_err(plugin_error)?;
+            if answer.len() > limits::MAX_PLUGIN_QUERY_ANSWER_BYTES {
+                let limit = limits::MAX_PLUGIN_QUERY_ANSWER_BYTES;
+                return Err(PluginError::Other(format!(
+                    "the answer is longer than {limit} bytes; ask for less"
+                )));
+            }
+            Ok(answer)
+        })
+    }
+}
+
+impl outbound_http::Host for HostState {
+    fn send(
+        &mut self,
+        request: outbound_http::Request,
+    ) -> wasmtime::Result<Result<outbound_http::Response, outbound_http::Failure>> {
+        let Some(client) = self.ports.http.clone() else {
+            return Err(stop(FailureReason::Unsupported("this instance has no HTTP".to_owned())));
+        };
+        self.count_http_request()?;
+        let answer = client.send(request, self.time_left());
+        match &answer {
+            Err(outbound_http::Failure::Denied(_)) => self.plugin.meters.http_refused(),
+            _ => self.plugin.meters.http_sent(),
+        }
+        Ok(answer)
+    }
+}
+
+fn plugin_error(error: PortError) -> PluginError {
+    match error {
+        PortError::Unsupported(reason) => PluginError::Unsupported(reason),
+        PortError::Transient(reason) => PluginError::Transient(reason),
+        other => PluginError::Other(other.to_string()),
+    }
+}

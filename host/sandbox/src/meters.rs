@@ -1,0 +1,178 @@
+//! What a plugin did, counted: cheap atomics on the way of every call, locks only where something went wrong.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use telemetry_core::extension::FailureReason;
+use telemetry_core::limits;
+
+/// All counts of one plugin, shared by its instances.
+#[derive(Debug, Default)]
+pub(crate) struct Meters {
+    calls: AtomicU64,
+    nanos: AtomicU64,
+    memory: AtomicU64,
+    instances: AtomicU64,
+    restarts: AtomicU64,
+    http_requests: AtomicU64,
+    http_refused: AtomicU64,
+    failures: Mutex<Failures>,
+    counters: Mutex<Counters>,
+}
+
+#[derive(Debug, Default)]
+struct Failures {
+    by_kind: BTreeMap<&'static str, u64>,
+    last: Option<String>,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    values: BTreeMap<String, f64>,
+    dropped: u64,
+}
+
+/// A copy of the counts at one moment.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    pub(crate) calls: u64,
+    pub(crate) time_used: Duration,
+    pub(crate) memory_bytes: u64,
+    pub(crate) instances: u64,
+    pub(crate) restarts: u64,
+    pub(crate) http_requests: u64,
+    pub(crate) http_refused: u64,
+    pub(crate) failures: BTreeMap<&'static str, u64>,
+    pub(crate) last_failure: Option<String>,
+    pub(crate) counters: BTreeMap<String, f64>,
+    pub(crate) counters_dropped: u64,
+}
+
+impl Meters {
+    pub(crate) fn called(&self, took: Duration) {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        self.nanos.fetch_add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    pub(crate) fn failed(&self, reason: &FailureReason) {
+        let mut failures = self.failures.lock();
+        *failures.by_kind.entry(reason.kind()).or_default() += 1;
+        failures.last = Some(reason.to_string());
+    }
+
+    /// A call was not made at all; why the plugin got there is remembered already.
+    pub(crate) fn refused(&self, reason: &FailureReason) {
+        *self.failures.lock().by_kind.entry(reason.kind()).or_default() += 1;
+    }
+
+    pub(crate) fn restarted(&self) {
+        self.restarts.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn instance_began(&self) {
+        self.instances.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn instance_ended(&self) {
+        self.instances.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn memory_grew(&self, bytes: usize) {
+        self.memory.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn memory_shrank(&self, bytes: usize) {
+        self.memory.fetch_sub(bytes as u64, Ordering::Relaxed);
+    }
+
+    #[cfg(test)]
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        self.memory.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn http_sent(&self) {
+        self.http_requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn http_refused(&self) {
+        self.http_refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Adds to a counter of the plugin's own.
+    pub(crate) fn add(&self, name: &str, delta: u64) {
+        #[allow(
+            clippy::cast_precision_loss,
+            reason = "counters are shown as numbers; beyond 2^53 a unit is nothing"
+        )]
+        self.counters.lock().with(name, |value| *value += delta as f64);
+    }
+
+    /// Sets a gauge of the plugin's own; a value that is no number is dropped.
+    pub(crate) fn set(&self, name: &str, new: f64) {
+        let mut counters = self.counters.lock();
+        if new.is_finite() {
+            counters.with(name, |value| *value = new);
+        } else {
+            counters.dropped += 1;
+        }
+    }
+
+    pub(crate) fn read(&self) -> Reading {
+        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let (failures, last_failure) = {
+            let failures = self.failures.lock();
+            (failures.by_kind.clone(), failures.last.clone())
+        };
+        let counters = self.counters.lock();
+        Reading {
+            calls: get(&self.calls),
+            time_used: Duration::from_nanos(get(&self.nanos)),
+            memory_bytes: get(&self.memory),
+            instances: get(&self.instances),
+            restarts: get(&self.restarts),
+            http_requests: get(&self.http_requests),
+            http_refused: get(&self.http_refused),
+            failures,
+            last_failure,
+            counters: counters.values.clone(),
+            counters_dropped: counters.dropped,
+        }
+    }
+}
+
+impl Counters {
+    fn with(&mut self, name: &str, change: impl FnOnce(&mut f64)) {
+        if let Some(value) = self.values.get_mut(name) {
+            change(value);
+        } else if self.values.len() < limits::MAX_PLUGIN_COUNTERS
+            && telemetry_core::admission::checked_name(name).is_ok()
+        {
+            change(self.values.entry(name.to_owned()).or_default());
+        } else {
+            self.dropped += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_of_counter_names_is_cut() {
+        let meters = Meters::default();
+        for n in 0..1000 {
+            meters.add(&format!("c{n}"), 2);
+        }
+        meters.add("c0", 1);
+        meters.set("", 1.0);
+        meters.set("c1", f64::NAN);
+        let reading = meters.read();
+        assert_eq!(reading.counters.len(), limits::MAX_PLUGIN_COUNTERS);
+        assert_eq!(reading.counters["c0"], 3.0);
+        assert_eq!(reading.counters["c1"], 2.0);
+        assert_eq!(reading.counters_dropped, 1000 - limits::MAX_PLUGIN_COUNTERS as u64 + 2);
+    }
+}

@@ -1,0 +1,170 @@
+//! A monitor plugin as core's `Monitor`.
+//!
+//! Invariant: there is one instance at a time; what it wrote since the last durable checkpoint dies with it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use telemetry_core::batch::{EventBatch, SampleBatch};
+use telemetry_core::extension::{FailureReason, Monitor, MonitorCheckpoint, PluginFailure, SavedState};
+use telemetry_core::{Signal, Subscription, Timestamp, limits};
+
+use crate::bindings::monitoring;
+use crate::bindings::types::PluginError;
+use crate::convert::{self, time_of};
+use crate::failure::loses_instance;
+use crate::instance::{Instance, Template};
+use crate::plugin::PluginShared;
+use crate::state::HostState;
+use crate::validator::{events, samples};
+
+/// A monitor plugin, which can be started once at a time.
+pub(crate) struct MonitorRole {
+    template: Template<monitoring::Guest>,
+    subscription: Subscription,
+    taken: AtomicBool,
+}
+
+impl MonitorRole {
+    /// Asks an initialised instance what it wants to see. The instance is not used further: the monitor starts from the
+    /// state that its checkpoint has.
+    pub(crate) fn new(
+        template: Template<monitoring::Guest>,
+        mut first: Instance<monitoring::Guest>,
+    ) -> Result<Self, PluginFailure> {
+        let plugin = &template.plugin;
+        let now = plugin.runtime.clock.now();
+        let subscription = first
+            .call(limits::PLUGIN_INIT_DEADLINE, now, |guest, store| guest.call_subscribe(store).map(Ok))
+            .and_then(convert::subscription)
+            .map_err(|reason| plugin.answered(reason))?;
+        Ok(Self { template, subscription, taken: AtomicBool::new(false) })
+    }
+
+    /// The monitor, started from `restored`.
+    pub(crate) fn start(
+        self: &Arc<Self>,
+        restored: Option<SavedState>,
+    ) -> Result<PluginMonitor, PluginFailure> {
+        if self.taken.swap(true, Ordering::AcqRel) {
+            let reason =
+                FailureReason::Other("it runs already; there is one instance of a monitor".to_owned());
+            return Err(self.template.plugin.refused(reason));
+        }
+        let mut monitor = PluginMonitor { role: Arc::clone(self), instance: None, now: Timestamp::EPOCH };
+        monitor.begin(restored.as_ref())?;
+        Ok(monitor)
+    }
+}
+
+/// The one live copy of a monitor.
+pub(crate) struct PluginMonitor {
+    role: Arc<MonitorRole>,
+    instance: Option<Instance<monitoring::Guest>>,
+    /// The time of the last batch or tick.
+    now: Timestamp,
+}
+
+impl PluginMonitor {
+    fn plugin(&self) -> &Arc<PluginShared> {
+        &self.role.template.plugin
+    }
+
+    fn begin(&mut self, restored: Option<&SavedState>) -> Result<(), PluginFailure> {
+        let plugin = self.plugin();
+        plugin.supervisor.admit(true).map_err(|reason| plugin.refused(reason))?;
+        let instance = self.role.template.start(restored).map_err(|reason| plugin.lost(reason))?;
+        self.instance = Some(instance);
+        Ok(())
+    }
+
+    /// Runs one call; an instance that was lost by it is dropped, and the supervisor hears of it.
+    fn run<R>(
+        &mut self,
+        call: impl FnOnce(&mut Instance<monitoring::Guest>) -> Result<R, FailureReason>,
+    ) -> Result<R, PluginFailure> {
+        let plugin = Arc::clone(self.plugin());
+        let Some(instance) = &mut self.instance else {
+            let reason = match plugin.supervisor.admit(true) {
+                Err(reason) => reason,
+                Ok(()) => FailureReason::Other("it stopped after a failure; restart it first".to_owned()),
+            };
+            return Err(plugin.refused(reason));
+        };
+        match call(instance) {
+            Ok(answer) => Ok(answer),
+            Err(reason) if loses_instance(&reason) => {
+                self.instance = None;
+                Err(plugin.lost(reason))
+            }
+            Err(reason) => Err(plugin.answered(reason)),
+        }
+    }
+
+    /// Shows records or a tick to the plugin and checks what it finds.
+    fn watch(
+        &mut self,
+        now: Timestamp,
+        call: impl FnOnce(
+            &monitoring::Guest,
+            &mut wasmtime::Store<HostState>,
+        ) -> wasmtime::Result<Result<Vec<monitoring::Signal>, PluginError>>,
+    ) -> Result<Vec<Signal>, PluginFailure> {
+        let deadline = self.plugin().limits.deadline();
+        self.now = now;
+        let signals = self.run(|instance| instance.call(deadline, now, call).and_then(convert::signals))?;
+        // A restart that only starts is no recovery: the plugin has recovered when it took records or a tick again.
+        self.plugin().supervisor.succeeded();
+        Ok(signals)
+    }
+}
+
+impl Monitor for PluginMonitor {
+    fn name(&self) -> &str {
+        &self.plugin().name
+    }
+
+    fn subscription(&self) -> &Subscription {
+        &self.role.subscription
+    }
+
+    fn on_events(&mut self, batch: &EventBatch) -> Result<Vec<Signal>, PluginFailure> {
+        self.watch(time_of(batch.timestamps()), |guest, store| guest.call_on_events(store, events(batch)))
+    }
+
+    fn on_samples(&mut self, batch: &SampleBatch) -> Result<Vec<Signal>, PluginFailure> {
+        self.watch(time_of(batch.timestamps()), |guest, store| guest.call_on_samples(store, samples(batch)))
+    }
+
+    fn tick(&mut self, now: Timestamp) -> Result<Vec<Signal>, PluginFailure> {
+        self.watch(now, |guest, store| guest.call_tick(store, now.nanos()))
+    }
+
+    fn checkpoint(&mut self) -> Result<MonitorCheckpoint, PluginFailure> {
+        let now = self.now;
+        self.run(|instance| {
+            let state = instance.snapshot(now)?;
+            let writes = instance.key_value().map(|space| space.checkpoint()).unwrap_or_default();
+            Ok(MonitorCheckpoint { state, writes })
+        })
+    }
+
+    fn committed(&mut self) {
+        if let Some(space) = self.instance.as_mut().and_then(Instance::key_value) {
+            space.committed();
+        }
+    }
+
+    fn restart(&mut self, restored: Option<SavedState>) -> Result<(), PluginFailure> {
+        self.instance = None;
+        self.begin(restored.as_ref())?;
+        self.plugin().meters.restarted();
+        Ok(())
+    }
+}
+
+impl Drop for PluginMonitor {
+    fn drop(&mut self) {
+        self.role.taken.store(false, Ordering::Release);
+    }
+}

@@ -1,0 +1,129 @@
+//! A sink plugin as core's `Sink`.
+//!
+//! Invariant: there is one instance at a time; one that was lost is replaced at a later delivery, when the supervisor allows.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use telemetry_core::extension::{AlertForDelivery, DeliveryOutcome, FailureReason, PluginFailure, Sink};
+
+use crate::bindings::delivery;
+use crate::convert;
+use crate::failure::loses_instance;
+use crate::instance::{Instance, Template};
+
+/// A sink plugin, which can be opened once at a time.
+pub(crate) struct SinkRole {
+    template: Template<delivery::Guest>,
+    /// The instance that nobody holds.
+    spare: Mutex<Option<Instance<delivery::Guest>>>,
+    taken: AtomicBool,
+}
+
+impl SinkRole {
+    /// A sink with an initialised instance.
+    pub(crate) fn new(template: Template<delivery::Guest>, first: Instance<delivery::Guest>) -> Self {
+        Self { template, spare: Mutex::new(Some(first)), taken: AtomicBool::new(false) }
+    }
+
+    /// The sink, unless it is held already.
+    pub(crate) fn open(self: &Arc<Self>) -> Option<PluginSink> {
+        if self.taken.swap(true, Ordering::AcqRel) {
+            return None;
+        }
+        let instance = self.spare.lock().take();
+        Some(PluginSink { role: Arc::clone(self), instance, lost: false })
+    }
+}
+
+/// The one live copy of a sink.
+pub(crate) struct PluginSink {
+    role: Arc<SinkRole>,
+    instance: Option<Instance<delivery::Guest>>,
+    /// Whether the instance that is to be replaced was lost.
+    lost: bool,
+}
+
+impl PluginSink {
+    /// The live instance; made anew after a loss.
+    fn instance(&mut self) -> Result<&mut Instance<delivery::Guest>, PluginFailure> {
+        let plugin = &self.role.template.plugin;
+        plugin.supervisor.admit(true).map_err(|reason| plugin.refused(reason))?;
+        let instance = match self.instance.take() {
+            Some(instance) => instance,
+            None => {
+                let instance = self.role.template.start(None).map_err(|reason| {
+                    self.lost = true;
+                    plugin.lost(reason)
+                })?;
+                if std::mem::take(&mut self.lost) {
+                    plugin.meters.restarted();
+                }
+                instance
+            }
+        };
+        Ok(self.instance.insert(instance))
+    }
+}
+
+impl Sink for PluginSink {
+    fn name(&self) -> &str {
+        &self.role.template.plugin.name
+    }
+
+    fn deliver(
+        &mut self,
+        alerts: &[AlertForDelivery],
+        deadline: Duration,
+    ) -> Result<Vec<DeliveryOutcome>, PluginFailure> {
+        let plugin = Arc::clone(&self.role.template.plugin);
+        let now = plugin.runtime.clock.now();
+        let instance = self.instance()?;
+        match deliver(instance, alerts, deadline, now) {
+            Ok(outcomes) => {
+                plugin.supervisor.succeeded();
+                Ok(outcomes)
+            }
+            Err(reason) if loses_instance(&reason) => {
+                self.instance = None;
+                self.lost = true;
+                Err(plugin.lost(reason))
+            }
+            Err(reason) => {
+                plugin.supervisor.succeeded();
+                Err(plugin.answered(reason))
+            }
+        }
+    }
+}
+
+fn deliver(
+    instance: &mut Instance<delivery::Guest>,
+    alerts: &[AlertForDelivery],
+    deadline: Duration,
+    now: telemetry_core::Timestamp,
+) -> Result<Vec<DeliveryOutcome>, FailureReason> {
+    let texts = alerts.iter().map(convert::alert).collect::<Result<Vec<_>, _>>()?;
+    let given: Vec<_> = alerts
+        .iter()
+        .zip(&texts)
+        .map(|(alert, text)| delivery::Alert {
+            idempotency_key: &alert.idempotency_key,
+            attempt: alert.attempt,
+            first_seen: alert.alert.first_seen.nanos(),
+            alert_json: text,
+        })
+        .collect();
+    let millis = u32::try_from(deadline.as_millis()).unwrap_or(u32::MAX);
+    let outcomes = instance.call(deadline, now, |guest, store| guest.call_deliver(store, &given, millis))?;
+    convert::outcomes(outcomes, alerts.len())
+}
+
+impl Drop for PluginSink {
+    fn drop(&mut self) {
+        *self.role.spare.lock() = self.instance.take();
+        self.role.taken.store(false, Ordering::Release);
+    }
+}

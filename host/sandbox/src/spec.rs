@@ -1,0 +1,102 @@
+//! What the runtime is given: its own options, the host's ports, and the description of each plugin.
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use telemetry_core::extension::{KeyValuePort, QueryPort};
+use telemetry_core::limits;
+
+use crate::grants::{Grants, Secrets};
+use crate::limits::PluginLimits;
+use crate::supervisor::SupervisionPolicy;
+
+/// Options of the runtime.
+#[derive(Clone, Debug)]
+pub struct SandboxOptions {
+    /// Where compiled code is kept; it must be writable by this user alone. Nothing is kept when absent.
+    pub cache_directory: Option<PathBuf>,
+    /// Largest component in bytes.
+    pub max_component_bytes: u64,
+    /// Instances of a validator or aggregation at most, unless its limits say otherwise; one per core when absent.
+    pub instances_per_plugin: Option<NonZeroU32>,
+    /// How often deadlines are looked at.
+    pub epoch_tick: Duration,
+    /// When failures lead to what.
+    pub supervision: SupervisionPolicy,
+}
+
+impl Default for SandboxOptions {
+    fn default() -> Self {
+        Self {
+            cache_directory: None,
+            max_component_bytes: limits::MAX_COMPONENT_BYTES,
+            instances_per_plugin: None,
+            epoch_tick: limits::EPOCH_TICK,
+            supervision: SupervisionPolicy::default(),
+        }
+    }
+}
+
+/// What the host offers to plugins.
+#[derive(Clone)]
+pub struct Ports {
+    /// The plugins' key-value spaces.
+    pub key_value: Arc<dyn KeyValuePort>,
+    /// Aggregate queries.
+    pub query: Arc<dyn QueryPort>,
+}
+
+impl std::fmt::Debug for Ports {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ports").finish_non_exhaustive()
+    }
+}
+
+/// Where a plugin's compiled WebAssembly comes from.
+#[derive(Clone, Debug)]
+pub enum Component {
+    /// A file.
+    File(PathBuf),
+    /// The bytes themselves.
+    Bytes(Vec<u8>),
+}
+
+/// One plugin as configured.
+#[derive(Clone, Debug)]
+pub struct PluginSpec {
+    /// Its name in the configuration, in failures, health and logs.
+    pub name: String,
+    /// The component.
+    pub component: Component,
+    /// Its own configuration; null is an empty object.
+    pub config: Value,
+    /// What it may use.
+    pub limits: PluginLimits,
+    /// What it is given.
+    pub grants: Grants,
+    /// The secrets there are; the grants say which of them it may name.
+    pub secrets: Secrets,
+}
+
+impl PluginSpec {
+    /// A plugin with default limits, no grants and an empty configuration.
+    pub fn new(name: impl Into<String>, component: Component) -> Self {
+        Self {
+            name: name.into(),
+            component,
+            config: Value::Null,
+            limits: PluginLimits::default(),
+            grants: Grants::default(),
+            secrets: Secrets::default(),
+        }
+    }
+
+    /// The same plugin with this configuration.
+    pub fn with_config(mut self, config: Value) -> Self {
+        self.config = config;
+        self
+    }
+}

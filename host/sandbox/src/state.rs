@@ -1,0 +1,158 @@
+//! What the host keeps for one instance while guest code runs: its limits, its deadline, and what its imports reach.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use telemetry_core::extension::{FailureReason, QueryPort};
+use telemetry_core::{Timestamp, limits};
+use tracing::Level;
+
+use crate::http::HttpClient;
+use crate::key_value::KeyValueSpace;
+use crate::limiter::InstanceLimiter;
+use crate::log::LineBuffer;
+use crate::plugin::PluginShared;
+
+/// The data of one store.
+pub(crate) struct HostState {
+    pub(crate) plugin: Arc<PluginShared>,
+    pub(crate) limiter: InstanceLimiter,
+    pub(crate) ports: InstancePorts,
+    pub(crate) random: StdRng,
+    /// The time of the batch: all the time that a guest can see.
+    pub(crate) now: Timestamp,
+    pub(crate) stdout: LineBuffer,
+    pub(crate) stderr: LineBuffer,
+    /// The last line of standard error in this call: what a panic says.
+    last_words: Option<String>,
+    /// The call's end in real time.
+    deadline: Instant,
+    port_calls: u32,
+    http_requests: u32,
+}
+
+/// What the imports of one instance reach, by its kind.
+#[derive(Default)]
+pub(crate) struct InstancePorts {
+    pub(crate) key_value: Option<KeyValueSpace>,
+    pub(crate) query: Option<Arc<dyn QueryPort>>,
+    pub(crate) http: Option<Arc<HttpClient>>,
+}
+
+/// A guest asked more of the host than one call may: ends the call.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error(transparent)]
+pub(crate) struct Stopped(pub(crate) FailureReason);
+
+impl HostState {
+    pub(crate) fn new(plugin: Arc<PluginShared>, ports: InstancePorts) -> Self {
+        let limiter = InstanceLimiter::new(Arc::clone(&plugin.meters), plugin.limits.memory());
+        plugin.meters.instance_began();
+        Self {
+            plugin,
+            limiter,
+            ports,
+            random: StdRng::from_rng(&mut rand::rng()),
+            now: Timestamp::EPOCH,
+            stdout: LineBuffer::default(),
+            stderr: LineBuffer::default(),
+            last_words: None,
+            deadline: Instant::now(),
+            port_calls: 0,
+            http_requests: 0,
+        }
+    }
+
+    /// A call begins at `start` and may last for `allowance`.
+    pub(crate) fn begin(&mut self, start: Instant, allowance: Duration, now: Timestamp) {
+        self.limiter.begin();
+        self.deadline = start.checked_add(allowance).unwrap_or(start);
+        self.now = now;
+        self.last_words = None;
+        self.port_calls = 0;
+        self.http_requests = 0;
+    }
+
+    /// Time left in this call.
+    pub(crate) fn time_left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// Runs `call` of a port. Its time is not the guest's: each port bounds its own, and their number is bounded here.
+    pub(crate) fn port<R>(&mut self, call: impl FnOnce(&mut Self) -> R) -> wasmtime::Result<R> {
+        self.port_calls += 1;
+        if self.port_calls > limits::MAX_PORT_CALLS {
+            return Err(stop(FailureReason::Limit {
+                what: "calls to the host within one call",
+                limit: limits::MAX_PORT_CALLS.into(),
+            }));
+        }
+        let start = Instant::now();
+        let answer = call(self);
+        self.deadline = self.deadline.checked_add(start.elapsed()).unwrap_or(self.deadline);
+        Ok(answer)
+    }
+
+    /// Counts an HTTP request. Its time is the guest's own: a delivery has one deadline for all it does.
+    pub(crate) fn count_http_request(&mut self) -> wasmtime::Result<()> {
+        self.http_requests += 1;
+        if self.http_requests > limits::MAX_HTTP_REQUESTS_PER_CALL {
+            return Err(stop(FailureReason::Limit {
+                what: "HTTP requests within one call",
+                limit: limits::MAX_HTTP_REQUESTS_PER_CALL.into(),
+            }));
+        }
+        Ok(())
+    }
+
+    /// Standard output became lines of the log.
+    pub(crate) fn print(&mut self, bytes: &[u8]) {
+        for line in self.stdout.push(bytes) {
+            self.plugin.log.write(Level::INFO, line, String::new());
+        }
+    }
+
+    /// Standard error became lines of the log, and the last of them says why a call failed.
+    pub(crate) fn complain(&mut self, bytes: &[u8]) {
+        for line in self.stderr.push(bytes) {
+            self.remember(line);
+        }
+    }
+
+    fn remember(&mut self, line: String) {
+        // A panic message has two lines and ends with a hint; the first two say what happened.
+        match &mut self.last_words {
+            Some(words) if words.len() < limits::MAX_PLUGIN_MESSAGE_BYTES => {
+                words.push_str("; ");
+                words.push_str(&line);
+            }
+            Some(_) => {}
+            words @ None => *words = Some(line.clone()),
+        }
+        self.plugin.log.write(Level::WARN, line, String::new());
+    }
+
+    /// What was written to standard error since the call began.
+    pub(crate) fn last_words(&mut self) -> Option<String> {
+        if let Some(line) = self.stdout.take() {
+            self.plugin.log.write(Level::INFO, line, String::new());
+        }
+        if let Some(line) = self.stderr.take() {
+            self.remember(line);
+        }
+        self.last_words.take()
+    }
+}
+
+impl Drop for HostState {
+    fn drop(&mut self) {
+        self.plugin.meters.instance_ended();
+    }
+}
+
+/// An error that ends the call with `reason`.
+pub(crate) fn stop(reason: FailureReason) -> wasmtime::Error {
+    wasmtime::Error::new(Stopped(reason))
+}

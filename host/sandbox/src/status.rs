@@ -1,0 +1,112 @@
+//! How a plugin does: its standing and its counts, for health and listings.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+
+use crate::plugin::PluginShared;
+use crate::supervisor::Standing;
+
+/// Where a plugin stands.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum PluginState {
+    /// It answers.
+    Active,
+    /// It failed and is started again in a moment.
+    Restarting {
+        /// When.
+        #[serde(rename = "retry_in_seconds", serialize_with = "seconds")]
+        retry_in: Duration,
+    },
+    /// It failed repeatedly. A single call tries it when the time is over.
+    Quarantined {
+        /// When.
+        #[serde(rename = "retry_in_seconds", serialize_with = "seconds")]
+        retry_in: Duration,
+    },
+}
+
+impl PluginState {
+    /// Whether the plugin answers.
+    pub const fn is_active(&self) -> bool {
+        matches!(self, Self::Active)
+    }
+
+    /// The state's name.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Restarting { .. } => "restarting",
+            Self::Quarantined { .. } => "quarantined",
+        }
+    }
+}
+
+/// How a plugin does. Counts are since it was loaded.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PluginStatus {
+    /// Where it stands.
+    #[serde(flatten)]
+    pub state: PluginState,
+    /// Calls that entered it.
+    pub calls: u64,
+    /// Calls that failed or were not made, of any kind.
+    pub failures: u64,
+    /// The same by kind: `trap`, `deadline`, `limit`, `output`, `quarantined`, …
+    pub failures_by_kind: BTreeMap<&'static str, u64>,
+    /// Instances that replaced a lost one.
+    pub restarts: u64,
+    /// Time spent inside it.
+    #[serde(rename = "time_used_seconds", serialize_with = "seconds")]
+    pub time_used: Duration,
+    /// Linear memory of all its instances in bytes.
+    pub memory_bytes: u64,
+    /// Its live instances.
+    pub instances: u64,
+    /// Why it failed last.
+    pub last_failure: Option<String>,
+    /// Lines that its log left out.
+    pub log_dropped: u64,
+    /// HTTP requests that it sent.
+    pub http_requests: u64,
+    /// HTTP requests that its grant did not cover.
+    pub http_refused: u64,
+    /// Its own measurements.
+    pub counters: BTreeMap<String, f64>,
+    /// Its own measurements that were left out: too many names, or no number.
+    pub counters_dropped: u64,
+}
+
+impl PluginStatus {
+    pub(crate) fn of(plugin: &PluginShared) -> Self {
+        let reading = plugin.meters.read();
+        let state = match plugin.supervisor.standing() {
+            Standing::Active => PluginState::Active,
+            Standing::Waiting(retry_in) => PluginState::Restarting { retry_in },
+            Standing::Quarantined(retry_in) => PluginState::Quarantined { retry_in },
+        };
+        Self {
+            state,
+            calls: reading.calls,
+            failures: reading.failures.values().sum(),
+            failures_by_kind: reading.failures,
+            restarts: reading.restarts,
+            time_used: reading.time_used,
+            memory_bytes: reading.memory_bytes,
+            instances: reading.instances,
+            last_failure: reading.last_failure,
+            log_dropped: plugin.log.dropped(),
+            http_requests: reading.http_requests,
+            http_refused: reading.http_refused,
+            counters: reading.counters,
+            counters_dropped: reading.counters_dropped,
+        }
+    }
+}
+
+fn seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(duration.as_secs_f64())
+}

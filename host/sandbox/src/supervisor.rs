@@ -1,0 +1,338 @@
+//! The supervisor decides when a plugin that failed may run again: restarts with growing waits, quarantine after
+//! repeated failures, and one probe when a quarantine ends.
+//!
+//! Invariant: while all is well a call costs one atomic load here; time comes from the host's clock.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use telemetry_core::Clock;
+use telemetry_core::extension::FailureReason;
+use telemetry_core::limits;
+
+/// When failures lead to what.
+#[derive(Clone, Debug)]
+pub struct SupervisionPolicy {
+    /// Failures within `window` that bring a plugin into quarantine.
+    pub failures: u32,
+    /// The window in which failures are counted.
+    pub window: Duration,
+    /// Restarts that a plugin has until it was healthy for `healthy_after`.
+    pub restart_budget: u32,
+    /// Time without a failure after which budget and quarantine times are what they were at first.
+    pub healthy_after: Duration,
+    /// The wait before the second restart in a row; doubles with each further one.
+    pub restart_backoff: Duration,
+    /// The first quarantine; doubles with each further one.
+    pub quarantine: Duration,
+}
+
+impl Default for SupervisionPolicy {
+    fn default() -> Self {
+        Self {
+            failures: limits::PLUGIN_FAILURES_TO_QUARANTINE,
+            window: limits::PLUGIN_FAILURE_WINDOW,
+            restart_budget: limits::PLUGIN_RESTART_BUDGET,
+            healthy_after: limits::PLUGIN_HEALTHY_AFTER,
+            restart_backoff: limits::PLUGIN_RESTART_BACKOFF,
+            quarantine: limits::PLUGIN_QUARANTINE,
+        }
+    }
+}
+
+/// Where a plugin stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    Active,
+    Waiting(Duration),
+    Quarantined(Duration),
+}
+
+/// Supervises one plugin.
+#[derive(Debug)]
+pub(crate) struct Supervisor {
+    policy: SupervisionPolicy,
+    clock: Arc<dyn Clock>,
+    /// No failure since the last success, and nothing to wait for: the lock need not be taken.
+    calm: AtomicBool,
+    history: Mutex<History>,
+}
+
+#[derive(Debug)]
+struct History {
+    phase: Phase,
+    /// When the failures within the window happened.
+    recent: VecDeque<Duration>,
+    /// Failures since the last success.
+    streak: u32,
+    budget: u32,
+    quarantines: u32,
+    last_failure: Option<Duration>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Phase {
+    Running,
+    Waiting {
+        until: Duration,
+    },
+    Quarantined {
+        until: Duration,
+    },
+    /// The quarantine is over and one call tries; the others wait for its outcome.
+    Probing {
+        since: Duration,
+    },
+}
+
+impl Supervisor {
+    pub(crate) fn new(policy: SupervisionPolicy, clock: Arc<dyn Clock>) -> Self {
+        let history = History {
+            phase: Phase::Running,
+            recent: VecDeque::new(),
+            streak: 0,
+            budget: policy.restart_budget,
+            quarantines: 0,
+            last_failure: None,
+        };
+        Self { policy, clock, calm: AtomicBool::new(true), history: Mutex::new(history) }
+    }
+
+    /// Whether a call may be made now. `sole` says that the caller is the only one there is, so that a probe that it
+    /// began goes on with its next call.
+    pub(crate) fn admit(&self, sole: bool) -> Result<(), FailureReason> {
+        if self.calm.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let now = self.clock.monotonic();
+        let mut history = self.history.lock();
+        match history.phase {
+            Phase::Running => Ok(()),
+            Phase::Probing { .. } if sole => Ok(()),
+            Phase::Probing { since } => {
+                // A probe that never reported back must not keep the plugin shut for ever.
+                let until = since.saturating_add(self.policy.quarantine);
+                if now < until {
+                    return Err(FailureReason::Quarantined { retry_in: until - now });
+                }
+                history.phase = Phase::Probing { since: now };
+                Ok(())
+            }
+            Phase::Waiting { until } | Phase::Quarantined { until } if now < until => {
+                Err(FailureReason::Quarantined { retry_in: until - now })
+            }
+            Phase::Waiting { .. } => {
+                history.phase = Phase::Running;
+                Ok(())
+            }
+            Phase::Quarantined { .. } => {
+                history.phase = Phase::Probing { since: now };
+                Ok(())
+            }
+        }
+    }
+
+    /// A call was answered.
+    pub(crate) fn succeeded(&self) {
+        if self.calm.load(Ordering::Acquire) {
+            return;
+        }
+        let mut history = self.history.lock();
+        history.streak = 0;
+        if let Phase::Probing { .. } = history.phase {
+            history.recent.clear();
+            history.phase = Phase::Running;
+        }
+        if let Phase::Running = history.phase {
+            self.calm.store(true, Ordering::Release);
+        }
+    }
+
+    /// A call was admitted and then not made.
+    pub(crate) fn abandoned(&self) {
+        let mut history = self.history.lock();
+        if let Phase::Probing { .. } = history.phase {
+            history.phase = Phase::Quarantined { until: self.clock.monotonic() };
+        }
+    }
+
+    /// An instance was lost.
+    pub(crate) fn failed(&self) {
+        let now = self.clock.monotonic();
+        let mut history = self.history.lock();
+        self.calm.store(false, Ordering::Release);
+        if history.last_failure.is_some_and(|last| now.saturating_sub(last) >= self.policy.healthy_after) {
+            history.budget = self.policy.restart_budget;
+            history.quarantines = 0;
+        }
+        history.last_failure = Some(now);
+        history.streak = history.streak.saturating_add(1);
+        history.budget = history.budget.saturating_sub(1);
+        history.recent.push_back(now);
+        while history.recent.front().is_some_and(|first| now.saturating_sub(*first) >= self.policy.window) {
+            history.recent.pop_front();
+        }
+        let probing = matches!(history.phase, Phase::Probing { .. });
+        let already = matches!(history.phase, Phase::Quarantined { until } if now < until);
+        let often = history.recent.len() >= self.policy.failures as usize;
+        if already {
+            // Calls that had begun before the quarantine may still fail; they do not prolong it.
+        } else if probing || often || history.budget == 0 {
+            history.quarantine(now, &self.policy);
+        } else if let Some(wait) = restart_wait(&self.policy, history.streak) {
+            history.phase = Phase::Waiting { until: now.saturating_add(wait) };
+        }
+    }
+
+    /// Where the plugin stands now.
+    pub(crate) fn standing(&self) -> Standing {
+        if self.calm.load(Ordering::Acquire) {
+            return Standing::Active;
+        }
+        let now = self.clock.monotonic();
+        match self.history.lock().phase {
+            Phase::Running => Standing::Active,
+            Phase::Waiting { until } if now < until => Standing::Waiting(until - now),
+            Phase::Waiting { .. } => Standing::Active,
+            Phase::Quarantined { until } => Standing::Quarantined(until.saturating_sub(now)),
+            Phase::Probing { .. } => Standing::Quarantined(Duration::ZERO),
+        }
+    }
+}
+
+impl History {
+    fn quarantine(&mut self, now: Duration, policy: &SupervisionPolicy) {
+        let time = doubled(policy.quarantine, self.quarantines)
+            .min(limits::MAX_PLUGIN_QUARANTINE.max(policy.quarantine));
+        self.quarantines = self.quarantines.saturating_add(1);
+        self.recent.clear();
+        self.streak = 0;
+        self.budget = policy.restart_budget;
+        self.phase = Phase::Quarantined { until: now.saturating_add(time) };
+    }
+}
+
+/// The wait before the next restart after `streak` failures in a row; the first restart does not wait.
+fn restart_wait(policy: &SupervisionPolicy, streak: u32) -> Option<Duration> {
+    let further = streak.checked_sub(2)?;
+    Some(doubled(policy.restart_backoff, further).min(limits::MAX_PLUGIN_RESTART_BACKOFF))
+}
+
+fn doubled(duration: Duration, times: u32) -> Duration {
+    duration.saturating_mul(1_u32.checked_shl(times).unwrap_or(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use telemetry_core::{ManualClock, Timestamp};
+
+    fn supervisor() -> (Supervisor, Arc<ManualClock>) {
+        let clock = Arc::new(ManualClock::at(Timestamp::EPOCH));
+        (Supervisor::new(SupervisionPolicy::default(), Arc::clone(&clock) as Arc<dyn Clock>), clock)
+    }
+
+    /// Fails until quarantined, waiting out the restarts' waits.
+    fn into_quarantine(supervisor: &Supervisor, clock: &ManualClock) -> Duration {
+        for _ in 0..100 {
+            match supervisor.standing() {
+                Standing::Active => supervisor.failed(),
+                Standing::Waiting(wait) => {
+                    clock.advance(wait);
+                    supervisor.admit(false).unwrap();
+                }
+                Standing::Quarantined(time) => return time,
+            }
+        }
+        panic!("never quarantined");
+    }
+
+    #[test]
+    fn the_first_restart_is_at_once_and_the_next_ones_wait() {
+        let (supervisor, clock) = supervisor();
+        supervisor.failed();
+        assert!(supervisor.admit(false).is_ok());
+        supervisor.failed();
+        assert_eq!(
+            supervisor.admit(false),
+            Err(FailureReason::Quarantined { retry_in: limits::PLUGIN_RESTART_BACKOFF })
+        );
+        clock.advance(limits::PLUGIN_RESTART_BACKOFF);
+        assert!(supervisor.admit(false).is_ok());
+        supervisor.failed();
+        assert_eq!(supervisor.standing(), Standing::Waiting(limits::PLUGIN_RESTART_BACKOFF * 2));
+        clock.advance(limits::PLUGIN_RESTART_BACKOFF * 2);
+        supervisor.admit(false).unwrap();
+        supervisor.succeeded();
+        supervisor.failed();
+        assert!(supervisor.admit(false).is_ok(), "a success ends the row");
+    }
+
+    #[test]
+    fn a_quarantine_ends_with_one_probe() {
+        let (supervisor, clock) = supervisor();
+        let time = into_quarantine(&supervisor, &clock);
+        assert_eq!(time, limits::PLUGIN_QUARANTINE);
+        assert!(supervisor.admit(false).is_err());
+        clock.advance(time);
+        assert!(supervisor.admit(false).is_ok(), "the probe");
+        assert!(supervisor.admit(false).is_err(), "one probe at a time");
+        assert!(supervisor.admit(true).is_ok(), "a sole caller is the probe itself");
+        supervisor.failed();
+        assert_eq!(supervisor.standing(), Standing::Quarantined(time * 2));
+        clock.advance(time * 2);
+        supervisor.admit(false).unwrap();
+        supervisor.succeeded();
+        assert_eq!(supervisor.standing(), Standing::Active);
+    }
+
+    #[test]
+    fn an_abandoned_probe_leaves_room_for_the_next() {
+        let (supervisor, clock) = supervisor();
+        clock.advance(into_quarantine(&supervisor, &clock));
+        supervisor.admit(false).unwrap();
+        supervisor.abandoned();
+        assert!(supervisor.admit(false).is_ok());
+        clock.advance(limits::PLUGIN_QUARANTINE);
+        assert!(
+            supervisor.admit(false).is_ok(),
+            "a probe that was forgotten does not shut the plugin for ever"
+        );
+    }
+
+    #[test]
+    fn slow_failures_use_the_budget_up() {
+        let (supervisor, clock) = supervisor();
+        for _ in 1..limits::PLUGIN_RESTART_BUDGET {
+            supervisor.admit(false).unwrap();
+            supervisor.failed();
+            supervisor.admit(false).unwrap();
+            supervisor.succeeded();
+            clock.advance(Duration::from_secs(30));
+        }
+        supervisor.failed();
+        assert!(matches!(supervisor.standing(), Standing::Quarantined(_)));
+    }
+
+    #[test]
+    fn a_healthy_minute_refills_the_budget_and_shortens_the_quarantine() {
+        let (supervisor, clock) = supervisor();
+        for _ in 0..2 {
+            clock.advance(into_quarantine(&supervisor, &clock));
+            supervisor.admit(false).unwrap();
+            supervisor.succeeded();
+            clock.advance(limits::PLUGIN_HEALTHY_AFTER);
+        }
+        assert_eq!(into_quarantine(&supervisor, &clock), limits::PLUGIN_QUARANTINE);
+        for _ in 0..1000 {
+            clock.advance(limits::PLUGIN_QUARANTINE + limits::PLUGIN_HEALTHY_AFTER);
+            supervisor.admit(false).unwrap();
+            supervisor.succeeded();
+            supervisor.failed();
+            assert_eq!(supervisor.standing(), Standing::Active);
+        }
+    }
+}

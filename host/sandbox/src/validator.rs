@@ -1,0 +1,95 @@
+//! A validator plugin as core's `Validator`.
+
+use std::sync::Arc;
+
+use telemetry_core::batch::{EventBatch, SampleBatch, TextColumn};
+use telemetry_core::extension::{EventVerdict, PluginFailure, SampleVerdict, Validator};
+use telemetry_core::{Subscription, limits};
+
+use crate::bindings::{types, validation};
+use crate::convert::{self, time_of};
+use crate::instance::{Instance, Template};
+use crate::pool::Pool;
+
+/// A validator plugin.
+pub(crate) struct PluginValidator {
+    pool: Arc<Pool<validation::Guest>>,
+    subscription: Subscription,
+}
+
+impl PluginValidator {
+    /// Asks an initialised instance what it wants to see and takes it as the first one of the pool.
+    pub(crate) fn new(
+        template: Template<validation::Guest>,
+        mut first: Instance<validation::Guest>,
+    ) -> Result<Self, PluginFailure> {
+        let plugin = Arc::clone(&template.plugin);
+        let now = plugin.runtime.clock.now();
+        let subscription = first
+            .call(limits::PLUGIN_INIT_DEADLINE, now, |guest, store| guest.call_subscribe(store).map(Ok))
+            .and_then(convert::subscription)
+            .map_err(|reason| plugin.answered(reason))?;
+        let instances = plugin.runtime.instances(plugin.limits.instances);
+        Ok(Self { pool: Arc::new(Pool::new(template, instances, first)), subscription })
+    }
+}
+
+impl Validator for PluginValidator {
+    fn name(&self) -> &str {
+        &self.pool.plugin().name
+    }
+
+    fn subscription(&self) -> &Subscription {
+        &self.subscription
+    }
+
+    fn validate_events(&self, batch: &EventBatch) -> Result<EventVerdict, PluginFailure> {
+        if batch.is_empty() {
+            return Ok(EventVerdict::default());
+        }
+        let deadline = self.pool.plugin().limits.deadline();
+        self.pool.with(|instance| {
+            let verdict = instance.call(deadline, time_of(batch.timestamps()), |guest, store| {
+                guest.call_validate_events(store, events(batch))
+            })?;
+            convert::event_verdict(verdict, batch)
+        })
+    }
+
+    fn validate_samples(&self, batch: &SampleBatch) -> Result<SampleVerdict, PluginFailure> {
+        if batch.is_empty() {
+            return Ok(SampleVerdict::default());
+        }
+        let deadline = self.pool.plugin().limits.deadline();
+        self.pool.with(|instance| {
+            let verdict = instance.call(deadline, time_of(batch.timestamps()), |guest, store| {
+                guest.call_validate_samples(store, samples(batch))
+            })?;
+            convert::sample_verdict(verdict, batch)
+        })
+    }
+}
+
+/// The batch's columns as they cross the boundary: borrowed, not copied.
+pub(crate) fn events(batch: &EventBatch) -> types::EventBatch<'_> {
+    types::EventBatch {
+        first_sequence: batch.first_sequence,
+        timestamps: batch.timestamps(),
+        fields: column(batch.fields()),
+    }
+}
+
+/// The batch's columns as they cross the boundary: borrowed, not copied.
+pub(crate) fn samples(batch: &SampleBatch) -> types::SampleBatch<'_> {
+    types::SampleBatch {
+        first_sequence: batch.first_sequence,
+        series: column(batch.series_column()),
+        series_indices: batch.series_indices(),
+        timestamps: batch.timestamps(),
+        values: batch.values(),
+    }
+}
+
+fn column(column: &TextColumn) -> types::TextColumn<'_> {
+    types::TextColumn { bytes: column.bytes(), ends: column.ends() }
+}
