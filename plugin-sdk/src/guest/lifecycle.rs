@@ -1,0 +1,35 @@
+//! Every kind's `lifecycle`.
+
+use crate::bindings::imports::types;
+use crate::bindings::lifecycle::exports::bridge::telemetry::lifecycle::{Guest, Info};
+use crate::error::PluginError;
+use crate::guest::{Exported, with};
+use crate::plugin::{self, Plugin, schema_json};
+
+const ATTRIBUTES_JSON: &str =
+    concat!("{\"sdk\":\"bridge-telemetry-plugin ", env!("CARGO_PKG_VERSION"), "\"}");
+
+impl<E: Exported> Guest for E {
+    fn describe() -> Info {
+        Info {
+            name: E::Plugin::NAME.to_owned(),
+            version: E::VERSION.to_owned(),
+            description: E::DESCRIPTION.to_owned(),
+            config_schema_json: schema_json::<<E::Plugin as Plugin>::Config>(),
+            attributes_json: ATTRIBUTES_JSON.to_owned(),
+        }
+    }
+
+    fn init(config_json: String, restored: Option<types::State>) -> Result<(), types::PluginError> {
+        let plugin = plugin::create::<E::Plugin>(&config_json, restored.map(Into::into))?;
+        let before = E::slot().with(|slot| slot.try_borrow_mut().map(|mut slot| slot.replace(plugin)));
+        match before {
+            Ok(None) => Ok(()),
+            _ => Err(PluginError::other("init was called twice").into()),
+        }
+    }
+
+    fn snapshot() -> Result<Option<types::State>, types::PluginError> {
+        Ok(with::<E, _>(|plugin| plugin.save())?.map(Into::into))
+    }
+}
