@@ -20,7 +20,7 @@ pub struct Grants {
     /// `"http://10.0.0.5:8080"`. No path, no wildcard.
     pub http: Vec<String>,
     /// Whether these origins may resolve to loopback, private or link-local addresses.
-    pub private_addresses: bool,
+    pub allow_private: bool,
     /// Secrets that the host puts into its requests, by the name under which the plugin asks for them. The plugin
     /// never sees their values.
     pub secrets: BTreeMap<String, SecretSource>,
