@@ -5,6 +5,7 @@
 )]
 
 mod catalogue;
+mod codec;
 mod column;
 mod database;
 mod envelope;

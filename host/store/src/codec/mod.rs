@@ -1,0 +1,31 @@
+//! Chunks: many samples of one series in few bytes. Pure: bytes in, columns out, no storage.
+//!
+//! A chunk is a header that can be read alone, a time block and a value block; `FORMAT.md` gives every byte. Each block is
+//! written in the smallest of the forms that fit it, and reads back bit for bit.
+//! Invariant: decoding arbitrary bytes ends in [`crate::error::Damage`] at worst, and allocates no more than
+//! [`telemetry_core::limits::MAX_CHUNK_SAMPLES`] allows.
+
+mod chunk;
+mod digest;
+mod floats;
+mod frames;
+mod header;
+mod integers;
+mod packing;
+mod texts;
+mod times;
+
+pub(crate) use chunk::{decode, decode_numeric, decode_times, encode};
+pub(crate) use header::ChunkHeader;
+
+/// How long encoding may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effort {
+    /// On the way of ingest: only forms that encode at memory speed.
+    Seal,
+    /// In the background, for chunks that will be read for long: slower forms too, where they are smaller.
+    Compact,
+}
+
+/// What rows are called in errors.
+const CHUNK: &str = "chunk";

@@ -1,0 +1,138 @@
+//! Times of a chunk, nanoseconds in ascending order.
+//!
+//! Either as they are (even ones are a first value and a step, ones with gaps are differences) or, when they only jitter around
+//! an even rhythm, as what is left of them above that rhythm.
+
+use super::integers::keep_smaller;
+use super::{CHUNK, Effort, integers};
+use crate::error::Damage;
+use crate::wire::{Reader, put_signed};
+
+/// The times as integers.
+const DIRECT: u8 = 0;
+/// First time, step, then as integers what is left of time − first − index × step.
+const RHYTHM: u8 = 1;
+
+/// Steps are also tried as multiples of these, in nanoseconds: collectors tick in round numbers.
+const ROUND_STEPS: [i64; 4] = [1_000_000_000, 100_000_000, 1_000_000, 1_000];
+/// A direct form of at most this many bytes is even already.
+const EVEN_BYTES: usize = 24;
+
+/// Appends the smallest form of `times`.
+pub(super) fn encode(times: &[i64], effort: Effort, out: &mut Vec<u8>) {
+    let start = out.len();
+    out.push(DIRECT);
+    integers::encode(times, effort, out);
+    if out.len().saturating_sub(start) <= EVEN_BYTES {
+        return;
+    }
+    let Some((first, step)) = rhythm(times) else { return };
+    let left: Vec<i64> = deviations(times, first, step).collect();
+    let mut other = vec![RHYTHM];
+    put_signed(&mut other, first);
+    put_signed(&mut other, step);
+    integers::encode(&left, effort, &mut other);
+    keep_smaller(out, start, &other);
+}
+
+/// Appends `count` times to `out`.
+pub(super) fn decode(reader: &mut Reader<'_>, count: usize, out: &mut Vec<i64>) -> Result<(), Damage> {
+    let start = out.len();
+    match reader.byte()? {
+        DIRECT => integers::decode(reader, count, out),
+        RHYTHM => {
+            let (first, step) = (reader.signed()?, reader.signed()?);
+            integers::decode(reader, count, out)?;
+            let mut expected = first;
+            for time in out.get_mut(start..).unwrap_or_default() {
+                *time = time.wrapping_add(expected);
+                expected = expected.wrapping_add(step);
+            }
+            Ok(())
+        }
+        _ => Err(Damage::new(CHUNK, "an unknown form of times")),
+    }
+}
+
+/// The first time and the step around which the times stray least.
+fn rhythm(times: &[i64]) -> Option<(i64, i64)> {
+    let (first, last) = (*times.first()?, *times.last()?);
+    let steps = i64::try_from(times.len().checked_sub(1)?).ok()?;
+    let mean = last.checked_sub(first)?.checked_div(steps)?;
+    let round = |unit: i64| Some(mean.checked_add(unit / 2)? / unit * unit).filter(|step| *step > 0);
+    std::iter::once(mean)
+        .chain(ROUND_STEPS.iter().filter_map(|unit| round(*unit)))
+        .map(|step| (spread(times, first, step), step))
+        // Among steps that fit about as well, the roundest leaves the roundest deviations.
+        .min_by_key(|(spread, step)| (spread.checked_ilog2(), std::cmp::Reverse(step.trailing_zeros())))
+        .map(|(_, step)| (first, step))
+}
+
+fn deviations(times: &[i64], first: i64, step: i64) -> impl Iterator<Item = i64> {
+    times.iter().scan(first, move |expected, time| {
+        let deviation = time.wrapping_sub(*expected);
+        *expected = expected.wrapping_add(step);
+        Some(deviation)
+    })
+}
+
+fn spread(times: &[i64], first: i64, step: i64) -> u64 {
+    let (least, greatest) = deviations(times, first, step)
+        .fold((0_i64, 0_i64), |(least, greatest), deviation| (least.min(deviation), greatest.max(deviation)));
+    greatest.abs_diff(least)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const SECOND: i64 = 1_000_000_000;
+
+    fn check(times: &[i64]) -> usize {
+        let mut bytes = Vec::new();
+        encode(times, Effort::Seal, &mut bytes);
+        let mut back = Vec::new();
+        let mut reader = Reader::new(CHUNK, &bytes);
+        decode(&mut reader, times.len(), &mut back).unwrap();
+        assert!(reader.is_done());
+        assert_eq!(back, times);
+        bytes.len()
+    }
+
+    fn jitter(index: i64, range: i64) -> i64 {
+        (index.wrapping_mul(6_364_136_223_846_793_005) >> 33).rem_euclid(range)
+    }
+
+    proptest! {
+        #[test]
+        fn any_ascending_times(mut times in prop::collection::vec(any::<i64>(), 0..300)) {
+            times.sort_unstable();
+            check(&times);
+        }
+
+        #[test]
+        fn rhythms(start in 0..i64::MAX / 4, step in 1..20 * SECOND, jitters in prop::collection::vec(0..SECOND, 1..400)) {
+            let mut times: Vec<i64> =
+                (0_i64..).zip(&jitters).map(|(index, jitter)| start + index * step + jitter).collect();
+            times.sort_unstable();
+            check(&times);
+        }
+    }
+
+    #[test]
+    fn sizes() {
+        let start = 1_747_837_937 * SECOND;
+        let aligned: Vec<i64> = (0..1024).map(|index| start + index * 10 * SECOND).collect();
+        assert!(check(&aligned) <= 20);
+        let milliseconds: Vec<i64> = aligned
+            .iter()
+            .enumerate()
+            .map(|(index, time)| time + jitter(index as i64, 5) * 1_000_000)
+            .collect();
+        assert!(check(&milliseconds) < 1024 * 4 / 8 + 60);
+        let mut gaps = aligned.clone();
+        gaps.retain(|time| time / (10 * SECOND) % 97 != 0);
+        assert!(check(&gaps) < 120, "{}", check(&gaps));
+    }
+}
