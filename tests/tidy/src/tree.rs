@@ -29,10 +29,12 @@ impl SourceFile {
     }
 }
 
-/// The root of this checkout.
+/// The root of this checkout: of the one cargo was started in, where a target folder is shared by several.
 #[must_use]
 pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).map(Path::to_path_buf).unwrap_or_default()
+    let compiled_in = || PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let package = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(compiled_in, PathBuf::from);
+    package.ancestors().nth(2).map(Path::to_path_buf).unwrap_or_default()
 }
 
 /// All files below `root`, sorted by path.
