@@ -13,7 +13,7 @@ use telemetry_store::{Store, StoredRecord};
 use uuid::Uuid;
 
 use crate::aggregation::{AggregationRegistry, Engine, MetricsAnswer};
-use crate::alerts::AlertFilter;
+use crate::alerts::{AlertFilter, ReplayError};
 use crate::builder::{HostBuilder, HostError};
 use crate::config::Config;
 use crate::faults::Faults;
@@ -21,7 +21,9 @@ use crate::health::Health;
 use crate::logging::LogHandle;
 use crate::plugins::{LoadedPlugins, PluginListing, plugin_listings};
 use crate::query::{MetricQuery, QueryError};
-use crate::recording::{Receipt, RecordError, RecordRef, Recorder, SubscriberId};
+use crate::recording::{
+    ImportBatch, ImportOutcome, Receipt, RecordError, RecordRef, Recorder, SubscriberId,
+};
 use crate::watch::Watch;
 
 /// What queries need; shared with the port through which monitors ask.
@@ -64,6 +66,7 @@ pub struct Host {
     pub(crate) plugins: Arc<LoadedPlugins>,
     pub(crate) faults: Arc<Faults>,
     pub(crate) log: LogHandle,
+    pub(crate) background: bool,
     pub(crate) watch: Mutex<Option<Watch>>,
 }
 
@@ -101,6 +104,11 @@ impl Host {
     /// Stores samples in one write; one result per sample, in order. What is good is stored, whatever the others are.
     pub fn record_metrics(&self, metrics: Vec<MetricDraft>) -> Vec<Result<Receipt, RecordError>> {
         self.recorder.record_metrics(metrics)
+    }
+
+    /// Stores a batch once, however often it is sent: an interrupted import can be sent again from its start.
+    pub fn import(&self, batch: ImportBatch) -> Result<ImportOutcome, RecordError> {
+        self.recorder.import(batch)
     }
 
     /// Aggregates samples.
@@ -143,9 +151,23 @@ impl Host {
         crate::alerts::list_alerts(self.services.store.as_ref(), filter).map_err(QueryError::from)
     }
 
-    /// Deliveries that were given up, at most `limit`.
-    pub fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, QueryError> {
-        self.services.store.dead_letters(limit).map_err(QueryError::from)
+    /// Deliveries that were given up; none after [`Host::close`].
+    pub fn dead_letters(&self) -> Result<Vec<DeadLetter>, QueryError> {
+        match &*self.watch.lock() {
+            Some(watch) => watch.dead_letters().map_err(QueryError::from),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Sends what was given up for one alert and receiver on its way again; answers how many deliveries that are.
+    pub fn replay_dead_letters(&self, alert_id: Uuid, receiver: &str) -> Result<usize, ReplayError> {
+        self.watch.lock().as_ref().map_or(Ok(0), |watch| watch.replay(alert_id, receiver))
+    }
+
+    /// Waits until every monitor has gone through all that is stored now. Without a background, does the monitors' work
+    /// and hands out the deliveries that are due. False when the time is over.
+    pub fn drain(&self, timeout: Duration) -> bool {
+        self.watch.lock().as_ref().is_none_or(|watch| watch.drain(self.background, timeout))
     }
 
     /// Every plugin with its state.

@@ -25,6 +25,11 @@ impl Host {
         record(body, metric_draft, |draft| self.record_metric(draft), |drafts| self.record_metrics(drafts))
     }
 
+    /// import, from `{"batch_id", "name", "events", "metrics"}`.
+    pub fn import_json(&self, body: &[u8]) -> Envelope {
+        super::import::import_batch(self, body)
+    }
+
     /// get_metrics, from the JSON form of its arguments.
     pub fn query_json(&self, body: &[u8]) -> Envelope {
         match metric_query_from_json(body).and_then(|query| self.get_metrics(&query)) {

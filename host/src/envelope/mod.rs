@@ -3,6 +3,7 @@
 mod calls;
 mod event;
 mod failure;
+mod import;
 mod metric;
 mod payload;
 

@@ -22,6 +22,9 @@ pub enum MalformedPayload {
     /// Not JSON.
     #[error("the payload is not JSON")]
     Json(#[from] serde_json::Error),
+    /// Not UTF-8.
+    #[error("the payload is not UTF-8")]
+    Encoding,
     /// JSON, but not an object, or an element of the array is not one.
     #[error("the payload must be {expected}, it is {found}")]
     Shape {
@@ -53,6 +56,7 @@ impl EnvelopeError for MalformedPayload {
     fn details(&self) -> Map<String, Value> {
         let details = match self {
             Self::Json(error) => json!({"line": error.line(), "column": error.column()}),
+            Self::Encoding => Value::Null,
             Self::Shape { expected, found } => json!({"expected": expected, "found": found}),
             Self::TooLarge { size, limit, unit } => json!({"size": size, "limit": limit, "unit": unit}),
         };

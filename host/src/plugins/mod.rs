@@ -3,11 +3,13 @@
 //! Invariant: a plugin that cannot be loaded never stops the host, unless its settings say `required`, as suits
 //! a validator that must see every record.
 
+mod inspect;
 mod listing;
 mod load;
 mod ports;
 mod spec;
 
+pub use inspect::{InspectError, inspect_component};
 pub use listing::{PluginListing, PluginState};
 pub use load::PluginLoadError;
 

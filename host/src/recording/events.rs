@@ -1,36 +1,115 @@
-//! record_event and record_events.
+//! record_event and record_events: known ids → admission → loop check → validators → one write → subscribers.
+//!
+//! Given ids stay locked from the probe to the write, so that racing calls with one id store one event.
 
-use telemetry_core::EventDraft;
-use telemetry_core::limits::MAX_BATCH_RECORDS;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
+use telemetry_core::admission::{self, AcceptedTimes, AdmissionError};
+use telemetry_core::{AdmittedEvent, EventDraft, RecordId, Timestamp};
+use uuid::Uuid;
+
+use super::counters::Counters;
 use super::error::RecordError;
-use super::event_round::EventRound;
 use super::receipt::Receipt;
 use super::recorder::Recorder;
+use super::round::{Outcome, Round};
 
 impl Recorder {
     /// Records one event.
-    pub(crate) fn record_event(&self, draft: EventDraft) -> Result<Receipt, RecordError> {
-        let mut results = self.record_events(vec![draft]);
-        results.pop().unwrap_or(Err(RecordError::lost()))
+    pub(crate) fn record_event(&self, draft: EventDraft) -> Outcome {
+        self.record_events(vec![draft]).pop().unwrap_or_else(|| Err(RecordError::lost()))
     }
 
     /// Records events in order; one result per event. What is good is stored in one write, whatever the others are.
-    pub(crate) fn record_events(&self, drafts: Vec<EventDraft>) -> Vec<Result<Receipt, RecordError>> {
+    pub(crate) fn record_events(&self, drafts: Vec<EventDraft>) -> Vec<Outcome> {
         let size = drafts.len();
-        if size > MAX_BATCH_RECORDS {
-            let error = RecordError::BatchTooLarge { size, limit: MAX_BATCH_RECORDS };
-            self.counters.refuse(error.code(), size as u64);
-            return vec![Err(error); size];
-        }
-        let _depth = match self.parts.recursion.enter() {
+        let depth = match self.enter(size) {
             Ok(depth) => depth,
-            Err(trip) => {
-                let error = RecordError::Recursion { depth: trip.depth, limit: trip.limit };
-                self.counters.refuse(error.code(), size as u64);
-                return vec![Err(error); size];
-            }
+            Err(error) => return vec![Err(error); size],
         };
-        EventRound::new(self, drafts).run()
+        let (mut round, mut no_samples) = (Round::of_size(size), Round::of_size(0));
+        let given: Vec<Uuid> = drafts.iter().filter_map(|draft| draft.event_id).collect();
+        let stored = if given.is_empty() {
+            self.admit_events(drafts, &mut round, |_| None);
+            self.judge_and_store(&mut round, &mut no_samples)
+        } else {
+            let claim = match self.parts.store.claim(&given) {
+                Ok(claim) => claim,
+                Err(error) => return vec![Err(RecordError::Storage(Arc::new(error))); size],
+            };
+            self.admit_events(drafts, &mut round, |id| claim.known(id));
+            self.judge(&mut round, &mut no_samples);
+            self.answer_repeats(&mut round);
+            self.store(&mut round, &mut no_samples)
+        };
+        self.tell(&stored);
+        drop(depth);
+        round.finish()
+    }
+
+    /// Known ids are answered; the rest is sent on its way or refused.
+    pub(super) fn admit_events(
+        &self,
+        drafts: Vec<EventDraft>,
+        round: &mut Round<AdmittedEvent>,
+        known: impl Fn(Uuid) -> Option<Timestamp>,
+    ) {
+        let times = AcceptedTimes::at(self.parts.clock.now(), self.parts.events_retention);
+        let mut met = HashSet::new();
+        for (place, draft) in drafts.into_iter().enumerate() {
+            if let Some(id) = draft.event_id
+                && let Some(first) = known(id)
+            {
+                round.answer(place, Ok(self.duplicate(id, first)));
+                continue;
+            }
+            let repeats = draft.event_id.is_some_and(|id| !met.insert(id));
+            match admission::admit_event(draft, &times, self.parts.store.event_ids()) {
+                Ok(event) => {
+                    let refusal = if repeats { None } else { self.loop_refusal(&event) };
+                    round.send(place, event, refusal);
+                }
+                Err(refused) => round.answer(place, Err(self.refused_draft(&refused))),
+            }
+        }
+    }
+
+    fn loop_refusal(&self, event: &AdmittedEvent) -> Option<RecordError> {
+        let trip =
+            self.parts.loop_guard.check(event.event_type(), event.source(), event.data().as_str()).err()?;
+        Some(RecordError::Loop { repeats: trip.repeats, window: trip.window })
+    }
+
+    fn refused_draft(&self, refused: &admission::RefusedEvent) -> RecordError {
+        let error = match &refused.error {
+            AdmissionError::Shape { issues } => {
+                RecordError::Invalid { issues: issues.clone(), received: refused.draft.to_json() }
+            }
+            other => other.clone().into(),
+        };
+        self.note_refusal(&error, || refused.draft.to_json());
+        error
+    }
+
+    fn duplicate(&self, event_id: Uuid, timestamp: Timestamp) -> Receipt {
+        Counters::add(&self.counters.duplicates, 1);
+        Receipt { event_id, timestamp, warnings: Vec::new() }
+    }
+
+    /// Of several events with one given id in one call the first that nobody refuses is stored; those after it are
+    /// repeats, as if they had come in a call of their own.
+    pub(super) fn answer_repeats(&self, round: &mut Round<AdmittedEvent>) {
+        let mut winners = HashMap::<Uuid, Timestamp>::new();
+        round.answer_where(|event, note| {
+            let RecordId::Given(id) = event.id() else { return None };
+            if let Some(first) = winners.get(&id) {
+                return Some(Ok(self.duplicate(id, *first)));
+            }
+            if note.refusal.is_none() {
+                winners.insert(id, event.timestamp());
+            }
+            None
+        });
     }
 }

@@ -5,16 +5,19 @@
 
 mod counters;
 mod error;
-mod event_round;
 mod events;
+mod import;
 mod metrics;
 mod receipt;
 mod recorder;
+mod round;
 mod subscribers;
 mod validation;
+mod write;
 
 pub use counters::RecordingCounters;
 pub use error::RecordError;
+pub use import::{IMPORT_EVENT_TYPE, ImportBatch, ImportOutcome};
 pub use receipt::Receipt;
 pub use subscribers::{RecordRef, SubscriberId};
 

@@ -4,16 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use telemetry_core::admission::AcceptedTimes;
+use telemetry_core::limits::MAX_BATCH_RECORDS;
 use telemetry_core::{Clock, ErrorCode};
-use telemetry_store::{Appended, RecordBatch, Store, StoreError};
+use telemetry_store::Store;
 
 use super::counters::Counters;
 use super::error::RecordError;
 use super::subscribers::Subscribers;
 use super::validation::ValidatorChain;
 use crate::faults::Faults;
-use crate::guards::{LoopGuard, RecursionDepth};
+use crate::guards::{LoopGuard, Nested, RecursionDepth};
 use crate::logging::RefusalLog;
 
 /// What a [`Recorder`] is made of.
@@ -50,19 +50,18 @@ impl Recorder {
         self.counters.snapshot()
     }
 
-    pub(super) fn accepted_times(&self, retention: Duration) -> AcceptedTimes {
-        AcceptedTimes::at(self.parts.clock.now(), retention)
-    }
-
-    /// One append. A record whose partition was dropped meanwhile is the caller's to sort out.
-    pub(super) fn append(&self, batch: &RecordBatch) -> Result<Appended, StoreError> {
-        let answer = self.parts.store.append(batch);
-        if let Err(error) = &answer
-            && error.is_write_failure()
-        {
-            self.parts.faults.report(ErrorCode::StorageFailure, error);
-        }
-        answer
+    /// Opens a call of `size` records; the depth is held until it is dropped.
+    pub(super) fn enter(&self, size: usize) -> Result<Nested, RecordError> {
+        let refused = if size > MAX_BATCH_RECORDS {
+            RecordError::BatchTooLarge { size, limit: MAX_BATCH_RECORDS }
+        } else {
+            match self.parts.recursion.enter() {
+                Ok(depth) => return Ok(depth),
+                Err(trip) => RecordError::Recursion { depth: trip.depth, limit: trip.limit },
+            }
+        };
+        self.counters.refuse(refused.code(), size as u64);
+        Err(refused)
     }
 
     /// Counts and logs a refusal.

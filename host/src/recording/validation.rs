@@ -9,6 +9,7 @@ use telemetry_core::{AdmittedEvent, AdmittedSample, EventBatch, SampleBatch, Val
 
 use super::counters::Counters;
 use super::error::RecordError;
+use super::round::{Admitted, Round};
 
 /// What happens to records that a validator could not judge.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,19 +34,6 @@ pub(crate) struct ValidatorChain {
     entries: Vec<ValidatorEntry>,
 }
 
-/// A record on its way through the chain: refused at some point, or still alive with warnings.
-pub(crate) struct Candidate<T> {
-    pub(crate) record: T,
-    pub(crate) warnings: Vec<ValidationIssue>,
-    pub(crate) refusal: Option<RecordError>,
-}
-
-impl<T> Candidate<T> {
-    pub(crate) fn new(record: T) -> Self {
-        Self { record, warnings: Vec::new(), refusal: None }
-    }
-}
-
 impl ValidatorChain {
     pub(crate) fn new(entries: Vec<ValidatorEntry>) -> Self {
         Self { entries }
@@ -55,56 +43,45 @@ impl ValidatorChain {
         self.entries.is_empty()
     }
 
-    pub(crate) fn judge_events(&self, candidates: &mut [Candidate<AdmittedEvent>], counters: &Counters) {
+    pub(crate) fn judge_events(&self, round: &mut Round<AdmittedEvent>, counters: &Counters) {
         for entry in &self.entries {
             let subscription = entry.validator.subscription();
-            let rows: Vec<usize> = (candidates.iter().enumerate())
-                .filter(|(_, candidate)| {
-                    let event = &candidate.record;
-                    candidate.refusal.is_none() && subscription.wants_event(event.event_type(), event.source())
-                })
-                .map(|(index, _)| index)
-                .collect();
+            let rows = rows_where(round, |event| subscription.wants_event(event.event_type(), event.source()));
             if rows.is_empty() {
                 continue;
             }
-            let batch = event_batch(rows.iter().filter_map(|&row| candidates.get(row)).map(|c| &c.record));
+            let batch = event_batch(rows.iter().filter_map(|&row| round.records.get(row)));
             let verdict = entry.validator.validate_events(&batch);
             match verdict {
-                Ok(verdict) => apply_to_events(entry.validator.name(), &rows, verdict, candidates),
-                Err(failure) => entry.apply_failure(&failure, &rows, candidates, counters),
+                Ok(verdict) => apply_to_events(entry.validator.name(), &rows, verdict, round),
+                Err(failure) => entry.apply_failure(&failure, &rows, round, counters),
             }
         }
     }
 
-    pub(crate) fn judge_samples(&self, candidates: &mut [Candidate<AdmittedSample>], counters: &Counters) {
+    pub(crate) fn judge_samples(&self, round: &mut Round<AdmittedSample>, counters: &Counters) {
         for entry in &self.entries {
             let subscription = entry.validator.subscription();
-            let rows: Vec<usize> = (candidates.iter().enumerate())
-                .filter(|(_, candidate)| {
-                    candidate.refusal.is_none() && subscription.wants_metric(&candidate.record.series().name)
-                })
-                .map(|(index, _)| index)
-                .collect();
+            let rows = rows_where(round, |sample| subscription.wants_metric(&sample.series().name));
             if rows.is_empty() {
                 continue;
             }
-            let batch = sample_batch(rows.iter().filter_map(|&row| candidates.get(row)).map(|c| &c.record));
+            let batch = sample_batch(rows.iter().filter_map(|&row| round.records.get(row)));
             let verdict = entry.validator.validate_samples(&batch);
             match verdict {
-                Ok(verdict) => apply_to_samples(entry.validator.name(), &rows, &batch, verdict, candidates),
-                Err(failure) => entry.apply_failure(&failure, &rows, candidates, counters),
+                Ok(verdict) => apply_to_samples(entry.validator.name(), &rows, &batch, verdict, round),
+                Err(failure) => entry.apply_failure(&failure, &rows, round, counters),
             }
         }
     }
 }
 
 impl ValidatorEntry {
-    fn apply_failure<T>(
+    fn apply_failure<T: Admitted>(
         &self,
         failure: &PluginFailure,
         rows: &[usize],
-        candidates: &mut [Candidate<T>],
+        round: &mut Round<T>,
         counters: &Counters,
     ) {
         if self.on_failure == OnFailure::Accept {
@@ -112,8 +89,8 @@ impl ValidatorEntry {
             return;
         }
         for &row in rows {
-            if let Some(candidate) = candidates.get_mut(row) {
-                candidate.refusal = Some(RecordError::Plugin(failure.clone()));
+            if let Some(note) = round.notes.get_mut(row) {
+                note.refusal = Some(RecordError::Plugin(failure.clone()));
             }
         }
     }
@@ -152,20 +129,14 @@ fn apply_to_events(
     validator: &str,
     rows: &[usize],
     verdict: EventVerdict,
-    candidates: &mut [Candidate<AdmittedEvent>],
+    round: &mut Round<AdmittedEvent>,
 ) {
-    let candidate_of = |row: u32| rows.get(row as usize).copied();
     for rewrite in verdict.rewrites {
-        if let Some(candidate) = candidate_of(rewrite.row).and_then(|row| candidates.get_mut(row)) {
-            candidate.record = candidate.record.clone().rewritten(rewrite.data, rewrite.extra);
+        if let Some(event) = rows.get(rewrite.row as usize).and_then(|&row| round.records.get_mut(row)) {
+            *event = event.clone().rewritten(rewrite.data, rewrite.extra);
         }
     }
-    for issues in grouped(rows, validator, verdict.issues) {
-        if let Some(candidate) = candidates.get_mut(issues.row) {
-            let received = candidate.record.to_json();
-            issues.settle(candidate, received);
-        }
-    }
+    settle(grouped(rows, validator, verdict.issues), round);
 }
 
 fn apply_to_samples(
@@ -173,35 +144,28 @@ fn apply_to_samples(
     rows: &[usize],
     batch: &SampleBatch,
     verdict: SampleVerdict,
-    candidates: &mut [Candidate<AdmittedSample>],
+    round: &mut Round<AdmittedSample>,
 ) {
     for rewrite in verdict.rewrites {
         let too_large = admission::check_context(&rewrite.context).err();
         for (&row, _) in rows.iter().zip(batch.series_indices()).filter(|(_, series)| **series == rewrite.series) {
-            if let Some(candidate) = candidates.get_mut(row) {
+            if let (Some(sample), Some(note)) = (round.records.get_mut(row), round.notes.get_mut(row)) {
                 match &too_large {
-                    Some(error) => candidate.refusal = Some(error.clone().into()),
-                    None => candidate.record = candidate.record.clone().rewritten(rewrite.context.clone()),
+                    Some(error) => note.refusal = Some(error.clone().into()),
+                    None => *sample = sample.clone().rewritten(rewrite.context.clone()),
                 }
             }
         }
     }
-    for issues in grouped(rows, validator, verdict.issues) {
-        if let Some(candidate) = candidates.get_mut(issues.row) {
-            let received = sample_json(&candidate.record);
-            issues.settle(candidate, received);
-        }
-    }
+    settle(grouped(rows, validator, verdict.issues), round);
 }
 
-/// A sample as a caller offers it.
-pub(super) fn sample_json(sample: &AdmittedSample) -> serde_json::Value {
-    serde_json::json!({
-        "metric_name": &*sample.series().name,
-        "metric_value": sample.value(),
-        "context": sample.series().context,
-        "timestamp": sample.timestamp(),
-    })
+/// The records that are still on their way and wanted.
+fn rows_where<T>(round: &Round<T>, wanted: impl Fn(&T) -> bool) -> Vec<usize> {
+    (round.records.iter().zip(&round.notes).enumerate())
+        .filter(|(_, (record, note))| note.refusal.is_none() && wanted(record))
+        .map(|(row, _)| row)
+        .collect()
 }
 
 /// All issues of one record.
@@ -211,13 +175,15 @@ struct RecordIssues {
     issues: Vec<ValidationIssue>,
 }
 
-impl RecordIssues {
-    fn settle<T>(self, candidate: &mut Candidate<T>, received: serde_json::Value) {
-        if self.reject {
-            candidate.refusal = Some(RecordError::Invalid { issues: self.issues, received });
+/// A record with any rejecting issue is refused with all of its issues; otherwise they are warnings.
+fn settle<T: Admitted>(all: Vec<RecordIssues>, round: &mut Round<T>) {
+    for RecordIssues { row, reject, issues } in all {
+        let (Some(record), Some(note)) = (round.records.get(row), round.notes.get_mut(row)) else { continue };
+        if reject {
+            note.refusal = Some(RecordError::Invalid { issues, received: record.echo() });
         } else {
-            candidate.warnings.extend(self.issues);
-            candidate.warnings.truncate(MAX_ISSUES);
+            note.warnings.extend(issues);
+            note.warnings.truncate(MAX_ISSUES);
         }
     }
 }

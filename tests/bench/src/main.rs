@@ -1,2 +1,72 @@
-//! Bridge Telemetry.
-fn main() {}
+//! Benchmarks of the host: `cargo xtask bench`. Each figure stands beside its alternative, measured in the same run.
+//!
+//! The machine's noise is met by repeating each measurement and showing the median with its range; nothing here passes
+//! or fails.
+
+mod measure;
+mod peer;
+mod recording;
+mod residence;
+mod retrieval;
+mod table;
+mod validation;
+
+use clap::Parser;
+
+use crate::table::Report;
+
+/// What to measure.
+#[derive(Parser)]
+#[command(about)]
+struct Arguments {
+    /// Only the parts whose name contains this text: recording, validation, retrieval, residence.
+    #[arg(default_value = "")]
+    part: String,
+    /// Repetitions of each measurement.
+    #[arg(long, default_value_t = 5)]
+    repeat: usize,
+    /// Divides the number of records, for a quick look.
+    #[arg(long, default_value_t = 1)]
+    divide: usize,
+}
+
+/// One measured part.
+type Part = (&'static str, fn(&mut Report, &Scale) -> anyhow::Result<()>);
+
+/// How much is measured.
+pub(crate) struct Scale {
+    repeat: usize,
+    divide: usize,
+}
+
+impl Scale {
+    /// A number of records, scaled down as asked.
+    pub(crate) fn records(&self, full: usize) -> usize {
+        (full / self.divide.max(1)).max(1)
+    }
+
+    pub(crate) fn repeat(&self) -> usize {
+        self.repeat.max(1)
+    }
+}
+
+fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let scale = Scale { repeat: arguments.repeat, divide: arguments.divide };
+    // Residence first: memory that other parts freed would count as the idle host's.
+    let parts: [Part; 4] = [
+        ("residence", residence::run),
+        ("recording", recording::run),
+        ("validation", validation::run),
+        ("retrieval", retrieval::run),
+    ];
+    let mut report = Report::new();
+    for (name, run) in parts {
+        if name.contains(&arguments.part) {
+            eprintln!("measuring {name} …");
+            run(&mut report, &scale)?;
+        }
+    }
+    report.print();
+    Ok(())
+}

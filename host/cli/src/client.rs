@@ -1,0 +1,66 @@
+//! Talks to a running host over HTTP.
+
+use std::time::Duration;
+
+use bridge_telemetry::envelope::Envelope;
+use bridge_telemetry_server::INSTANCE_HEADER;
+use serde_json::Value;
+use telemetry_core::ErrorCode;
+use ureq::Agent;
+
+use crate::exit::Failure;
+use crate::host_file::HostAddress;
+
+/// Time for the question whether the host is there; it answers in well under a millisecond when it is.
+const PROBE_TIME: Duration = Duration::from_secs(2);
+/// Time for one call, beyond the server's own limit.
+const CALL_TIME: Duration = Duration::from_secs(120);
+/// Largest answer in bytes.
+const MAX_ANSWER_BYTES: u64 = 256 << 20;
+
+/// A running host.
+pub(crate) struct Client {
+    agent: Agent,
+    base: String,
+}
+
+impl Client {
+    /// The host that the file names, if that very instance answers.
+    pub(crate) fn reach(host: &HostAddress) -> Option<Self> {
+        let base = format!("http://{}", host.address);
+        let agent = |time| -> Agent {
+            Agent::config_builder()
+                .timeout_global(Some(time))
+                .http_status_as_error(false)
+                .max_redirects(0)
+                .proxy(None)
+                .build()
+                .into()
+        };
+        let answer = agent(PROBE_TIME).get(format!("{base}/v1/health")).call().ok()?;
+        let instance = answer.headers().get(INSTANCE_HEADER)?.to_str().ok()?;
+        (instance == host.instance.to_string()).then(|| Self { agent: agent(CALL_TIME), base })
+    }
+
+    pub(crate) fn get(&self, path: &str, pairs: &[(&str, &str)]) -> Result<Envelope, Failure> {
+        let request = self.agent.get(format!("{}{path}", self.base)).query_pairs(pairs.iter().copied());
+        envelope(request.call().map_err(Failure::unreachable)?)
+    }
+
+    pub(crate) fn post(&self, path: &str, body: &[u8]) -> Result<Envelope, Failure> {
+        let request = self.agent.post(format!("{}{path}", self.base)).content_type("application/json");
+        envelope(request.send(body).map_err(Failure::unreachable)?)
+    }
+}
+
+fn envelope(answer: ureq::http::Response<ureq::Body>) -> Result<Envelope, Failure> {
+    let mut answer = answer;
+    let text = answer.body_mut().with_config().limit(MAX_ANSWER_BYTES).read_to_vec().map_err(Failure::unreachable)?;
+    let body: Value = serde_json::from_slice(&text).map_err(Failure::unreachable)?;
+    let error = match body.pointer("/error/code").and_then(Value::as_str) {
+        Some(code) => ErrorCode::ALL.into_iter().find(|known| known.as_str() == code),
+        None if body.get("status").and_then(Value::as_str) == Some("error") => Some(ErrorCode::UnexpectedError),
+        None => None,
+    };
+    Ok(Envelope { body, error })
+}

@@ -1,0 +1,73 @@
+//! `get`.
+
+use serde_json::{Map, Value, json};
+use telemetry_core::{Clock, SystemClock};
+
+use crate::arguments::{Get, Shared};
+use crate::connection::Connection;
+use crate::exit::{Exit, Failure};
+use crate::output::{self, text};
+
+pub(super) fn execute(connection: &Connection, get: &Get, shared: &Shared) -> Result<Exit, Failure> {
+    let envelope = connection.query(request(get).to_string().as_bytes())?;
+    Ok(output::answer(&envelope, shared.json, print))
+}
+
+fn request(get: &Get) -> Value {
+    let from = match get.last {
+        Some(last) => Some(SystemClock::default().now().floor_to_millis().minus(last).to_string()),
+        None => get.from.clone(),
+    };
+    let mut filter = Map::new();
+    for (key, value) in &get.filter {
+        filter.insert(key.clone(), value.as_str().into());
+    }
+    let mut request = json!({
+        "time_range": [from, get.to],
+        "aggregation": get.aggregation,
+        "filter": filter,
+        "group_by": get.group_by,
+    });
+    if let Some(object) = request.as_object_mut() {
+        if !get.names.is_empty() {
+            object.insert("metric_names".to_owned(), json!(get.names));
+        }
+        if let Some(step) = &get.step {
+            object.insert("step".to_owned(), step.as_str().into());
+        }
+    }
+    request
+}
+
+fn print(body: &Value) {
+    let mut rows = Vec::new();
+    for (name, summary) in body.get("metrics").and_then(Value::as_object).into_iter().flatten() {
+        match summary.get("groups").and_then(Value::as_array) {
+            None => add_rows(&mut rows, name, "", summary, &text(summary, "/aggregation")),
+            Some(groups) => {
+                for group in groups {
+                    add_rows(&mut rows, name, &text(group, "/by"), group, &text(summary, "/aggregation"));
+                }
+            }
+        }
+    }
+    if rows.is_empty() {
+        return output::line("no samples");
+    }
+    output::table(["METRIC", "GROUP", "TIME", "AGGREGATION", "VALUE", "SAMPLES"], rows);
+    if body.get("truncated").and_then(Value::as_bool) == Some(true) {
+        eprintln!("there is more; narrow the query down");
+    }
+}
+
+fn add_rows(rows: &mut Vec<[String; 6]>, name: &str, group: &str, summary: &Value, aggregation: &str) {
+    let name = output::printable(name);
+    let row = |time: String, of: &Value| {
+        let value = text(of, "/value");
+        [name.clone(), group.to_owned(), time, aggregation.to_owned(), value, text(of, "/sample_count")]
+    };
+    match summary.get("points").and_then(Value::as_array) {
+        None => rows.push(row(String::new(), summary)),
+        Some(points) => rows.extend(points.iter().map(|point| row(text(point, "/time"), point))),
+    }
+}

@@ -1,0 +1,135 @@
+//! `run`: the host, its HTTP interface and what samples this machine, until an interrupt.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+
+use bridge_telemetry::{Host, HostBuilder, logging};
+use bridge_telemetry_server::Server;
+use serde_json::json;
+use telemetry_core::{Clock, SystemClock};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::arguments::{Run, Shared};
+use crate::exit::{Exit, Failure};
+use crate::host_file::{self, HostAddress};
+use crate::{output, settings, status_line, system};
+
+/// Threads of the HTTP interface; calls of the host run on threads of their own.
+const SERVER_THREADS: usize = 2;
+/// Most calls of the host at once; the others wait.
+const MAX_BLOCKING_CALLS: usize = 64;
+
+pub(super) fn execute(shared: &Shared, run: &Run) -> Result<Exit, Failure> {
+    let mut layers = settings::layers(shared);
+    if let Some(listen) = run.listen {
+        layers = layers.set(["server", "listen"], listen.to_string(), "--listen");
+    }
+    let config = layers.load()?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+    let log = logging::install(&config.logger_config, Arc::clone(&clock)).map_err(Failure::usage)?;
+    let host = Arc::new(HostBuilder::new(config).clock(clock).log(log).open()?);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(SERVER_THREADS)
+        .max_blocking_threads(MAX_BLOCKING_CALLS)
+        .enable_all()
+        .build()
+        .map_err(Failure::unreachable)?;
+    let served = runtime.block_on(serve(&host, shared, run));
+    host.close();
+    served
+}
+
+async fn serve(host: &Arc<Host>, shared: &Shared, run: &Run) -> Result<Exit, Failure> {
+    let server = Server::bind(host.config().server.listen).await?;
+    let directory = &host.config().storage_config.connection_string;
+    let address = HostAddress { address: server.address(), pid: std::process::id(), instance: host.instance() };
+    host_file::write(directory, &address).map_err(Failure::unreachable)?;
+    print_summary(host, &address, shared);
+    let mut workers = Workers::default();
+    if !run.no_system {
+        workers.start("system-sampler", host, system::sample_until_stopped)?;
+    }
+    if !shared.json {
+        workers.start("status-line", host, status_line::show_until_stopped)?;
+    }
+    let result = server.serve(Arc::clone(host), interrupted()?).await;
+    workers.stop();
+    host_file::remove(directory, host.instance());
+    result?;
+    if !shared.json {
+        eprintln!("stopped; everything is stored");
+    }
+    Ok(Exit::Done)
+}
+
+/// Completes at the first SIGINT or SIGTERM.
+fn interrupted() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::unreachable)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(Failure::unreachable)?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+/// Threads that end when their channel is closed.
+#[derive(Default)]
+struct Workers {
+    running: Vec<(Sender<()>, JoinHandle<()>)>,
+}
+
+impl Workers {
+    fn start(&mut self, name: &str, host: &Arc<Host>, work: fn(&Arc<Host>, &Receiver<()>)) -> Result<(), Failure> {
+        let (sender, receiver) = channel();
+        let host = Arc::clone(host);
+        let thread = std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || work(&host, &receiver))
+            .map_err(Failure::unreachable)?;
+        self.running.push((sender, thread));
+        Ok(())
+    }
+
+    fn stop(self) {
+        let (senders, threads): (Vec<_>, Vec<_>) = self.running.into_iter().unzip();
+        drop(senders);
+        for thread in threads {
+            // A worker that panicked has told so on standard error.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn print_summary(host: &Host, address: &HostAddress, shared: &Shared) {
+    let config = host.config();
+    let storage = &config.storage_config;
+    if shared.json {
+        let body = json!({
+            "status": "success", "address": address.address, "pid": address.pid, "instance": address.instance,
+            "data": storage.connection_string, "version": env!("CARGO_PKG_VERSION"),
+        });
+        return output::line(&body.to_string());
+    }
+    let stats = host.health_json().body;
+    output::line(&format!("Bridge Telemetry {}", env!("CARGO_PKG_VERSION")));
+    output::line(&format!("  listening   http://{}", address.address));
+    output::line(&format!(
+        "  store       {} ({} events, {} samples)",
+        storage.connection_string.display(),
+        output::text(&stats, "/stats/events_total"),
+        output::text(&stats, "/stats/metrics_total")
+    ));
+    let (events, metrics) = (config.retention_policy.events.duration_days, config.retention_policy.metrics.duration_days);
+    output::line(&format!("  retention   events {events} days, metrics {metrics} days"));
+    output::line(&format!("  log         {}", config.logger_config.log_path.display()));
+    for plugin in host.plugins() {
+        let kind = plugin.kind.map(|kind| format!("{kind:?}").to_lowercase()).unwrap_or_default();
+        let state = plugin.reason.as_deref().map(|reason| format!("NOT LOADED: {reason}")).unwrap_or_default();
+        let line = format!("  plugin      {:<14} {kind:<11} {state}", plugin.name);
+        output::line(output::printable(line.trim_end()).as_str());
+    }
+    output::line("Ctrl-C stops it. In another terminal: bridge-telemetry get cpu_usage_percent --last 1m");
+}

@@ -1,0 +1,70 @@
+//! Imports: a batch with an id of its own is stored once, however often it is sent.
+//!
+//! The id stands in the store as a given event id, written together with the batch's records. An interrupted import can
+//! thus be sent again from its start.
+
+use std::sync::Arc;
+
+use serde_json::Map;
+use telemetry_core::{EventDraft, JsonObject, MetricDraft};
+use uuid::Uuid;
+
+use super::error::RecordError;
+use super::recorder::Recorder;
+use super::round::{Outcome, Round};
+
+/// The event that stands for a stored batch.
+pub const IMPORT_EVENT_TYPE: &str = "IMPORT_BATCH";
+
+/// Records that are stored together, once.
+#[derive(Clone, Debug, Default)]
+pub struct ImportBatch {
+    /// Names the batch; made from its content by the importer.
+    pub batch_id: Uuid,
+    /// Where the batch comes from, for people.
+    pub name: String,
+    /// Events.
+    pub events: Vec<EventDraft>,
+    /// Samples.
+    pub metrics: Vec<MetricDraft>,
+}
+
+/// What became of a batch.
+#[derive(Debug)]
+pub enum ImportOutcome {
+    /// It was stored before; nothing was stored now.
+    Known,
+    /// It was stored now: one outcome per event, then one per sample. What was refused stays refused.
+    Stored(Vec<Outcome>),
+}
+
+impl Recorder {
+    /// Stores a batch in one write, unless it was stored before.
+    pub(crate) fn import(&self, batch: ImportBatch) -> Result<ImportOutcome, RecordError> {
+        let ImportBatch { batch_id, name, mut events, metrics } = batch;
+        let count = events.len().saturating_add(metrics.len());
+        let _depth = self.enter(count)?;
+        let mut ids: Vec<Uuid> = events.iter().filter_map(|event| event.event_id).collect();
+        ids.push(batch_id);
+        let claim = self.parts.store.claim(&ids).map_err(|error| RecordError::Storage(Arc::new(error)))?;
+        if claim.known(batch_id).is_some() {
+            return Ok(ImportOutcome::Known);
+        }
+        let data = Map::from_iter([("name".to_owned(), name.into()), ("records".to_owned(), count.into())]);
+        let marker = EventDraft::new(IMPORT_EVENT_TYPE, "Bridge_Telemetry").with_id(batch_id);
+        events.push(marker.with_data(JsonObject::from(&data)));
+        let (mut event_round, mut sample_round) = (Round::of_size(events.len()), Round::of_size(metrics.len()));
+        self.admit_events(events, &mut event_round, |id| claim.known(id));
+        self.admit_samples(metrics, &mut sample_round);
+        self.judge(&mut event_round, &mut sample_round);
+        self.answer_repeats(&mut event_round);
+        let stored = self.store(&mut event_round, &mut sample_round);
+        drop(claim);
+        self.tell(&stored);
+        let mut outcomes = event_round.finish();
+        // Without its marker the batch cannot be told from one that was never sent.
+        outcomes.pop().unwrap_or_else(|| Err(RecordError::lost()))?;
+        outcomes.extend(sample_round.finish());
+        Ok(ImportOutcome::Stored(outcomes))
+    }
+}

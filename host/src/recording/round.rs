@@ -1,0 +1,140 @@
+//! One call's records of one class on their way: those that are answered already, and those still to be stored.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use telemetry_core::{AdmittedEvent, AdmittedSample, Timestamp, ValidationIssue};
+use telemetry_store::StoreError;
+use uuid::Uuid;
+
+use super::counters::Counters;
+use super::error::RecordError;
+use super::receipt::Receipt;
+use super::recorder::Recorder;
+
+/// The answer to one record.
+pub(super) type Outcome = Result<Receipt, RecordError>;
+
+/// A record that was admitted.
+pub(super) trait Admitted {
+    fn timestamp(&self) -> Timestamp;
+    /// As a caller would offer it, for refusals.
+    fn echo(&self) -> Value;
+}
+
+impl Admitted for AdmittedEvent {
+    fn timestamp(&self) -> Timestamp {
+        AdmittedEvent::timestamp(self)
+    }
+    fn echo(&self) -> Value {
+        self.to_json()
+    }
+}
+
+impl Admitted for AdmittedSample {
+    fn timestamp(&self) -> Timestamp {
+        AdmittedSample::timestamp(self)
+    }
+    fn echo(&self) -> Value {
+        json!({
+            "metric_name": &*self.series().name,
+            "metric_value": self.value(),
+            "context": self.series().context,
+            "timestamp": AdmittedSample::timestamp(self),
+        })
+    }
+}
+
+/// What is known of a record that is still on its way.
+pub(super) struct Note {
+    place: usize,
+    pub(super) warnings: Vec<ValidationIssue>,
+    pub(super) refusal: Option<RecordError>,
+}
+
+/// Records and their notes correspond by index; `outcomes` has a place for every record of the call.
+pub(super) struct Round<T> {
+    outcomes: Vec<Option<Outcome>>,
+    pub(super) records: Vec<T>,
+    pub(super) notes: Vec<Note>,
+}
+
+impl<T: Admitted> Round<T> {
+    pub(super) fn of_size(size: usize) -> Self {
+        let mut outcomes = Vec::with_capacity(size);
+        outcomes.resize_with(size, || None);
+        Self { outcomes, records: Vec::with_capacity(size), notes: Vec::with_capacity(size) }
+    }
+
+    /// Answers the record at `place` of the call.
+    pub(super) fn answer(&mut self, place: usize, outcome: Outcome) {
+        if let Some(slot) = self.outcomes.get_mut(place) {
+            *slot = Some(outcome);
+        }
+    }
+
+    /// Sends the record at `place` of the call on its way.
+    pub(super) fn send(&mut self, place: usize, record: T, refusal: Option<RecordError>) {
+        self.records.push(record);
+        self.notes.push(Note { place, warnings: Vec::new(), refusal });
+    }
+
+    /// Answers every record for which `answer` has an outcome; the others stay on their way.
+    pub(super) fn answer_where(&mut self, mut answer: impl FnMut(&T, &mut Note) -> Option<Outcome>) {
+        let (records, notes) = (std::mem::take(&mut self.records), std::mem::take(&mut self.notes));
+        for (record, mut note) in records.into_iter().zip(notes) {
+            if let Some(outcome) = answer(&record, &mut note) {
+                self.answer(note.place, outcome);
+            } else {
+                self.records.push(record);
+                self.notes.push(note);
+            }
+        }
+    }
+
+    /// Refuses every record for which `refusal` has an error; counted and logged.
+    pub(super) fn refuse_where(
+        &mut self,
+        recorder: &Recorder,
+        mut refusal: impl FnMut(&T, &mut Note) -> Option<RecordError>,
+    ) {
+        self.answer_where(|record, note| {
+            let error = refusal(record, note)?;
+            recorder.note_refusal(&error, || record.echo());
+            Some(Err(error))
+        });
+    }
+
+    /// Refuses what the validators or the loop guard objected to.
+    pub(super) fn settle_refusals(&mut self, recorder: &Recorder) {
+        if self.notes.iter().any(|note| note.refusal.is_some()) {
+            self.refuse_where(recorder, |_, note| note.refusal.take());
+        }
+    }
+
+    /// Refuses what is older than the oldest partition that is left.
+    pub(super) fn refuse_expired(&mut self, recorder: &Recorder, oldest: Timestamp, newest: Timestamp) {
+        self.refuse_where(recorder, |record, _| {
+            let timestamp = record.timestamp();
+            (timestamp < oldest).then(|| RecordError::too_old(timestamp, oldest, newest))
+        });
+    }
+
+    /// Refuses all that is left because the store failed.
+    pub(super) fn refuse_all(&mut self, recorder: &Recorder, error: &Arc<StoreError>) {
+        self.refuse_where(recorder, |_, _| Some(RecordError::Storage(Arc::clone(error))));
+    }
+
+    /// Answers all that is left with success; `stored` are id and time of each record, in order.
+    pub(super) fn answer_stored(&mut self, recorder: &Recorder, stored: impl Iterator<Item = (Uuid, Timestamp)>) {
+        for (note, (event_id, timestamp)) in std::mem::take(&mut self.notes).into_iter().zip(stored) {
+            Counters::add(&recorder.counters.warnings, note.warnings.len());
+            self.answer(note.place, Ok(Receipt { event_id, timestamp, warnings: note.warnings }));
+        }
+    }
+
+    /// All outcomes, in the order of the call.
+    pub(super) fn finish(self) -> Vec<Outcome> {
+        self.outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(|| Err(RecordError::lost()))).collect()
+    }
+}

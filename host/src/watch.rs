@@ -1,0 +1,164 @@
+//! What happens after a record is stored: monitors follow the log, alerts change, deliveries go out.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use telemetry_core::{Clock, DeadLetter};
+use telemetry_sandbox::Plugin;
+use telemetry_store::Store;
+use uuid::Uuid;
+
+use crate::alerts::{
+    AlertStore, Dispatcher, DispatcherError, HostAlerts, OutboxStatus, Receiver, ReplayError, Route, RoutingTable,
+    StoreFailure,
+};
+use crate::config::Config;
+use crate::envelope::cause_chain;
+use crate::monitors::{LogStore, MonitorRunner, MonitorStatus, RunnerError};
+use crate::plugins::LoadedPlugins;
+
+/// Why monitors or deliveries could not be started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WatchError {
+    /// The deliveries.
+    #[error(transparent)]
+    Dispatcher(#[from] DispatcherError),
+    /// The monitors.
+    #[error(transparent)]
+    Runner(#[from] RunnerError),
+    /// What the store keeps of them.
+    #[error(transparent)]
+    Store(#[from] StoreFailure),
+    /// A route's condition.
+    #[error("a route of alerting.routes cannot be used")]
+    Route(#[from] telemetry_core::filter::FilterError),
+}
+
+/// Monitors and deliveries of one host.
+pub(crate) struct Watch {
+    store: Arc<Store>,
+    dispatcher: Arc<Dispatcher>,
+    runner: MonitorRunner,
+    /// Monitors that could not be started, with the reason.
+    pub(crate) failed: Vec<(String, String)>,
+}
+
+impl Watch {
+    pub(crate) fn start(
+        config: &Config,
+        store: &Arc<Store>,
+        plugins: &LoadedPlugins,
+        clock: &Arc<dyn Clock>,
+        background: bool,
+    ) -> Result<Self, WatchError> {
+        let alert_store = Arc::clone(store) as Arc<dyn AlertStore>;
+        let dispatcher =
+            Arc::new(Dispatcher::open(Arc::clone(&alert_store), Arc::clone(clock), receivers(config, plugins))?);
+        let host = Arc::new(HostAlerts::load(
+            alert_store,
+            Arc::clone(clock),
+            Arc::clone(&dispatcher),
+            Arc::new(routes(config)?),
+        )?);
+        let runner = MonitorRunner::start(
+            Arc::clone(store) as Arc<dyn LogStore>,
+            Arc::clone(clock),
+            Arc::clone(&dispatcher),
+            Arc::new(routes(config)?),
+            host,
+            background,
+        )?;
+        let mut watch = Self { store: Arc::clone(store), dispatcher, runner, failed: Vec::new() };
+        watch.add_monitors(config, plugins)?;
+        if background {
+            watch.dispatcher.start()?;
+        }
+        Ok(watch)
+    }
+
+    fn add_monitors(&mut self, config: &Config, plugins: &LoadedPlugins) -> Result<(), WatchError> {
+        for plugin in plugins.monitors() {
+            let name = plugin.info().name.clone();
+            if let Err(error) = self.runner.add(&name, |restored| build(plugin, restored)) {
+                let reason = cause_chain(&error);
+                tracing::error!(source = "Bridge_Telemetry", plugin = name, "{reason}");
+                self.failed.push((name, reason));
+            }
+        }
+        // One that is configured but could not be loaded today keeps its place and its alerts.
+        let mut configured: BTreeSet<String> = plugins.failed.iter().map(|failed| failed.name.clone()).collect();
+        configured.extend(plugins.monitors().map(|plugin| plugin.info().name.clone()));
+        let enabled = config.plugins.settings.iter().filter(|(_, settings)| settings.enabled);
+        configured.extend(enabled.map(|(name, _)| name.clone()));
+        for name in self.runner.remove_absent(&configured)? {
+            tracing::info!(source = "Bridge_Telemetry", monitor = name, "removed; its alerts are resolved");
+        }
+        Ok(())
+    }
+
+    /// Waits until monitors have seen all that is stored; without a background, does their work and hands out what is
+    /// due. False when the time is over.
+    pub(crate) fn drain(&self, background: bool, timeout: Duration) -> bool {
+        if background {
+            return self.runner.drain(self.store.last_sequence(), timeout);
+        }
+        self.runner.tick_due();
+        let drained = self.runner.drain(self.store.last_sequence(), timeout);
+        self.dispatcher.drain_due();
+        drained
+    }
+
+    pub(crate) fn monitors(&self) -> Vec<MonitorStatus> {
+        self.runner.status()
+    }
+
+    pub(crate) fn outbox(&self) -> OutboxStatus {
+        self.dispatcher.status()
+    }
+
+    pub(crate) fn dead_letters(&self) -> Result<Vec<DeadLetter>, StoreFailure> {
+        self.dispatcher.dead_letters()
+    }
+
+    pub(crate) fn replay(&self, alert_id: Uuid, receiver: &str) -> Result<usize, ReplayError> {
+        self.dispatcher.replay(alert_id, receiver)
+    }
+
+    pub(crate) fn stop(&self) {
+        self.runner.stop();
+        self.dispatcher.stop();
+    }
+}
+
+fn build(
+    plugin: &Arc<Plugin>,
+    restored: Option<telemetry_core::extension::SavedState>,
+) -> Result<Box<dyn telemetry_core::extension::Monitor>, telemetry_core::extension::PluginFailure> {
+    plugin.monitor(restored).unwrap_or_else(|| {
+        Err(telemetry_core::extension::PluginFailure {
+            plugin: plugin.info().name.clone(),
+            reason: telemetry_core::extension::FailureReason::Unsupported("it is no monitor".to_owned()),
+        })
+    })
+}
+
+/// Every configured receiver; one whose sink could not be loaded keeps its deliveries until it can.
+fn receivers(config: &Config, plugins: &LoadedPlugins) -> Vec<Receiver> {
+    let names = config.alerting.all_receivers().into_keys();
+    names.map(|name| {
+        let sink = plugins.receivers.get(&name).and_then(|plugin| plugin.sink());
+        Receiver { name, sink }
+    })
+    .collect()
+}
+
+fn routes(config: &Config) -> Result<RoutingTable, telemetry_core::filter::FilterError> {
+    let routes = (config.alerting.routes.iter())
+        .map(|route| {
+            Ok(Route { matches: route.filters()?, receivers: route.receivers.clone(), proceed: route.goes_on })
+        })
+        .collect::<Result<Vec<_>, telemetry_core::filter::FilterError>>()?;
+    Ok(RoutingTable::new(routes, config.alerting.default_receivers.clone()))
+}
