@@ -1,0 +1,162 @@
+//! The cells of an answer: a whole range or a bucket of each owner (the metric, a group or a series), found by number.
+
+use std::collections::HashMap;
+
+use telemetry_core::limits;
+
+use crate::query::QueryError;
+
+/// Buckets that are found by one lookup: samples come mostly in time order.
+const PAGE: usize = 16;
+const ABSENT: u32 = u32::MAX;
+
+/// One cell and what was counted in it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cell {
+    /// Whose it is.
+    pub(super) owner: u32,
+    /// The start of its bucket; `None` for the whole range.
+    pub(super) bucket: Option<i64>,
+    /// Numeric samples.
+    pub(super) numeric: u64,
+    /// Text samples.
+    pub(super) text: u64,
+    /// Its group in the accumulator, once it has a numeric sample.
+    pub(super) number: Option<u32>,
+}
+
+/// Cells by owner and bucket. Accumulator groups are numbered densely, in the order of their first numeric sample.
+pub(super) struct Cells {
+    step: i64,
+    points_left: usize,
+    whole: Vec<u32>,
+    pages: HashMap<(u32, i64), usize>,
+    slots: Vec<[u32; PAGE]>,
+    recent: Option<((u32, i64), usize)>,
+    cells: Vec<Cell>,
+    numbered: Vec<u32>,
+}
+
+impl Cells {
+    /// No cells yet; at most `points_left` buckets.
+    pub(super) fn new(step: Option<i64>, points_left: usize) -> Self {
+        Self {
+            step: step.unwrap_or(1).max(1),
+            points_left,
+            whole: Vec::new(),
+            pages: HashMap::new(),
+            slots: Vec::new(),
+            recent: None,
+            cells: Vec::new(),
+            numbered: Vec::new(),
+        }
+    }
+
+    /// The cell of an owner's whole range.
+    pub(super) fn whole(&mut self, owner: u32) -> usize {
+        let place = owner as usize;
+        if self.whole.len() <= place {
+            self.whole.resize(place + 1, ABSENT);
+        }
+        match self.whole.get_mut(place) {
+            Some(slot) => slot_or_new(slot, &mut self.cells, owner, None),
+            None => 0,
+        }
+    }
+
+    /// The cell of an owner's bucket that starts at `start`.
+    pub(super) fn bucket(&mut self, owner: u32, start: i64) -> Result<usize, QueryError> {
+        let index = start.div_euclid(self.step);
+        let key = (owner, index.div_euclid(PAGE as i64));
+        let page = match self.recent {
+            Some((recent, page)) if recent == key => page,
+            _ => self.page(key),
+        };
+        self.recent = Some((key, page));
+        let within = usize::try_from(index.rem_euclid(PAGE as i64)).unwrap_or(0);
+        let slot = self.slots.get_mut(page).and_then(|slots| slots.get_mut(within));
+        let Some(slot) = slot else { return Ok(self.whole(owner)) };
+        if *slot == ABSENT {
+            if self.points_left == 0 {
+                return Err(too_many_points());
+            }
+            self.points_left -= 1;
+        }
+        Ok(slot_or_new(slot, &mut self.cells, owner, Some(start)))
+    }
+
+    fn page(&mut self, key: (u32, i64)) -> usize {
+        *self.pages.entry(key).or_insert_with(|| {
+            self.slots.push([ABSENT; PAGE]);
+            self.slots.len() - 1
+        })
+    }
+
+    /// Counts numeric samples; answers the cell's group in the accumulator, and whether it is new.
+    pub(super) fn count(&mut self, cell: usize, samples: u64) -> (u32, bool) {
+        let Some(entry) = self.cells.get_mut(cell) else { return (0, false) };
+        entry.numeric = entry.numeric.saturating_add(samples);
+        if let Some(number) = entry.number {
+            return (number, false);
+        }
+        let number = u32::try_from(self.numbered.len()).unwrap_or(ABSENT);
+        entry.number = Some(number);
+        self.numbered.push(u32::try_from(cell).unwrap_or(ABSENT));
+        (number, true)
+    }
+
+    /// Counts text samples.
+    pub(super) fn count_text(&mut self, cell: usize, samples: u64) {
+        if let Some(entry) = self.cells.get_mut(cell) {
+            entry.text = entry.text.saturating_add(samples);
+        }
+    }
+
+    /// All cells.
+    pub(super) fn all(&self) -> &[Cell] {
+        &self.cells
+    }
+
+    /// The cells that have a number, by number.
+    pub(super) fn numbered(&self) -> impl Iterator<Item = Cell> + '_ {
+        self.numbered.iter().filter_map(|place| self.cells.get(*place as usize)).copied()
+    }
+
+    /// Adds what another set of cells counted; answers the group here of each numbered cell there.
+    pub(super) fn absorb(&mut self, other: &Cells) -> Result<Vec<u32>, QueryError> {
+        let mut map = Vec::with_capacity(other.numbered.len());
+        for cell in other.numbered() {
+            let place = self.like(&cell)?;
+            map.push(self.count(place, cell.numeric).0);
+        }
+        for cell in other.all().iter().filter(|cell| cell.text > 0) {
+            let place = self.like(cell)?;
+            self.count_text(place, cell.text);
+        }
+        Ok(map)
+    }
+
+    /// The cell of the same owner and bucket as one of another set.
+    pub(super) fn like(&mut self, cell: &Cell) -> Result<usize, QueryError> {
+        match cell.bucket {
+            None => Ok(self.whole(cell.owner)),
+            Some(start) => self.bucket(cell.owner, start),
+        }
+    }
+}
+
+fn slot_or_new(slot: &mut u32, cells: &mut Vec<Cell>, owner: u32, bucket: Option<i64>) -> usize {
+    if *slot == ABSENT {
+        *slot = u32::try_from(cells.len()).unwrap_or(ABSENT);
+        cells.push(Cell { owner, bucket, numeric: 0, text: 0, number: None });
+    }
+    *slot as usize
+}
+
+pub(super) fn too_many_points() -> QueryError {
+    QueryError::TooLarge {
+        what: "points",
+        limit: limits::MAX_QUERY_POINTS as u64,
+        remedy: "ask for a longer step, a shorter range or fewer groups",
+    }
+}

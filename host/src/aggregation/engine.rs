@@ -1,0 +1,220 @@
+//! Answers metric queries: one metric after the other, each in the way that its function allows.
+
+use std::collections::HashMap;
+use std::num::NonZero;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use telemetry_core::aggregation::SampleOrder;
+use telemetry_core::time::saturating_nanos;
+use telemetry_core::{Clock, Context, TimeRange, Timestamp, limits};
+
+use super::answer::{MetricAnswer, MetricsAnswer};
+use super::assembly::Assembly;
+use super::grouping::{Grouping, too_many_groups};
+use super::outcome::Outcome;
+use super::reader::{SampleReader, SelectedSeries};
+use super::registry::{AggregationRegistry, BoundAggregation};
+use super::task::Task;
+use super::watch::Watch;
+use super::{merging, per_series, sequential};
+use crate::query::{MetricQuery, QueryError};
+
+/// Answers metric queries. Cheap to share; it holds no samples.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    clock: Arc<dyn Clock>,
+    deadline: Duration,
+    threads: usize,
+    merged_samples: usize,
+}
+
+/// One query on its way.
+struct Run<'a> {
+    query: &'a MetricQuery,
+    reader: &'a dyn SampleReader,
+    watch: &'a Watch<'a>,
+    /// The samples that are seen: the asked range, cut off where the query is as of an earlier time.
+    range: TimeRange,
+    step: Option<i64>,
+    threads: usize,
+    merged_samples: usize,
+    points_left: usize,
+    groups_left: usize,
+}
+
+impl Engine {
+    /// An engine with the default deadline and as many threads as there are cores.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        Self {
+            clock,
+            deadline: limits::QUERY_DEADLINE,
+            threads: cores.min(limits::MAX_QUERY_THREADS),
+            merged_samples: limits::MAX_MERGED_SAMPLES,
+        }
+    }
+
+    /// The time that a query may take.
+    pub fn with_deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// The threads that may work on one query; 1 keeps to the caller's.
+    pub fn with_threads(mut self, threads: usize) -> Self {
+        self.threads = threads.clamp(1, limits::MAX_QUERY_THREADS);
+        self
+    }
+
+    /// Samples that are held to merge series by time; a test reaches this limit with few.
+    #[cfg(test)]
+    pub(super) fn with_merged_samples(mut self, samples: usize) -> Self {
+        self.merged_samples = samples;
+        self
+    }
+
+    /// Answers a query. With `as_of`, samples later than that are not seen.
+    pub fn run(
+        &self,
+        query: &MetricQuery,
+        reader: &dyn SampleReader,
+        registry: &AggregationRegistry,
+        as_of: Option<Timestamp>,
+    ) -> Result<MetricsAnswer, QueryError> {
+        self.run_unless(query, reader, registry, as_of, None)
+    }
+
+    /// As [`Self::run`], and given up with [`QueryError::Cancelled`] soon after `cancelled` becomes true.
+    pub fn run_unless(
+        &self,
+        query: &MetricQuery,
+        reader: &dyn SampleReader,
+        registry: &AggregationRegistry,
+        as_of: Option<Timestamp>,
+        cancelled: Option<&AtomicBool>,
+    ) -> Result<MetricsAnswer, QueryError> {
+        query.check()?;
+        let watch = Watch::start(&*self.clock, self.deadline, cancelled);
+        let aggregations = Aggregations::of(query, registry)?;
+        let end = match (query.range.end, as_of) {
+            (Some(end), Some(as_of)) => Some(end.min(as_of)),
+            (end, as_of) => end.or(as_of),
+        };
+        let range = TimeRange { start: query.range.start, end };
+        let mut answer = MetricsAnswer::default();
+        if range.is_reversed() || query.names.as_ref().is_some_and(Vec::is_empty) {
+            return Ok(answer);
+        }
+        let mut run = Run {
+            query,
+            reader,
+            watch: &watch,
+            range,
+            step: query.step.map(saturating_nanos),
+            threads: self.threads,
+            merged_samples: self.merged_samples,
+            points_left: limits::MAX_QUERY_POINTS,
+            groups_left: limits::MAX_QUERY_GROUPS,
+        };
+        for (name, series) in run.series_by_metric()? {
+            let Some(metric) = run.metric(&series, aggregations.of_metric(&name))? else { continue };
+            if query.limit.is_some_and(|limit| answer.metrics.len() >= limit) {
+                answer.truncated = true;
+                break;
+            }
+            answer.truncated |= metric.truncated;
+            answer.metrics.insert(name.to_string(), metric);
+        }
+        Ok(answer)
+    }
+}
+
+/// The aggregations that a query names, looked up before anything is read.
+struct Aggregations {
+    default: BoundAggregation,
+    of_metric: HashMap<String, BoundAggregation>,
+}
+
+impl Aggregations {
+    fn of(query: &MetricQuery, registry: &AggregationRegistry) -> Result<Self, QueryError> {
+        let of_metric = query
+            .aggregation
+            .of_metric
+            .iter()
+            .map(|(metric, text)| Ok((metric.clone(), registry.bind(text)?)))
+            .collect::<Result<_, QueryError>>()?;
+        Ok(Self { default: registry.bind(&query.aggregation.default)?, of_metric })
+    }
+
+    fn of_metric(&self, name: &str) -> &BoundAggregation {
+        self.of_metric.get(name).unwrap_or(&self.default)
+    }
+}
+
+/// The series of one metric: the reader's numbers and the contexts, in the reader's order.
+type MetricSeries = Vec<(u32, Context)>;
+
+impl Run<'_> {
+    /// The selected series by metric, in the order of the answer.
+    fn series_by_metric(&self) -> Result<Vec<(Arc<str>, MetricSeries)>, QueryError> {
+        let selected =
+            self.reader.select(&self.query.selection(), self.range).map_err(QueryError::Retrieval)?;
+        let mut metrics: IndexMap<Arc<str>, MetricSeries> = IndexMap::new();
+        for SelectedSeries { id, key } in selected {
+            metrics.entry(key.name).or_default().push((id, key.context));
+        }
+        let mut ordered = Vec::with_capacity(metrics.len());
+        if let Some(names) = &self.query.names {
+            for name in names {
+                ordered.extend(metrics.swap_remove_entry(name.as_str()));
+            }
+        } else {
+            metrics.sort_unstable_keys();
+            ordered.extend(metrics);
+        }
+        Ok(ordered)
+    }
+
+    /// One metric's answer; `None` when it has no samples in the range.
+    fn metric(
+        &mut self,
+        series: &MetricSeries,
+        aggregation: &BoundAggregation,
+    ) -> Result<Option<MetricAnswer>, QueryError> {
+        let labels = &self.query.group_by;
+        let contexts = series.iter().map(|(_, context)| context);
+        let grouping = Grouping::by_labels(labels, contexts, self.groups_left)?;
+        self.groups_left = self.groups_left.checked_sub(grouping.keys.len()).ok_or_else(too_many_groups)?;
+        let ids: Vec<u32> = series.iter().map(|(id, _)| *id).collect();
+        let outcome = self.work_out(&Task {
+            reader: self.reader,
+            watch: self.watch,
+            aggregation,
+            range: self.range,
+            series: &ids,
+            groups: &grouping.groups,
+            grouped: !labels.is_empty(),
+            step: self.step,
+            wants_extent: self.query.range.start.is_none() || self.query.range.end.is_none(),
+            points_left: self.points_left,
+            merged_samples: self.merged_samples,
+            threads: self.threads,
+        })?;
+        self.points_left = self.points_left.saturating_sub(outcome.points.len());
+        Ok(Assembly { query: self.query, aggregation, step: self.step }.answer(outcome, &grouping))
+    }
+
+    fn work_out(&self, task: &Task<'_>) -> Result<Outcome, QueryError> {
+        let function = &*task.aggregation.function;
+        if function.sums_over_series() {
+            per_series::run(task)
+        } else if function.mergeable() && function.order() != SampleOrder::Group {
+            merging::run(task)
+        } else {
+            sequential::run(task)
+        }
+    }
+}

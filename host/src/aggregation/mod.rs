@@ -1,0 +1,36 @@
+//! The aggregation engine: answers metric queries from any reader of samples with built-in and plugin functions alike.
+//!
+//! A query is split by metric. A metric's series are read in one of three ways, whichever its function allows:
+//! [`merging`] feeds the finest cells of the answer (buckets, else groups, else the metric) and merges their states upwards, in
+//! parallel over series; [`sequential`] feeds every cell its samples in time order; [`per_series`] gives each series a state of its
+//! own and adds up the results.
+//!
+//! Invariant: averages are never averaged, only states are merged; memory is bounded by cells and by limits, never by samples.
+
+mod answer;
+mod assembly;
+mod cells;
+mod engine;
+mod feed;
+mod grouping;
+mod intake;
+mod merging;
+mod number;
+mod outcome;
+mod parallel;
+mod per_series;
+mod reader;
+mod registry;
+mod sequential;
+
+mod task;
+mod timeline;
+mod watch;
+
+#[cfg(test)]
+mod tests;
+
+pub use answer::{AnsweredRange, GroupAnswer, MetricAnswer, MetricsAnswer, PointAnswer, Tally};
+pub use engine::Engine;
+pub use reader::{SampleReader, ScanBlock, ScanOptions, SelectedSeries};
+pub use registry::{AggregationRegistry, BoundAggregation};

@@ -1,0 +1,87 @@
+//! Aggregations by name: the built-in ones, then those of plugins in their order.
+
+use std::sync::Arc;
+
+use telemetry_core::aggregation::{
+    Accumulator, Aggregation, AggregationSource, AggregationSpec, BuiltInAggregations,
+};
+
+use crate::query::QueryError;
+
+/// Every aggregation that a query can name. A name is looked up in the built-in functions first, then in each plugin in order.
+#[derive(Clone)]
+pub struct AggregationRegistry {
+    sources: Vec<Arc<dyn AggregationSource>>,
+}
+
+/// An aggregation with its parameters, ready for a query.
+#[derive(Clone)]
+pub struct BoundAggregation {
+    /// The function.
+    pub function: Arc<dyn Aggregation>,
+    /// How answers name it: its own spelling and the parameters.
+    pub shown: String,
+    supported: Arc<[String]>,
+}
+
+impl Default for AggregationRegistry {
+    fn default() -> Self {
+        Self::with_plugins([])
+    }
+}
+
+impl std::fmt::Debug for AggregationRegistry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.names()).finish()
+    }
+}
+
+impl AggregationRegistry {
+    /// The built-in functions, then these.
+    pub fn with_plugins(plugins: impl IntoIterator<Item = Arc<dyn AggregationSource>>) -> Self {
+        let built_in: Arc<dyn AggregationSource> = Arc::new(BuiltInAggregations);
+        Self { sources: std::iter::once(built_in).chain(plugins).collect() }
+    }
+
+    /// Every supported name, each once.
+    pub fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for name in self.sources.iter().flat_map(|source| source.names()) {
+            if !names.iter().any(|known| known.eq_ignore_ascii_case(&name)) {
+                names.push(name);
+            }
+        }
+        names
+    }
+
+    /// Finds what a text such as `MEAN` or `percentile(q=0.99)` names.
+    pub fn bind(&self, text: &str) -> Result<BoundAggregation, QueryError> {
+        let unsupported = |method: &str, reason: Option<String>| QueryError::UnsupportedAggregation {
+            method: method.chars().take(64).collect(),
+            reason,
+            supported: self.names(),
+        };
+        let spec = AggregationSpec::parse(text).map_err(|error| unsupported(text, Some(error.reason)))?;
+        let found = self.sources.iter().find_map(|source| source.find(&spec.name, &spec.parameters));
+        let function = found
+            .ok_or_else(|| unsupported(&spec.name, None))?
+            .map_err(|error| QueryError::of_binding(&spec.name, error, self.names()))?;
+        let shown = AggregationSpec { name: function.name().to_owned(), ..spec }.to_string();
+        Ok(BoundAggregation { function, shown, supported: self.names().into() })
+    }
+}
+
+impl BoundAggregation {
+    /// An empty accumulator. A plugin may refuse its parameters only here.
+    pub(super) fn accumulator(&self) -> Result<Box<dyn Accumulator>, QueryError> {
+        self.function
+            .accumulator()
+            .map_err(|error| QueryError::of_binding(&self.shown, error, self.supported.to_vec()))
+    }
+}
+
+impl std::fmt::Debug for BoundAggregation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.shown)
+    }
+}

@@ -1,0 +1,69 @@
+//! What is to be worked out of one metric.
+
+use std::ops::ControlFlow;
+
+use telemetry_core::TimeRange;
+
+use super::reader::{SampleReader, ScanBlock, ScanOptions};
+use super::registry::BoundAggregation;
+use super::watch::{Pace, Watch};
+use crate::query::QueryError;
+
+/// One metric of a query: its series, how they are grouped, and with what they are aggregated.
+pub(super) struct Task<'a> {
+    pub(super) reader: &'a dyn SampleReader,
+    pub(super) watch: &'a Watch<'a>,
+    pub(super) aggregation: &'a BoundAggregation,
+    /// The samples that are seen.
+    pub(super) range: TimeRange,
+    /// The reader's numbers of the series.
+    pub(super) series: &'a [u32],
+    /// The group of each series; all 0 when nothing is grouped.
+    pub(super) groups: &'a [u32],
+    /// Whether groups are answered beside the metric as a whole.
+    pub(super) grouped: bool,
+    /// The length of buckets in nanoseconds.
+    pub(super) step: Option<i64>,
+    /// Whether the first and last instants are asked for.
+    pub(super) wants_extent: bool,
+    /// Points that the query may still answer.
+    pub(super) points_left: usize,
+    /// Samples that may be held to merge series by time.
+    pub(super) merged_samples: usize,
+    /// Threads that may work on it.
+    pub(super) threads: usize,
+}
+
+impl Task<'_> {
+    /// The group of the series at this place.
+    pub(super) fn group(&self, place: usize) -> u32 {
+        self.groups.get(place).copied().unwrap_or(0)
+    }
+
+    /// Reads the series; `visit` gets the position in `series` with each block. The first error ends the scan.
+    pub(super) fn scan(
+        &self,
+        series: &[u32],
+        range: TimeRange,
+        options: ScanOptions,
+        visit: &mut dyn FnMut(usize, ScanBlock<'_>) -> Result<(), QueryError>,
+    ) -> Result<(), QueryError> {
+        self.watch.check()?;
+        let mut pace = Pace::new(self.watch);
+        let mut failure = None;
+        let scanned = self.reader.scan(series, range, options, &mut |place, block| match pace
+            .step()
+            .and_then(|()| visit(place, block))
+        {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                failure = Some(error);
+                ControlFlow::Break(())
+            }
+        });
+        match failure {
+            Some(error) => Err(error),
+            None => scanned.map_err(QueryError::Retrieval),
+        }
+    }
+}

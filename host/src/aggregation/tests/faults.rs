@@ -1,0 +1,139 @@
+//! Deadlines, cancellation, a store that cannot read, and limits.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use telemetry_core::{ErrorCode, ManualClock, MetricSelection, TimeRange, Timestamp, limits};
+
+use super::memory::MemoryReader;
+use crate::aggregation::{AggregationRegistry, Engine, SampleReader, ScanBlock, ScanOptions, SelectedSeries};
+use crate::query::{MetricQuery, QueryError, ReadError};
+
+/// Does something before every block, or fails.
+struct Disturbed<F> {
+    reader: MemoryReader,
+    disturb: F,
+    fail_select: bool,
+    fail_scan: bool,
+}
+
+impl<F: Fn() + Sync> SampleReader for Disturbed<F> {
+    fn select(
+        &self,
+        selection: &MetricSelection,
+        range: TimeRange,
+    ) -> Result<Vec<SelectedSeries>, ReadError> {
+        if self.fail_select {
+            return Err(ReadError::new("the index is damaged"));
+        }
+        self.reader.select(selection, range)
+    }
+    fn scan(
+        &self,
+        series: &[u32],
+        range: TimeRange,
+        options: ScanOptions,
+        visit: &mut dyn FnMut(usize, ScanBlock<'_>) -> ControlFlow<()>,
+    ) -> Result<(), ReadError> {
+        self.reader.scan(series, range, options, &mut |place, block| {
+            (self.disturb)();
+            visit(place, block)
+        })?;
+        if self.fail_scan { Err(ReadError::new("a chunk is damaged")) } else { Ok(()) }
+    }
+}
+
+fn many_blocks() -> MemoryReader {
+    let samples: Vec<_> = (0..1000).map(|n| (f64::from(n), 1.0)).collect();
+    let mut reader = MemoryReader { block: 1, ..MemoryReader::default() };
+    for host in 0..200 {
+        reader = reader.with("cpu", &[("host", &host.to_string())], &samples[..20]);
+    }
+    reader.with("load", &[], &samples)
+}
+
+const EVERY_WAY: [&str; 3] = ["SUM", "RATE", "STDDEV"];
+
+#[test]
+fn a_query_ends_at_its_deadline() {
+    for (aggregation, threads) in EVERY_WAY.into_iter().flat_map(|name| [(name, 1), (name, 4)]) {
+        let clock = Arc::new(ManualClock::at(Timestamp::EPOCH));
+        let reader = Disturbed {
+            reader: many_blocks(),
+            disturb: || clock.advance(Duration::from_millis(100)),
+            fail_select: false,
+            fail_scan: false,
+        };
+        let engine = Engine::new(Arc::<ManualClock>::clone(&clock))
+            .with_deadline(Duration::from_secs(10))
+            .with_threads(threads);
+        let query = MetricQuery::default().aggregate(aggregation);
+        let error = engine.run(&query, &reader, &AggregationRegistry::default(), None).unwrap_err();
+        assert!(matches!(error, QueryError::Deadline { .. }), "{aggregation}: {error}");
+        assert_eq!(error.code(), ErrorCode::OperationTimeout);
+    }
+}
+
+#[test]
+fn a_cancelled_query_ends() {
+    for aggregation in EVERY_WAY {
+        let cancelled = AtomicBool::new(false);
+        let reader = Disturbed {
+            reader: many_blocks(),
+            disturb: || cancelled.store(true, Ordering::Relaxed),
+            fail_select: false,
+            fail_scan: false,
+        };
+        let query = MetricQuery::default().aggregate(aggregation);
+        let registry = AggregationRegistry::default();
+        let error =
+            super::engine().run_unless(&query, &reader, &registry, None, Some(&cancelled)).unwrap_err();
+        assert!(matches!(error, QueryError::Cancelled), "{aggregation}: {error}");
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_a_retrieval_failure() {
+    for (fail_select, cause) in [(true, "the index is damaged"), (false, "a chunk is damaged")] {
+        for threads in [1, 4] {
+            let reader = Disturbed { reader: many_blocks(), disturb: || {}, fail_select, fail_scan: true };
+            let engine = super::engine().with_threads(threads);
+            let error = engine
+                .run(&MetricQuery::default(), &reader, &AggregationRegistry::default(), None)
+                .unwrap_err();
+            assert_eq!(error.code(), ErrorCode::RetrievalFailure);
+            assert_eq!(error.details()["cause"], cause);
+        }
+    }
+}
+
+#[test]
+fn points_and_groups_are_limited() {
+    let samples: Vec<_> = (0..limits::MAX_QUERY_POINTS + 1).map(|n| (n as f64, 1.0)).collect();
+    let reader = MemoryReader::new().with("cpu", &[], &samples);
+    for aggregation in ["SUM", "RATE"] {
+        let query = MetricQuery::default().aggregate(aggregation).step(Duration::from_secs(1));
+        let error = super::answer(&reader, &query).unwrap_err();
+        assert!(matches!(error, QueryError::TooLarge { what: "points", .. }), "{aggregation}: {error}");
+        assert_eq!(error.code(), ErrorCode::PayloadTooLarge);
+        let longer = query.step(Duration::from_secs(2));
+        super::answer(&reader, &longer).unwrap();
+    }
+
+    let mut reader = MemoryReader::new();
+    for host in 0..=limits::MAX_QUERY_GROUPS {
+        reader = reader.with("cpu", &[("host", &host.to_string())], &[]);
+    }
+    let error = super::answer(&reader, &MetricQuery::default().group_by(["host"])).unwrap_err();
+    assert!(matches!(error, QueryError::TooLarge { what: "groups", .. }), "{error}");
+}
+
+#[test]
+fn a_value_beyond_f64_is_null() {
+    let reader = MemoryReader::new().with("cpu", &[], &[(1.0, f64::MAX), (2.0, f64::MAX)]);
+    let answer = super::answer(&reader, &MetricQuery::default().aggregate("SUM")).unwrap();
+    assert_eq!(answer.to_json()["metrics"]["cpu"]["value"], serde_json::Value::Null);
+    assert_eq!(answer.to_json()["metrics"]["cpu"]["sample_count"], 2);
+}

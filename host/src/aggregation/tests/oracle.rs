@@ -1,0 +1,169 @@
+//! The contract's words, carried out naively: all samples in one list, one loop for each figure.
+
+use indexmap::IndexMap;
+use telemetry_core::Timestamp;
+use telemetry_core::aggregation::AggregateValue;
+
+use super::memory::MemoryReader;
+use crate::aggregation::{
+    AnsweredRange, GroupAnswer, MetricAnswer, MetricsAnswer, PointAnswer, SampleReader, Tally,
+};
+use crate::query::MetricQuery;
+
+/// A sample with the place of its series.
+#[derive(Clone, Debug)]
+struct Sample {
+    time: i64,
+    series: usize,
+    value: Option<f64>,
+    /// What a counter gained since the series' sample before.
+    gain: f64,
+    group: Vec<Option<String>>,
+}
+
+pub(super) fn answer(reader: &MemoryReader, query: &MetricQuery) -> MetricsAnswer {
+    let mut metrics: IndexMap<String, Vec<Sample>> = IndexMap::new();
+    for (place, selected) in reader.select(&query.selection(), query.range).unwrap().iter().enumerate() {
+        let group = query.group_by.iter().map(|label| selected.key.context.label(label)).collect();
+        let samples = series(reader, selected.id as usize, query, place, group);
+        metrics.entry(selected.key.name.to_string()).or_default().extend(samples);
+    }
+    metrics.retain(|_, samples| !samples.is_empty());
+    metrics.sort_unstable_keys();
+    if let Some(names) = &query.names {
+        metrics.sort_by(|a, _, b, _| {
+            let place = |name| names.iter().position(|asked| asked == name);
+            place(a).cmp(&place(b))
+        });
+    }
+    let mut truncated = query.limit.is_some_and(|limit| metrics.len() > limit);
+    metrics.truncate(query.limit.unwrap_or(usize::MAX));
+    let metrics: IndexMap<_, _> = metrics
+        .into_iter()
+        .map(|(name, samples)| {
+            let metric = metric(query, query.aggregation_of(&name), samples);
+            truncated |= metric.truncated;
+            (name, metric)
+        })
+        .collect();
+    MetricsAnswer { metrics, truncated }
+}
+
+fn series(
+    reader: &MemoryReader,
+    id: usize,
+    query: &MetricQuery,
+    place: usize,
+    group: Vec<Option<String>>,
+) -> Vec<Sample> {
+    let mut samples: Vec<_> = reader.series[id].1.clone();
+    samples.retain(|(time, _)| query.range.contains(Timestamp::from_nanos(*time)));
+    samples.sort_by_key(|(time, _)| *time);
+    let mut before: Option<f64> = None;
+    samples
+        .into_iter()
+        .map(|(time, value)| {
+            let value = value.as_f64();
+            let gain = match (before, value) {
+                (Some(before), Some(value)) if value >= before => value - before,
+                (Some(_), Some(value)) => value.max(0.0),
+                _ => 0.0,
+            };
+            before = value.or(before);
+            Sample { time, series: place, value, gain, group: group.clone() }
+        })
+        .collect()
+}
+
+fn metric(query: &MetricQuery, aggregation: &str, mut samples: Vec<Sample>) -> MetricAnswer {
+    samples.sort_by_key(|sample| (sample.time, sample.series));
+    let (first, last) = (samples[0].time, samples[samples.len() - 1].time);
+    let time_range = AnsweredRange {
+        start: query.range.start.unwrap_or(Timestamp::from_nanos(first)),
+        end: query.range.end.unwrap_or(Timestamp::from_nanos(last)),
+    };
+    let covered = time_range.end.nanos() - time_range.start.nanos();
+    let mut answer = MetricAnswer {
+        tally: tally(aggregation, &samples, covered),
+        aggregation: aggregation.to_uppercase(),
+        time_range,
+        groups: None,
+        points: None,
+        truncated: false,
+    };
+    if query.group_by.is_empty() {
+        answer.points = points(query, aggregation, &samples);
+        return answer;
+    }
+    let mut keys: Vec<_> = samples.iter().map(|sample| sample.group.clone()).collect();
+    keys.sort();
+    keys.dedup();
+    if let Some(limit) = query.limit {
+        answer.truncated = keys.len() > limit;
+        keys.truncate(limit);
+    }
+    let groups = keys.into_iter().map(|key| {
+        let members: Vec<_> = samples.iter().filter(|sample| sample.group == key).cloned().collect();
+        GroupAnswer {
+            by: query.group_by.iter().cloned().zip(key).collect(),
+            tally: tally(aggregation, &members, covered),
+            points: points(query, aggregation, &members),
+        }
+    });
+    answer.groups = Some(groups.collect());
+    answer
+}
+
+fn points(query: &MetricQuery, aggregation: &str, samples: &[Sample]) -> Option<Vec<PointAnswer>> {
+    let step = query.step?.as_nanos() as i64;
+    let start = |sample: &Sample| sample.time.div_euclid(step) * step;
+    let buckets = samples.chunk_by(|a, b| start(a) == start(b)).map(|bucket| PointAnswer {
+        time: Timestamp::from_nanos(start(&bucket[0])),
+        tally: tally(aggregation, bucket, step),
+    });
+    Some(buckets.filter(|point| point.tally.sample_count > 0).collect())
+}
+
+fn tally(aggregation: &str, samples: &[Sample], covered: i64) -> Tally {
+    let values: Vec<f64> = samples.iter().filter_map(|sample| sample.value).collect();
+    if aggregation == "COUNT" {
+        let count = samples.len();
+        return Tally { value: AggregateValue::Number(count as f64), sample_count: count as u64, skipped: 0 };
+    }
+    let value = if values.is_empty() { None } else { figure(aggregation, &values, samples, covered) };
+    Tally {
+        value: value.map_or(AggregateValue::None, AggregateValue::Number),
+        sample_count: values.len() as u64,
+        skipped: (samples.len() - values.len()) as u64,
+    }
+}
+
+/// `values` in the order of time, then of series, then of arrival.
+fn figure(aggregation: &str, values: &[f64], samples: &[Sample], covered: i64) -> Option<f64> {
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let quantile = |q: f64| {
+        let position = (count - 1.0) * q;
+        let (low, high) = (sorted[position.floor() as usize], sorted[position.ceil() as usize]);
+        low + (high - low) * position.fract()
+    };
+    Some(match aggregation {
+        "MEAN" => mean,
+        "SUM" => values.iter().sum(),
+        "MIN" => sorted[0],
+        "MAX" => sorted[sorted.len() - 1],
+        "FIRST" => values[0],
+        "LAST" => values[values.len() - 1],
+        "STDDEV" if values.len() == 1 => 0.0,
+        "STDDEV" => (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1.0)).sqrt(),
+        "RATE" if covered == 0 => return None,
+        "RATE" => samples.iter().map(|sample| sample.gain).sum::<f64>() / (covered as f64 / 1e9),
+        "P50" => quantile(0.5),
+        "P90" => quantile(0.9),
+        "P95" => quantile(0.95),
+        "P99" => quantile(0.99),
+        other => panic!("{other}"),
+    })
+}
