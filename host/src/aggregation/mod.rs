@@ -22,6 +22,7 @@ mod per_series;
 mod reader;
 mod registry;
 mod sequential;
+mod store_reader;
 
 mod task;
 mod timeline;

@@ -23,7 +23,8 @@ pub struct ScanOptions {
     pub digests: bool,
     /// The length in nanoseconds of buckets, aligned to the epoch, that no digest may cross.
     pub bucket: Option<i64>,
-    /// Whether the series must come one after the other, each in the order of time, then of arrival.
+    /// Whether the blocks of each series must come in the order of time, then of arrival. Blocks of several series may mix, but
+    /// of what they have of one instant that of the series with the lower number comes first.
     pub ordered: bool,
 }
 

@@ -26,7 +26,7 @@ pub struct BoundAggregation {
 
 impl Default for AggregationRegistry {
     fn default() -> Self {
-        Self::with_plugins([])
+        Self::new([])
     }
 }
 
@@ -38,7 +38,7 @@ impl std::fmt::Debug for AggregationRegistry {
 
 impl AggregationRegistry {
     /// The built-in functions, then these.
-    pub fn with_plugins(plugins: impl IntoIterator<Item = Arc<dyn AggregationSource>>) -> Self {
+    pub fn new(plugins: impl IntoIterator<Item = Arc<dyn AggregationSource>>) -> Self {
         let built_in: Arc<dyn AggregationSource> = Arc::new(BuiltInAggregations);
         Self { sources: std::iter::once(built_in).chain(plugins).collect() }
     }

@@ -4,6 +4,7 @@
 
 mod error;
 mod event_request;
+mod from_store;
 mod metric_query;
 mod metric_request;
 mod time;

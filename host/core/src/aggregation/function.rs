@@ -90,7 +90,8 @@ pub enum AggregationError {
 pub enum SampleOrder {
     /// None: samples and digests come as they are found.
     Any,
-    /// Each series by time, then by arrival; one series of the group after the other.
+    /// Each series by time, then by arrival, and each run as well. Runs of several series mix in any order, but of one instant
+    /// the sample of the earlier series comes first.
     Series,
     /// All series of the group merged by time; samples of one instant by series, then by arrival.
     Group,

@@ -99,11 +99,17 @@ impl SampleReader for MemoryReader {
         options: ScanOptions,
         visit: &mut dyn FnMut(usize, ScanBlock<'_>) -> ControlFlow<()>,
     ) -> Result<(), ReadError> {
-        let mut blocks: Vec<Block> = series
-            .iter()
-            .enumerate()
-            .flat_map(|(place, id)| self.blocks_of(place, *id, range, options))
-            .collect();
+        // As in a store, series come one after the other within a partition, and partitions by time.
+        let partitions = [i64::MIN, -seconds(20.0), 0, seconds(self.seed as f64), i64::MAX];
+        let mut blocks: Vec<Block> = Vec::new();
+        for ends in partitions.windows(2) {
+            let part = TimeRange {
+                start: Some(range.first().max(Timestamp::from_nanos(ends[0]))),
+                end: Some(range.last().min(Timestamp::from_nanos(ends[1].saturating_sub(1)))),
+            };
+            let places = series.iter().enumerate();
+            blocks.extend(places.flat_map(|(place, id)| self.blocks_of(place, *id, part, options)));
+        }
         if !options.ordered && !blocks.is_empty() {
             let turn = self.seed % blocks.len();
             blocks.rotate_left(turn);

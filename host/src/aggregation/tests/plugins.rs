@@ -113,7 +113,7 @@ impl AggregationSource for Shared {
 pub(super) fn registry(trail: Trail) -> (AggregationRegistry, Arc<Trail>) {
     let trail = Arc::new(trail);
     let source: Arc<dyn AggregationSource> = Arc::new(Shared(Arc::clone(&trail)));
-    (AggregationRegistry::with_plugins([source]), trail)
+    (AggregationRegistry::new([source]), trail)
 }
 
 /// The histories of `cpu`, of its groups and of its points, by time, then series, then arrival.
