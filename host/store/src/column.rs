@@ -96,15 +96,6 @@ impl ValueColumn {
         }
     }
 
-    /// Keeps the first `count` values.
-    pub(crate) fn truncate(&mut self, count: usize) {
-        match self {
-            Self::Float(values) => values.truncate(count),
-            Self::Integer(values) => values.truncate(count),
-            Self::Mixed(values) => values.truncate(count),
-        }
-    }
-
     /// Gives back memory that is not needed for what is left.
     pub(crate) fn shrink(&mut self) {
         match self {
@@ -155,19 +146,24 @@ impl ValueColumn {
         }
     }
 
-    /// Memory in use, in bytes.
-    pub(crate) fn bytes(&self) -> usize {
+    /// What the values weigh in a head; see [`weight`].
+    pub(crate) fn weight(&self) -> usize {
         match self {
-            Self::Float(values) => values.capacity().saturating_mul(8),
-            Self::Integer(values) => values.capacity().saturating_mul(8),
-            Self::Mixed(values) => {
-                let texts: usize = values
-                    .iter()
-                    .map(|value| if let MetricValue::Text(text) = value { text.len() } else { 0 })
-                    .sum();
-                values.capacity().saturating_mul(size_of::<MetricValue>()).saturating_add(texts)
-            }
+            Self::Float(values) => values.len().saturating_mul(NUMBER_BYTES),
+            Self::Integer(values) => values.len().saturating_mul(NUMBER_BYTES),
+            Self::Mixed(values) => values.iter().map(weight).sum(),
         }
+    }
+}
+
+/// Memory of a buffered number: its time and itself.
+const NUMBER_BYTES: usize = 16;
+
+/// About how much memory a buffered sample takes, in bytes.
+pub(crate) fn weight(value: &MetricValue) -> usize {
+    match value {
+        MetricValue::Float(_) | MetricValue::Integer(_) => NUMBER_BYTES,
+        MetricValue::Text(text) => size_of::<MetricValue>().saturating_add(8).saturating_add(text.len()),
     }
 }
 

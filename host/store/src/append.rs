@@ -1,0 +1,283 @@
+//! Appending: one commit per call with one log row for its samples, one for its events, the events' rows and the
+//! definitions of new series; then the call's records are published in order.
+//!
+//! Invariant: an error means that nothing of the call was stored.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use rocksdb::WriteBatch;
+use smallvec::SmallVec;
+use telemetry_core::id::{SampleLocation, sample_id};
+use telemetry_core::{AdmittedEvent, AdmittedSample, Timestamp};
+use uuid::Uuid;
+
+use crate::chunks::sealed_at;
+use crate::column::weight;
+use crate::database::Promise;
+use crate::engine::Engine;
+use crate::error::StoreError;
+use crate::families::{Class, LOG, Partition};
+use crate::head::{FULL_HEAD, HARD_HEAD, RecordCounts, Series};
+use crate::log::record;
+
+/// Records of one call, stored together or not at all.
+#[derive(Clone, Debug, Default)]
+pub struct RecordBatch {
+    /// Events; they get the first sequence numbers.
+    pub events: Vec<AdmittedEvent>,
+    /// Samples; they get the sequence numbers after the events'.
+    pub samples: Vec<AdmittedSample>,
+}
+
+/// What became of a call's records.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Appended {
+    /// The sequence number of the first record; the others follow without a gap.
+    pub first_sequence: u64,
+    /// The samples' ids, in order.
+    pub sample_ids: Vec<Uuid>,
+    /// Samples that went to an overflow series, because there may be no further series.
+    pub overflowed: u64,
+}
+
+/// The partitions of one call's records.
+#[derive(Debug, Default)]
+struct Slots(SmallVec<[Arc<Partition>; 2]>);
+
+impl Slots {
+    fn find(&self, nanos: i64) -> Option<&Arc<Partition>> {
+        self.0.iter().find(|partition| partition.holds(nanos))
+    }
+}
+
+/// The series of each sample.
+pub(crate) type SeriesPlan = SmallVec<[Arc<Series>; 4]>;
+
+/// What placing a call's samples into the heads answered.
+#[derive(Debug, Default)]
+struct Placed {
+    sample_ids: Vec<Uuid>,
+    /// Samples whose series must be defined in their partition.
+    definitions: SmallVec<[usize; 4]>,
+    /// Series whose buffer is so full that this call must empty it.
+    crowded: SmallVec<[Arc<Series>; 1]>,
+    /// Whether some buffer is worth sealing.
+    full: bool,
+}
+
+impl Engine {
+    /// Stores records. Returns when they are durable as configured and visible to every reader.
+    pub(crate) fn append(&self, records: &RecordBatch) -> Result<Appended, StoreError> {
+        self.database.check()?;
+        self.space.check()?;
+        let total = (records.events.len() as u64).saturating_add(records.samples.len() as u64);
+        if total == 0 {
+            let first_sequence = self.ledger.published().saturating_add(1);
+            return Ok(Appended { first_sequence, ..Appended::default() });
+        }
+        let pass = self.catalogue.pass();
+        let event_slots = self.slots(Class::Events, records.events.iter().map(|event| event.timestamp()))?;
+        let sample_slots =
+            self.slots(Class::Metrics, records.samples.iter().map(|sample| sample.timestamp()))?;
+        let (plan, overflowed) = self.resolve(&records.samples, &sample_slots)?;
+        let (departure, first, placed) = self.ledger.assign(total, |first, last| {
+            self.place(records, &event_slots, &sample_slots, &plan, first, last)
+        });
+        let stored = placed.and_then(|placed| {
+            let bytes = records.samples.iter().map(|sample| weight(sample.value())).sum();
+            self.buffered.fetch_add(bytes, Ordering::Relaxed);
+            let stored = self.store(records, &event_slots, &sample_slots, &plan, first, &placed);
+            if stored.is_err() {
+                self.buffered.fetch_sub(bytes, Ordering::Relaxed);
+            }
+            Ok((placed, stored?))
+        });
+        match stored {
+            Ok((placed, bytes)) => {
+                let last = departure.last();
+                departure.land();
+                drop(pass);
+                self.overflowed.fetch_add(overflowed, Ordering::Relaxed);
+                self.log_size.add(last, bytes);
+                self.space.wrote(bytes);
+                self.relieve(&placed);
+                Ok(Appended { first_sequence: first, sample_ids: placed.sample_ids, overflowed })
+            }
+            Err(error) => {
+                plan.iter().for_each(|series| series.head().retract(departure.last()));
+                drop(departure);
+                Err(error)
+            }
+        }
+    }
+
+    /// Puts a tick into the log.
+    pub(crate) fn append_tick(&self, time: Timestamp) -> Result<u64, StoreError> {
+        self.database.check()?;
+        self.space.check()?;
+        let mut row = Vec::new();
+        record::encode_tick(&mut row, time);
+        let (departure, sequence, ()) = self.ledger.assign(1, |_, _| (RecordCounts::new(), ()));
+        let mut batch = WriteBatch::new();
+        batch.put_cf(&self.database.family(LOG)?, record::key(sequence), &row);
+        self.database.commit(batch, Promise::Acknowledged)?;
+        departure.land();
+        self.log_size.add(sequence, row.len() as u64);
+        Ok(sequence)
+    }
+
+    fn slots(&self, class: Class, times: impl Iterator<Item = Timestamp>) -> Result<Slots, StoreError> {
+        let mut slots = Slots::default();
+        for time in times {
+            if slots.find(time.nanos()).is_none() {
+                slots.0.push(self.catalogue.ensure(&self.database, class, time.nanos())?);
+            }
+        }
+        Ok(slots)
+    }
+
+    fn resolve(&self, samples: &[AdmittedSample], slots: &Slots) -> Result<(SeriesPlan, u64), StoreError> {
+        let mut plan = SeriesPlan::with_capacity(samples.len());
+        let mut overflowed = 0_u64;
+        while plan.len() < samples.len() {
+            let missing = self.resolve_known(samples, &mut plan, &mut overflowed);
+            if let (Some(overflow), Some(sample)) = (missing, samples.get(plan.len()))
+                && let Some(partition) = slots.find(sample.timestamp().nanos())
+            {
+                self.introduce(sample.series(), overflow, partition)?;
+            }
+        }
+        Ok((plan, overflowed))
+    }
+
+    /// Puts the sample into the heads. Called while no other sequence number is assigned.
+    fn place(
+        &self,
+        records: &RecordBatch,
+        event_slots: &Slots,
+        sample_slots: &Slots,
+        plan: &SeriesPlan,
+        first: u64,
+        last: u64,
+    ) -> (RecordCounts, Result<Placed, StoreError>) {
+        let mut counts = RecordCounts::new();
+        for event in &records.events {
+            count(&mut counts, event_slots.find(event.timestamp().nanos()));
+        }
+        let mut placed =
+            Placed { sample_ids: Vec::with_capacity(records.samples.len()), ..Placed::default() };
+        let first_sample = first.saturating_add(records.events.len() as u64);
+        let (published, seconds) = (self.ledger.published(), self.seconds());
+        for (index, (sample, series)) in records.samples.iter().zip(plan).enumerate() {
+            let nanos = sample.timestamp().nanos();
+            let Some(partition) = sample_slots.find(nanos) else { continue };
+            count(&mut counts, Some(partition));
+            let mut head = series.head();
+            let ordinal = match head.ordinal(nanos) {
+                Some(ordinal) => ordinal,
+                None => {
+                    drop(head);
+                    match self.late_ordinal(series, partition, nanos) {
+                        Ok(ordinal) => {
+                            head = series.head();
+                            ordinal
+                        }
+                        Err(error) => return (counts, Err(error)),
+                    }
+                }
+            };
+            let sequence = first_sample.saturating_add(index as u64);
+            let length = head.push(nanos, sample.value(), sequence, last, published);
+            head.touch(seconds);
+            if head.must_define(partition.start, last, published) {
+                placed.definitions.push(index);
+            }
+            drop(head);
+            if length.is_multiple_of(FULL_HEAD) {
+                placed.full = true;
+                if length >= HARD_HEAD && !placed.crowded.iter().any(|other| other.id == series.id) {
+                    placed.crowded.push(Arc::clone(series));
+                }
+            }
+            // The id's ordinal wraps at 65,536, as the id's layout says.
+            let ordinal = (ordinal & usize::from(u16::MAX)) as u16;
+            let location = SampleLocation { timestamp: sample.timestamp(), series: series.id, ordinal };
+            placed.sample_ids.push(sample_id(location, self.tag()));
+        }
+        (counts, Ok(placed))
+    }
+
+    /// The ordinal of a sample whose time chunks may hold already.
+    fn late_ordinal(&self, series: &Series, partition: &Partition, nanos: i64) -> Result<usize, StoreError> {
+        let _view = self.view.read();
+        let sealed = sealed_at(&self.database, partition, series.id, nanos)?;
+        let mut head = series.head();
+        if sealed.count == 0 {
+            head.set_vacancy(sealed.vacancy);
+        }
+        Ok(sealed.count.saturating_add(head.buffered_at(nanos)))
+    }
+
+    /// Commits the call; answers the bytes of its log rows.
+    fn store(
+        &self,
+        records: &RecordBatch,
+        event_slots: &Slots,
+        sample_slots: &Slots,
+        plan: &SeriesPlan,
+        first: u64,
+        placed: &Placed,
+    ) -> Result<u64, StoreError> {
+        let log = self.database.family(LOG)?;
+        let mut batch = WriteBatch::new();
+        let mut row = Vec::new();
+        let mut bytes = 0_u64;
+        if !records.events.is_empty() {
+            for (sequence, event) in (first..).zip(&records.events) {
+                if let Some(partition) = event_slots.find(event.timestamp().nanos()) {
+                    self.events.put(&self.database, &mut batch, partition, sequence, event)?;
+                }
+            }
+            record::encode_events(&mut row, records.events.iter().map(|event| event.timestamp().nanos()));
+            batch.put_cf(&log, record::key(first), &row);
+            bytes = bytes.saturating_add(row.len() as u64);
+        }
+        if !records.samples.is_empty() {
+            let first_sample = first.saturating_add(records.events.len() as u64);
+            record::encode_samples(&mut row, plan.iter().map(|series| series.id), &records.samples);
+            batch.put_cf(&log, record::key(first_sample), &row);
+            bytes = bytes.saturating_add(row.len() as u64);
+        }
+        for index in &placed.definitions {
+            if let (Some(series), Some(sample)) = (plan.get(*index), records.samples.get(*index))
+                && let Some(partition) = sample_slots.find(sample.timestamp().nanos())
+            {
+                let Series { id, key, overflow, .. } = &**series;
+                self.index.define(&self.database, &mut batch, partition, *id, key, *overflow)?;
+            }
+        }
+        self.database.commit(batch, Promise::Acknowledged)?;
+        Ok(bytes)
+    }
+
+    /// Has full buffers sealed, by this call itself where waiting would let them grow without bound.
+    fn relieve(&self, placed: &Placed) {
+        if !placed.crowded.is_empty() {
+            if let Err(error) = self.seal(&mut self.sealing.lock(), &placed.crowded) {
+                // The records are stored; the next attempt to seal, or replay, will bring them into chunks.
+                tracing::error!(error = %error, "full heads could not be sealed");
+            }
+        } else if placed.full || self.heads_over_budget() {
+            self.nudge();
+        }
+    }
+}
+
+fn count(counts: &mut RecordCounts, partition: Option<&Arc<Partition>>) {
+    let Some(partition) = partition else { return };
+    match counts.iter_mut().find(|(other, _)| Arc::ptr_eq(other, partition)) {
+        Some((_, records)) => *records = records.saturating_add(1),
+        None => counts.push((Arc::clone(partition), 1)),
+    }
+}

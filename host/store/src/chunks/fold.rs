@@ -1,0 +1,258 @@
+//! Merging a series' small and overlapping chunks of one partition into few large ones.
+//!
+//! Invariant: a fold changes neither the samples nor their order; it is one commit, which readers see whole or not at
+//! all.
+
+use rocksdb::WriteBatch;
+
+use crate::chunks::locate::report;
+use crate::chunks::row::{ChunkKey, FIRST_CHUNK_KEY, LAST_CHUNK_KEY, chunk_at};
+use crate::codec::{self, ChunkHeader, Effort};
+use crate::column::ValueColumn;
+use crate::database::{Database, Family, Promise};
+use crate::error::{Damage, StoreError};
+use crate::families::Partition;
+
+/// A chunk with fewer samples is worth merging with its neighbours.
+pub(crate) const SMALL_CHUNK: u32 = 1024;
+/// Samples of a chunk at most: what one decoding costs where only an edge is needed.
+pub(crate) const FULL_CHUNK: usize = 4096;
+/// Chunks that may overlap in an open partition before they are merged.
+pub(crate) const MAX_OVERLAP: usize = 4;
+/// Samples merged at a time, unless more overlap.
+const MAX_RUN: u64 = 64 * 1024;
+
+/// Which groups are worth merging.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Thoroughness {
+    /// In an open partition: small chunks, and groups of more than [`MAX_OVERLAP`].
+    Open,
+    /// In a partition that gets no more samples: every overlap.
+    Closed,
+}
+
+struct Piece {
+    key: ChunkKey,
+    header: ChunkHeader,
+}
+
+/// Chunks that overlap in time, directly or through others.
+#[derive(Default)]
+struct Group {
+    pieces: Vec<Piece>,
+    end: i64,
+    samples: u64,
+}
+
+/// Merges what is worth merging of one series; answers how many chunks were replaced by fewer.
+pub(crate) fn fold_series(
+    database: &Database,
+    partition: &Partition,
+    series: u32,
+    thoroughness: Thoroughness,
+) -> Result<usize, StoreError> {
+    let Some(family) = database.find_family(&partition.family) else { return Ok(0) };
+    let mut merged = 0_usize;
+    let mut run: Vec<Piece> = Vec::new();
+    let mut run_samples = 0_u64;
+    for group in groups(database, partition, &family, series)? {
+        if group.is_ragged(thoroughness) {
+            run_samples = run_samples.saturating_add(group.samples);
+            run.extend(group.pieces);
+            if run_samples < MAX_RUN {
+                continue;
+            }
+        }
+        merged = merged.saturating_add(merge(database, partition, &family, &mut run)?);
+        run_samples = 0;
+    }
+    merge(database, partition, &family, &mut run).map(|more| merged.saturating_add(more))
+}
+
+/// The series that have chunks in a partition, ascending.
+pub(crate) fn series_with_chunks(database: &Database, partition: &Partition) -> Result<Vec<u32>, StoreError> {
+    let Some(family) = database.find_family(&partition.family) else { return Ok(Vec::new()) };
+    let mut rows = database.rows(&family, FIRST_CHUNK_KEY.to_vec(), LAST_CHUNK_KEY.to_vec());
+    let mut series = Vec::new();
+    rows.first();
+    while let Some(key) = rows.row().and_then(|(key, _)| ChunkKey::decode(key).ok()) {
+        series.push(key.series);
+        let Some(next) = key.series.checked_add(1) else { break };
+        rows.seek(&ChunkKey::first_of(next).encode());
+    }
+    rows.check("chunks")?;
+    Ok(series)
+}
+
+impl Group {
+    fn is_ragged(&self, thoroughness: Thoroughness) -> bool {
+        let overlap = match thoroughness {
+            Thoroughness::Open => MAX_OVERLAP,
+            Thoroughness::Closed => 1,
+        };
+        self.pieces.len() > overlap || self.samples < u64::from(SMALL_CHUNK)
+    }
+}
+
+fn groups(
+    database: &Database,
+    partition: &Partition,
+    family: &Family<'_>,
+    series: u32,
+) -> Result<Vec<Group>, StoreError> {
+    let mut rows = database.rows(family, FIRST_CHUNK_KEY.to_vec(), LAST_CHUNK_KEY.to_vec());
+    let mut groups: Vec<Group> = Vec::new();
+    rows.seek(&ChunkKey::first_of(series).encode());
+    while let Some((key, value)) = chunk_at(&rows, series, i64::MAX) {
+        match ChunkHeader::read(value) {
+            Ok(header) => {
+                if !groups.last().is_some_and(|group| header.first_time <= group.end) {
+                    groups.push(Group { end: i64::MIN, ..Group::default() });
+                }
+                if let Some(group) = groups.last_mut() {
+                    group.end = group.end.max(header.last_time);
+                    group.samples = group.samples.saturating_add(u64::from(header.count));
+                    group.pieces.push(Piece { key, header });
+                }
+            }
+            // It may be mended one day; until then nothing of the series is rewritten around it.
+            Err(damage) => {
+                report(database, partition, key, &damage);
+                return Ok(Vec::new());
+            }
+        }
+        rows.forward();
+    }
+    rows.check("chunks")?;
+    Ok(groups)
+}
+
+/// Replaces the chunks of `run`, which is emptied, by as few as possible. A damaged one stops the merge: its samples may
+/// be mended one day, and their order must not be lost.
+fn merge(
+    database: &Database,
+    partition: &Partition,
+    family: &Family<'_>,
+    run: &mut Vec<Piece>,
+) -> Result<usize, StoreError> {
+    let mut pieces = std::mem::take(run);
+    if pieces.len() < 2 {
+        return Ok(0);
+    }
+    pieces.sort_by_key(|piece| (piece.header.sealed_sequence, piece.key));
+    let sealed = pieces.iter().map(|piece| piece.header.sealed_sequence).max().unwrap_or(0);
+    let mut times = Vec::new();
+    let mut values = ValueColumn::default();
+    for piece in &pieces {
+        match read_piece(database, family, piece)? {
+            Ok((more_times, more_values)) => {
+                times.extend(more_times);
+                values.extend(more_values);
+            }
+            Err(damage) => {
+                report(database, partition, piece.key, &damage);
+                return Ok(0);
+            }
+        }
+    }
+    let chunks = encode_sorted(&times, &values, sealed, Effort::Compact)?;
+    if chunks.len() >= pieces.len() && !overlaps(&pieces) {
+        return Ok(0);
+    }
+    let series = pieces.first().map_or(0, |piece| piece.key.series);
+    let mut batch = WriteBatch::new();
+    for piece in &pieces {
+        batch.delete_cf(family, piece.key.encode());
+    }
+    let mut generations = Generations::default();
+    for (first_time, _, chunk) in &chunks {
+        let generation = generations.next(*first_time, None)?;
+        batch.put_cf(family, ChunkKey { series, first_time: *first_time, generation }.encode(), chunk);
+    }
+    database.commit(batch, Promise::Derived)?;
+    Ok(pieces.len())
+}
+
+fn overlaps(pieces: &[Piece]) -> bool {
+    let mut spans: Vec<(i64, i64)> =
+        pieces.iter().map(|piece| (piece.header.first_time, piece.header.last_time)).collect();
+    spans.sort_unstable();
+    spans.windows(2).any(|pair| matches!(pair, [one, two] if two.0 <= one.1))
+}
+
+type Columns = (Vec<i64>, ValueColumn);
+
+fn read_piece(
+    database: &Database,
+    family: &Family<'_>,
+    piece: &Piece,
+) -> Result<Result<Columns, Damage>, StoreError> {
+    let Some(value) = database.get(family, &piece.key.encode())? else {
+        return Ok(Err(Damage::new("chunk", "it vanished")));
+    };
+    let (mut times, mut values) = (Vec::new(), ValueColumn::default());
+    Ok(codec::decode(&value, &mut times, &mut values).map(|_| (times, values)))
+}
+
+/// A chunk's first and last time and its bytes.
+pub(crate) type EncodedChunk = (i64, i64, Vec<u8>);
+
+/// Samples in arrival order as chunks in time order, each as full as it may be.
+pub(crate) fn encode_sorted(
+    times: &[i64],
+    values: &ValueColumn,
+    sealed: u64,
+    effort: Effort,
+) -> Result<Vec<EncodedChunk>, StoreError> {
+    let mut order: Vec<usize> = (0..times.len()).collect();
+    let time_at = |place: &usize| times.get(*place).copied().unwrap_or(i64::MAX);
+    if !times.is_sorted() {
+        order.sort_by_key(time_at);
+    }
+    // Even parts: no small rest that would have to be merged again.
+    let parts = order.len().div_ceil(FULL_CHUNK).max(1);
+    let size = order.len().div_ceil(parts).max(1);
+    let mut chunks = Vec::with_capacity(parts);
+    for part in order.chunks(size) {
+        let sorted: Vec<i64> = part.iter().map(time_at).collect();
+        let column = values.select(part.iter().copied());
+        let (Some(first), Some(last)) = (sorted.first(), sorted.last()) else { continue };
+        chunks.push((*first, *last, codec::encode(&sorted, &column, effort, sealed)?));
+    }
+    Ok(chunks)
+}
+
+/// Numbers chunks of one series that are written together, in time order, and may begin at the same time.
+#[derive(Debug, Default)]
+pub(crate) struct Generations {
+    last: Option<(i64, u16)>,
+}
+
+impl Generations {
+    /// The generation of the next chunk; `taken` is the highest one of an older chunk that begins at `first_time`.
+    pub(crate) fn next(&mut self, first_time: i64, taken: Option<u16>) -> Result<u16, StoreError> {
+        let before = match self.last {
+            Some((time, generation)) if time == first_time => Some(generation),
+            _ => taken,
+        };
+        let generation = before
+            .map_or(Some(0), |before| before.checked_add(1))
+            .ok_or_else(|| Damage::new("chunk", "too many chunks of one series begin at one time"))?;
+        self.last = Some((first_time, generation));
+        Ok(generation)
+    }
+}
+
+/// The highest generation among the chunks of `series` that begin at `first_time`.
+pub(crate) fn taken_generation(
+    database: &Database,
+    family: &Family<'_>,
+    series: u32,
+    first_time: i64,
+) -> Result<Option<u16>, StoreError> {
+    let mut rows = database.rows(family, FIRST_CHUNK_KEY.to_vec(), LAST_CHUNK_KEY.to_vec());
+    rows.seek_back(&ChunkKey { series, first_time, generation: u16::MAX }.encode());
+    let found = rows.row().and_then(|(key, _)| ChunkKey::decode(key).ok());
+    rows.check("chunks")?;
+    Ok(found.filter(|key| key.series == series && key.first_time == first_time).map(|key| key.generation))
+}

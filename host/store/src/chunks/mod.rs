@@ -1,0 +1,17 @@
+//! Sealed chunks: their rows, reading them in arrival order, scanning them with the head, and merging them.
+//!
+//! Samples of one series and time keep their order of arrival: among chunks by sealed sequence number, then by place, and
+//! the head comes last.
+
+mod fold;
+mod locate;
+mod row;
+mod scan;
+mod series_scan;
+
+pub(crate) use fold::{
+    Generations, SMALL_CHUNK, Thoroughness, encode_sorted, fold_series, series_with_chunks, taken_generation,
+};
+pub(crate) use locate::{sealed_at, sealed_sample};
+pub(crate) use row::{ChunkKey, FIRST_CHUNK_KEY, LAST_CHUNK_KEY};
+pub use scan::{ScanBlock, ScanOptions, ScanStats};

@@ -1,0 +1,143 @@
+//! Scans: the samples of many series over a range, from chunks and heads, each series as of one moment.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use telemetry_core::TimeRange;
+use telemetry_core::aggregation::SeriesDigest;
+
+use crate::chunks::series_scan::{HeadRun, PartitionScan};
+use crate::engine::Engine;
+use crate::error::StoreError;
+use crate::families::{Class, Partition};
+
+/// Series whose heads are copied at a time: bounds the copies' memory, and how long they keep sealing waiting.
+const SERIES_AT_A_TIME: usize = 1024;
+
+/// What a scan may show instead of samples, and in which order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ScanOptions {
+    /// Whether a block of samples may be shown as its digest.
+    pub digests: bool,
+    /// A digest never crosses an edge of these buckets: nanoseconds, aligned to the epoch.
+    pub bucket: Option<i64>,
+    /// Whether each series' blocks come by time and then by arrival. Blocks of different series mix. Otherwise blocks
+    /// come in any order, but of two samples with the same time the one that arrived first still comes first.
+    pub ordered: bool,
+}
+
+/// Samples of one series.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum ScanBlock<'a> {
+    /// Numeric samples that lie within the range and within one bucket, by their digest.
+    Digest(&'a SeriesDigest),
+    /// Numeric samples, by time and then by arrival; integers as the nearest double.
+    Samples {
+        /// Nanoseconds since the epoch.
+        timestamps: &'a [i64],
+        /// One value per time.
+        values: &'a [f64],
+    },
+    /// Text samples, by time.
+    Text {
+        /// Nanoseconds since the epoch.
+        timestamps: &'a [i64],
+    },
+}
+
+/// What a scan took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ScanStats {
+    /// Chunks looked at.
+    pub chunks: u64,
+    /// Chunks that were shown as their digest.
+    pub digests: u64,
+    /// Chunks that were decoded.
+    pub decoded: u64,
+    /// Samples shown, those within digests included.
+    pub samples: u64,
+    /// Damaged chunks that were left out; [`crate::StoreStats::reports`] names them.
+    pub damaged: u64,
+}
+
+impl Engine {
+    /// Shows the samples of `series` within `range` to `visit`, with the index into `series`. A break ends the scan.
+    pub(crate) fn scan(
+        &self,
+        series: &[u32],
+        range: TimeRange,
+        options: ScanOptions,
+        visit: &mut dyn FnMut(usize, ScanBlock<'_>) -> ControlFlow<()>,
+    ) -> Result<ScanStats, StoreError> {
+        let mut stats = ScanStats::default();
+        if range.is_reversed() {
+            return Ok(stats);
+        }
+        let mut wanted: Vec<(u32, usize)> =
+            series.iter().enumerate().map(|(index, id)| (*id, index)).collect();
+        wanted.sort_unstable();
+        for part in wanted.chunks(SERIES_AT_A_TIME) {
+            if self.scan_part(part, range, options, &mut stats, visit)?.is_break() {
+                break;
+            }
+        }
+        Ok(stats)
+    }
+
+    fn scan_part(
+        &self,
+        wanted: &[(u32, usize)],
+        range: TimeRange,
+        options: ScanOptions,
+        stats: &mut ScanStats,
+        visit: &mut dyn FnMut(usize, ScanBlock<'_>) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, StoreError> {
+        let (first, last) = (range.first().nanos(), range.last().nanos());
+        // Chunks and heads as of one moment: nothing is sealed in between.
+        let (snapshot, partitions, heads) = {
+            let _view = self.view.read();
+            let partitions: Vec<Arc<Partition>> = self.catalogue.covering(Class::Metrics, &range);
+            let heads: Vec<(&[(u32, usize)], HeadRun)> = wanted
+                .chunk_by(|one, two| one.0 == two.0)
+                .map(|same| {
+                    (
+                        same,
+                        same.first().map_or_else(HeadRun::default, |(id, _)| self.head_run(*id, first, last)),
+                    )
+                })
+                .collect();
+            (self.database.snapshot(), partitions, heads)
+        };
+        for partition in &partitions {
+            let Some(mut scan) =
+                PartitionScan::new(&self.database, &snapshot, partition, (first, last), options)
+            else {
+                continue;
+            };
+            for (same, head) in &heads {
+                let Some((id, _)) = same.first() else { continue };
+                let mut show =
+                    |block: ScanBlock<'_>| same.iter().try_for_each(|(_, index)| visit(*index, block));
+                if scan.series(*id, head, stats, &mut show)?.is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn head_run(&self, series: u32, first: i64, last: i64) -> HeadRun {
+        let Some(series) = self.registry.read().by_id(series).map(Arc::clone) else {
+            return HeadRun::default();
+        };
+        let published = self.ledger.published();
+        let samples = {
+            let head = series.head();
+            if !head.meets(first, last, published) {
+                return HeadRun::default();
+            }
+            head.copy_visible(published)
+        };
+        HeadRun::new(&samples, first, last)
+    }
+}

@@ -1,0 +1,206 @@
+//! The order of records: sequence numbers are assigned one batch after the other, commits overlap, and what is committed
+//! is published in the order of assignment.
+//!
+//! Invariant: everything up to [`Ledger::published`] is committed and counted, or was never stored.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+use smallvec::SmallVec;
+
+use crate::families::Partition;
+
+/// Records of a batch per partition.
+pub(crate) type RecordCounts = SmallVec<[(Arc<Partition>, u64); 2]>;
+
+/// Assigns and publishes sequence numbers.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    books: Mutex<Books>,
+    published: AtomicU64,
+    moved: Condvar,
+}
+
+#[derive(Debug)]
+struct Books {
+    next: u64,
+    flights: VecDeque<Flight>,
+}
+
+/// A batch between assignment and publication.
+#[derive(Debug)]
+struct Flight {
+    last: u64,
+    landed: bool,
+    counts: RecordCounts,
+}
+
+/// A batch that has its sequence numbers and is not published yet. Dropped without [`Self::land`], it counts as failed.
+#[derive(Debug)]
+pub(crate) struct Departure<'a> {
+    ledger: &'a Ledger,
+    last: u64,
+    done: bool,
+}
+
+impl Ledger {
+    /// Continues after `last`, the last sequence number in the store.
+    pub(crate) fn after(last: u64) -> Self {
+        Self {
+            books: Mutex::new(Books { next: last.saturating_add(1), flights: VecDeque::new() }),
+            published: AtomicU64::new(last),
+            moved: Condvar::new(),
+        }
+    }
+
+    /// Assigns `records` numbers. `place` is called with the first and the last one, before any later number is
+    /// assigned; it puts the samples into the heads and answers how many records go to which partition.
+    pub(crate) fn assign<T>(
+        &self,
+        records: u64,
+        place: impl FnOnce(u64, u64) -> (RecordCounts, T),
+    ) -> (Departure<'_>, u64, T) {
+        let mut books = self.books.lock();
+        let first = books.next;
+        let last = first.saturating_add(records).saturating_sub(1);
+        let (counts, placed) = place(first, last);
+        books.next = last.saturating_add(1);
+        books.flights.push_back(Flight { last, landed: false, counts });
+        (Departure { ledger: self, last, done: false }, first, placed)
+    }
+
+    fn land(&self, last: u64, stored: bool) {
+        let mut books = self.books.lock();
+        if let Ok(index) = books.flights.binary_search_by_key(&last, |flight| flight.last)
+            && let Some(flight) = books.flights.get_mut(index)
+        {
+            flight.landed = true;
+            if !stored {
+                flight.counts.clear();
+            }
+        }
+        let mut published = None;
+        while books.flights.front().is_some_and(|flight| flight.landed) {
+            if let Some(flight) = books.flights.pop_front() {
+                flight.counts.iter().for_each(|(partition, records)| partition.count(*records));
+                published = Some(flight.last);
+            }
+        }
+        if let Some(sequence) = published {
+            self.published.store(sequence, Ordering::Release);
+            self.moved.notify_all();
+        }
+    }
+
+    /// The last sequence number of which it and all before it are stored.
+    pub(crate) fn published(&self) -> u64 {
+        self.published.load(Ordering::Acquire)
+    }
+
+    /// Calls `read` with the last published number while nothing is published: partitions' counts agree with it.
+    pub(crate) fn standing_still<T>(&self, read: impl FnOnce(u64) -> T) -> T {
+        let _books = self.books.lock();
+        read(self.published())
+    }
+
+    /// Waits until `sequence` is published; whether it is after `timeout`.
+    pub(crate) fn wait_for(&self, sequence: u64, timeout: Duration) -> bool {
+        if self.published() >= sequence {
+            return true;
+        }
+        let mut books = self.books.lock();
+        let Some(deadline) = Instant::now().checked_add(timeout) else {
+            while self.published() < sequence {
+                self.moved.wait(&mut books);
+            }
+            return true;
+        };
+        while self.published() < sequence {
+            if self.moved.wait_until(&mut books, deadline).timed_out() {
+                return self.published() >= sequence;
+            }
+        }
+        true
+    }
+
+    fn wait_until_published(&self, sequence: u64) {
+        if self.published() < sequence {
+            let mut books = self.books.lock();
+            while self.published() < sequence {
+                self.moved.wait(&mut books);
+            }
+        }
+    }
+}
+
+impl Departure<'_> {
+    /// The batch's last sequence number.
+    pub(crate) fn last(&self) -> u64 {
+        self.last
+    }
+
+    /// The batch is committed. Returns when it is published too, so that its caller can read it.
+    pub(crate) fn land(mut self) {
+        self.done = true;
+        self.ledger.land(self.last, true);
+        self.ledger.wait_until_published(self.last);
+    }
+}
+
+impl Drop for Departure<'_> {
+    fn drop(&mut self) {
+        if !self.done {
+            self.ledger.land(self.last, false);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::families::Class;
+    use std::thread;
+
+    fn counts(partition: &Arc<Partition>, records: u64) -> RecordCounts {
+        let mut counts = RecordCounts::new();
+        counts.push((Arc::clone(partition), records));
+        counts
+    }
+
+    #[test]
+    fn published_in_the_order_of_assignment() {
+        let ledger = Ledger::after(10);
+        let partition = Arc::new(Partition::new(Class::Metrics, 0, 1));
+        let (first, start, ()) = ledger.assign(3, |_, _| (counts(&partition, 3), ()));
+        assert_eq!((start, first.last()), (11, 13));
+        let (second, start, ()) = ledger.assign(1, |first, last| {
+            assert_eq!((first, last), (14, 14));
+            (counts(&partition, 1), ())
+        });
+        assert_eq!(start, 14);
+        thread::scope(|scope| {
+            scope.spawn(move || second.land());
+            assert!(!ledger.wait_for(14, Duration::ZERO));
+            assert_eq!(ledger.published(), 10);
+            first.land();
+            assert!(ledger.wait_for(14, Duration::MAX));
+        });
+        assert_eq!(partition.records(), 4);
+    }
+
+    #[test]
+    fn a_failed_batch_leaves_a_hole() {
+        let ledger = Ledger::after(0);
+        let partition = Arc::new(Partition::new(Class::Metrics, 0, 1));
+        let (failed, ..) = ledger.assign(5, |_, _| (counts(&partition, 5), ()));
+        let (good, ..) = ledger.assign(2, |_, _| (counts(&partition, 2), ()));
+        drop(failed);
+        good.land();
+        assert_eq!(ledger.published(), 7);
+        assert_eq!(partition.records(), 2);
+        ledger.standing_still(|published| assert_eq!(published, 7));
+    }
+}

@@ -1,0 +1,12 @@
+//! The head: samples that are in the log but not in a chunk yet, per active series, and the order in which records
+//! become visible.
+
+mod ledger;
+mod registry;
+mod seal;
+mod series;
+
+pub(crate) use ledger::{Ledger, RecordCounts};
+pub(crate) use registry::{Registry, Resolved, SeriesIds, SeriesLimits};
+pub(crate) use seal::{FULL_HEAD, HARD_HEAD, Sealing};
+pub(crate) use series::{HeadSamples, Series, Vacancy};

@@ -1,0 +1,245 @@
+//! Sealing: a series' buffered samples become chunks.
+//!
+//! Invariant: chunks and the note of what was taken out of the heads are one commit, and readers see samples in the
+//! head or in a chunk, never in both and never in neither.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use rocksdb::WriteBatch;
+
+use crate::chunks::{ChunkKey, Generations, SMALL_CHUNK, encode_sorted, taken_generation};
+use crate::codec::Effort;
+use crate::database::Promise;
+use crate::engine::Engine;
+use crate::error::StoreError;
+use crate::families::{Class, META, Partition};
+use crate::head::{HeadSamples, Series};
+use crate::meta::SealNote;
+
+/// Samples at which a buffer is worth a chunk.
+pub(crate) const FULL_HEAD: usize = 1024;
+/// Samples at which the appending call itself empties the buffer: sealing does not keep up.
+pub(crate) const HARD_HEAD: usize = 4096;
+/// Age at which a buffer is sealed however small it is: bounds what replay reads.
+const MAX_HEAD_SECONDS: u64 = 20 * 60;
+/// Series sealed in one commit: bounds how long readers wait for it.
+const SERIES_PER_COMMIT: usize = 128;
+/// Small chunks of one series after which they are merged; an overlapping one counts twice.
+const RAGGED_CHUNKS: u16 = 8;
+
+/// What sealing keeps in mind; holding it serialises sealing and merging.
+#[derive(Debug, Default)]
+pub(crate) struct Sealing {
+    /// The running number of the next [`SealNote`].
+    pub(crate) next_note: u64,
+    /// Number and sequence of the notes in the store, oldest first.
+    pub(crate) notes: VecDeque<(u64, u64)>,
+    /// Series and partitions whose chunks are worth merging: the partition's first instant, the series.
+    pub(crate) ragged: BTreeSet<(i64, u32)>,
+}
+
+/// What was sealed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sealed {
+    /// Samples that went into chunks.
+    pub(crate) samples: u64,
+    /// Chunks written.
+    pub(crate) chunks: u64,
+}
+
+/// One series' part of a sealing commit.
+struct Harvest {
+    series: Arc<Series>,
+    count: usize,
+    bytes: usize,
+    span: (i64, i64),
+    /// Partitions with how many small or overlapping chunks they got.
+    ragged: Vec<(i64, u16)>,
+}
+
+impl Engine {
+    /// Whether all heads together take more than their share of the memory.
+    pub(crate) fn heads_over_budget(&self) -> bool {
+        self.buffered.load(Ordering::Relaxed) as u64 > self.options.memory_bytes / 4
+    }
+
+    /// Seals the buffers that are full or old; under memory pressure the largest ones too.
+    pub(crate) fn seal_due(&self, sealing: &mut Sealing) -> Result<Sealed, StoreError> {
+        let now = self.seconds();
+        let mut others = Vec::new();
+        let mut due = Vec::new();
+        for series in self.registry.read().all() {
+            let head = series.head();
+            let (length, opened) = (head.len(), head.opened());
+            drop(head);
+            let old = opened.is_some_and(|opened| now.saturating_sub(opened) >= MAX_HEAD_SECONDS);
+            if length >= FULL_HEAD || (old && length > 0) {
+                due.push(Arc::clone(series));
+            } else if length > 0 {
+                others.push((length, Arc::clone(series)));
+            }
+        }
+        let mut sealed = self.seal(sealing, &due)?;
+        if self.heads_over_budget() {
+            others.sort_by_key(|(length, _)| std::cmp::Reverse(*length));
+            for part in others.chunks(SERIES_PER_COMMIT) {
+                let series: Vec<_> = part.iter().map(|(_, series)| Arc::clone(series)).collect();
+                sealed.add(self.seal(sealing, &series)?);
+                // Half of the budget, so that not every call has to seal again.
+                if self.buffered.load(Ordering::Relaxed) as u64 <= self.options.memory_bytes / 8 {
+                    break;
+                }
+            }
+        }
+        Ok(sealed)
+    }
+
+    /// Seals all that is visible of all buffers.
+    pub(crate) fn seal_all(&self, sealing: &mut Sealing) -> Result<Sealed, StoreError> {
+        let all: Vec<_> = self.registry.read().all().map(Arc::clone).collect();
+        self.seal(sealing, &all)
+    }
+
+    /// Seals all that is visible of these series' buffers.
+    pub(crate) fn seal(&self, sealing: &mut Sealing, series: &[Arc<Series>]) -> Result<Sealed, StoreError> {
+        let mut sealed = Sealed::default();
+        for part in series.chunks(SERIES_PER_COMMIT) {
+            sealed.add(self.seal_part(sealing, part)?);
+        }
+        Ok(sealed)
+    }
+
+    fn seal_part(&self, sealing: &mut Sealing, part: &[Arc<Series>]) -> Result<Sealed, StoreError> {
+        let _pass = self.catalogue.pass();
+        let published = self.ledger.published();
+        let mut sealed = Sealed::default();
+        let mut batch = WriteBatch::new();
+        let mut harvests = Vec::new();
+        for series in part {
+            if let Some(harvest) = self.harvest(series, published, &mut batch, &mut sealed)? {
+                harvests.push(harvest);
+            }
+        }
+        if harvests.is_empty() {
+            return Ok(sealed);
+        }
+        let mut ids: Vec<u32> = harvests.iter().map(|harvest| harvest.series.id).collect();
+        ids.sort_unstable();
+        let note = SealNote { sequence: published, series: ids };
+        let number = sealing.next_note;
+        batch.put_cf(&self.database.family(META)?, SealNote::key(number), note.encode());
+        let samples: usize = harvests.iter().map(|harvest| harvest.count).sum();
+        {
+            let _view = self.view.write();
+            self.database.commit(batch, Promise::Derived)?;
+            for harvest in &harvests {
+                harvest.series.head().drain_sealed(harvest.count, harvest.span, published);
+            }
+        }
+        self.buffered.fetch_sub(harvests.iter().map(|harvest| harvest.bytes).sum(), Ordering::Relaxed);
+        sealing.next_note = number.saturating_add(1);
+        sealing.notes.push_back((number, published));
+        sealed.samples = samples as u64;
+        for harvest in harvests {
+            for (partition, chunks) in harvest.ragged {
+                if harvest.series.head().add_ragged(chunks) >= RAGGED_CHUNKS {
+                    sealing.ragged.insert((partition, harvest.series.id));
+                }
+            }
+        }
+        Ok(sealed)
+    }
+
+    /// Puts the chunks of one series' visible samples into `batch`.
+    fn harvest(
+        &self,
+        series: &Arc<Series>,
+        published: u64,
+        batch: &mut WriteBatch,
+        sealed: &mut Sealed,
+    ) -> Result<Option<Harvest>, StoreError> {
+        let (samples, vacancy) = {
+            let head = series.head();
+            (head.copy_visible(published), head.vacancy())
+        };
+        let (Some(first), Some(last)) =
+            (samples.times.iter().min().copied(), samples.times.iter().max().copied())
+        else {
+            return Ok(None);
+        };
+        let mut ragged = Vec::new();
+        for (partition, part) in self.by_partition(&samples, first, last) {
+            let Some(family) = self.database.find_family(&partition.family) else { continue };
+            let mut generations = Generations::default();
+            let mut ragged_here = 0_u16;
+            for (start, end, chunk) in encode_sorted(&part.times, &part.values, published, Effort::Seal)? {
+                let alone = vacancy.holds(start) && vacancy.holds(end);
+                let taken = if vacancy.holds(start) {
+                    None
+                } else {
+                    taken_generation(&self.database, &family, series.id, start)?
+                };
+                let generation = generations.next(start, taken)?;
+                let key = ChunkKey { series: series.id, first_time: start, generation };
+                batch.put_cf(&family, key.encode(), chunk);
+                sealed.chunks = sealed.chunks.saturating_add(1);
+                ragged_here = ragged_here.saturating_add(if alone { 0 } else { 2 });
+            }
+            if part.times.len() < SMALL_CHUNK as usize {
+                ragged_here = ragged_here.saturating_add(1);
+            }
+            if ragged_here > 0 {
+                ragged.push((partition.start, ragged_here));
+            }
+        }
+        Ok(Some(Harvest {
+            series: Arc::clone(series),
+            count: samples.times.len(),
+            bytes: samples.values.weight(),
+            span: (first, last),
+            ragged,
+        }))
+    }
+
+    /// Splits samples by partition. What lies in none was dropped by retention meanwhile.
+    fn by_partition(
+        &self,
+        samples: &HeadSamples,
+        first: i64,
+        last: i64,
+    ) -> Vec<(Arc<Partition>, HeadSamples)> {
+        let range = telemetry_core::TimeRange::between(
+            telemetry_core::Timestamp::from_nanos(first),
+            telemetry_core::Timestamp::from_nanos(last),
+        );
+        let partitions = self.catalogue.covering(Class::Metrics, &range);
+        if let [partition] = partitions.as_slice()
+            && partition.holds(first)
+            && partition.holds(last)
+        {
+            return vec![(Arc::clone(partition), samples.clone())];
+        }
+        let part_in = |partition: &Arc<Partition>| {
+            let places = || {
+                samples
+                    .times
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, time)| partition.holds(**time))
+                    .map(|(place, _)| place)
+            };
+            let times = places().filter_map(|place| samples.times.get(place).copied()).collect();
+            (Arc::clone(partition), HeadSamples { times, values: samples.values.select(places()) })
+        };
+        partitions.iter().map(part_in).filter(|(_, part)| !part.times.is_empty()).collect()
+    }
+}
+
+impl Sealed {
+    fn add(&mut self, other: Sealed) {
+        self.samples = self.samples.saturating_add(other.samples);
+        self.chunks = self.chunks.saturating_add(other.chunks);
+    }
+}

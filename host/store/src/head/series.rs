@@ -1,0 +1,418 @@
+//! One active series and its open buffer of samples, in arrival order.
+//!
+//! Invariant: the buffer's visible part is a prefix. Samples are pushed when their sequence number is assigned and become
+//! visible when it is published, so a reader never sees a record before the one that was assigned before it.
+
+use parking_lot::{Mutex, MutexGuard};
+use smallvec::SmallVec;
+use telemetry_core::{MetricValue, SeriesKey};
+
+use crate::column::ValueColumn;
+
+/// Partitions per series whose definition is remembered; beyond that it may be written once more, which is harmless.
+const DEFINED_PARTITIONS: usize = 4;
+
+/// An active series.
+#[derive(Debug)]
+pub(crate) struct Series {
+    /// The store's number of it.
+    pub(crate) id: u32,
+    /// Name and context.
+    pub(crate) key: SeriesKey,
+    /// Whether it takes samples of series beyond the limits.
+    pub(crate) overflow: bool,
+    state: Mutex<SeriesHead>,
+}
+
+impl Series {
+    /// A series with an empty head. `vacancy` says what is known of its chunks.
+    pub(crate) fn new(id: u32, key: SeriesKey, overflow: bool, vacancy: Vacancy) -> Self {
+        let state = SeriesHead { vacancy, ..SeriesHead::default() };
+        Self { id, key, overflow, state: Mutex::new(state) }
+    }
+
+    /// Its head.
+    pub(crate) fn head(&self) -> MutexGuard<'_, SeriesHead> {
+        self.state.lock()
+    }
+}
+
+/// An open interval of time in which the series is known to have no sample in any chunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Vacancy {
+    /// Begins after this instant.
+    pub(crate) after: i64,
+    /// Ends before this instant.
+    pub(crate) before: i64,
+}
+
+impl Vacancy {
+    /// Nothing is known.
+    pub(crate) const UNKNOWN: Vacancy = Vacancy { after: 0, before: 0 };
+    /// The series has no chunk at all.
+    pub(crate) const ALL: Vacancy = Vacancy { after: i64::MIN, before: i64::MAX };
+
+    /// Whether no chunk has a sample at this time.
+    pub(crate) fn holds(self, nanos: i64) -> bool {
+        self.after < nanos && nanos < self.before
+    }
+
+    /// What is left when a chunk over `first..=last` is added: the later part, where the next samples are expected.
+    fn without(self, first: i64, last: i64) -> Vacancy {
+        if last <= self.after || first >= self.before {
+            self
+        } else if last < self.before {
+            Vacancy { after: last, before: self.before }
+        } else {
+            Vacancy { after: self.after, before: first.max(self.after) }
+        }
+    }
+}
+
+/// A batch's end within the buffer.
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    /// The batch's last sequence number.
+    last: u64,
+    /// The buffer's length after the batch.
+    length: usize,
+}
+
+/// The open buffer of a series.
+#[derive(Debug)]
+pub(crate) struct SeriesHead {
+    times: Vec<i64>,
+    values: ValueColumn,
+    /// Length of the part that is known to be visible.
+    settled: usize,
+    /// Batches whose visibility is not settled yet, in order.
+    marks: SmallVec<[Mark; 1]>,
+    /// No buffered sample has a lower sequence number.
+    first_sequence: u64,
+    /// The latest time in the buffer, and how many samples have it.
+    newest: i64,
+    newest_count: usize,
+    vacancy: Vacancy,
+    /// First instants of partitions in which the series is defined, with the last sequence number of the defining batch.
+    defined: SmallVec<[(i64, u64); 1]>,
+    /// When the oldest buffered sample and the latest sample came, on the monotonic clock, in seconds.
+    opened: Option<u64>,
+    touched: u64,
+    /// Chunks written since the last fold that are small or overlap another.
+    ragged_chunks: u16,
+}
+
+impl Default for SeriesHead {
+    fn default() -> Self {
+        Self {
+            times: Vec::new(),
+            values: ValueColumn::default(),
+            settled: 0,
+            marks: SmallVec::new(),
+            first_sequence: 0,
+            newest: i64::MIN,
+            newest_count: 0,
+            vacancy: Vacancy::UNKNOWN,
+            defined: SmallVec::new(),
+            opened: None,
+            touched: 0,
+            ragged_chunks: 0,
+        }
+    }
+}
+
+/// Samples copied out of a head, in arrival order.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct HeadSamples {
+    /// Nanoseconds since the epoch.
+    pub(crate) times: Vec<i64>,
+    /// The values.
+    pub(crate) values: ValueColumn,
+}
+
+impl SeriesHead {
+    /// How many samples at exactly `nanos` came before the next one: `None` when chunks may hold some.
+    pub(crate) fn ordinal(&self, nanos: i64) -> Option<usize> {
+        self.vacancy.holds(nanos).then(|| self.buffered_at(nanos))
+    }
+
+    /// How many buffered samples, visible or not, have exactly this time.
+    pub(crate) fn buffered_at(&self, nanos: i64) -> usize {
+        match nanos.cmp(&self.newest) {
+            std::cmp::Ordering::Greater => 0,
+            std::cmp::Ordering::Equal => self.newest_count,
+            std::cmp::Ordering::Less => self.times.iter().filter(|time| **time == nanos).count(),
+        }
+    }
+
+    /// Adds a sample of the batch whose sequence numbers end with `last`; answers the buffer's new length.
+    pub(crate) fn push(
+        &mut self,
+        nanos: i64,
+        value: &MetricValue,
+        sequence: u64,
+        last: u64,
+        published: u64,
+    ) -> usize {
+        if self.times.is_empty() {
+            self.first_sequence = sequence;
+        }
+        match nanos.cmp(&self.newest) {
+            std::cmp::Ordering::Greater => (self.newest, self.newest_count) = (nanos, 1),
+            std::cmp::Ordering::Equal => self.newest_count = self.newest_count.saturating_add(1),
+            std::cmp::Ordering::Less => {}
+        }
+        self.times.push(nanos);
+        self.values.push(value);
+        let length = self.times.len();
+        match self.marks.last_mut() {
+            Some(mark) if mark.last == last => mark.length = length,
+            _ => {
+                self.settle(published);
+                self.marks.push(Mark { last, length });
+            }
+        }
+        length
+    }
+
+    /// Adds a sample that is visible already, as replay does.
+    pub(crate) fn push_published(&mut self, nanos: i64, value: &MetricValue, sequence: u64) {
+        self.push(nanos, value, sequence, sequence, sequence);
+        self.settle(sequence);
+    }
+
+    fn settle(&mut self, published: u64) {
+        while let Some(mark) = self.marks.first()
+            && mark.last <= published
+        {
+            self.settled = mark.length;
+            self.marks.remove(0);
+        }
+    }
+
+    /// Takes back the samples of a batch that was not stored.
+    pub(crate) fn retract(&mut self, last: u64) {
+        self.defined.retain(|(_, defining)| *defining != last);
+        let Some(index) = self.marks.iter().position(|mark| mark.last == last) else { return };
+        let start = index
+            .checked_sub(1)
+            .and_then(|before| self.marks.get(before))
+            .map_or(self.settled, |mark| mark.length);
+        let end = self.marks.remove(index).length;
+        self.times.drain(start..end);
+        let kept = (0..start).chain(end..self.values.len());
+        self.values = self.values.select(kept);
+        for mark in self.marks.iter_mut().skip(index) {
+            mark.length = mark.length.saturating_sub(end.saturating_sub(start));
+        }
+        self.find_newest();
+    }
+
+    fn find_newest(&mut self) {
+        self.newest = self.times.iter().copied().max().unwrap_or(i64::MIN);
+        let newest = self.newest;
+        self.newest_count = self.times.iter().filter(|time| **time == newest).count();
+    }
+
+    /// Length of the visible part when everything up to `published` is.
+    fn visible(&self, published: u64) -> usize {
+        self.marks
+            .iter()
+            .take_while(|mark| mark.last <= published)
+            .last()
+            .map_or(self.settled, |mark| mark.length)
+    }
+
+    /// The visible samples, as they came.
+    pub(crate) fn copy_visible(&self, published: u64) -> HeadSamples {
+        let length = self.visible(published);
+        HeadSamples {
+            times: self.times.get(..length).unwrap_or_default().to_vec(),
+            values: self.values.prefix(length),
+        }
+    }
+
+    /// Whether any visible sample lies within `first..=last`.
+    pub(crate) fn meets(&self, first: i64, last: i64, published: u64) -> bool {
+        let visible = self.times.get(..self.visible(published)).unwrap_or_default();
+        visible.iter().any(|time| first <= *time && *time <= last)
+    }
+
+    /// Removes the first `count` samples, which went into chunks over `span`; `published` was when they were copied.
+    pub(crate) fn drain_sealed(&mut self, count: usize, span: (i64, i64), published: u64) {
+        self.settle(published);
+        let count = count.min(self.times.len());
+        self.times.drain(..count);
+        self.values.drop_front(count);
+        self.settled = self.settled.saturating_sub(count);
+        for mark in &mut self.marks {
+            mark.length = mark.length.saturating_sub(count);
+        }
+        self.opened = (!self.times.is_empty()).then_some(self.touched);
+        if self.times.is_empty() {
+            self.values = ValueColumn::default();
+        }
+        if self.times.capacity() > self.times.len().saturating_mul(4) {
+            self.times.shrink_to_fit();
+            self.values.shrink();
+        }
+        // Whatever is left came later.
+        self.first_sequence = published.saturating_add(1);
+        self.vacancy = self.vacancy.without(span.0, span.1);
+        self.find_newest();
+    }
+
+    /// Notes what is known of the chunks around a time.
+    pub(crate) fn set_vacancy(&mut self, vacancy: Vacancy) {
+        self.vacancy = vacancy;
+    }
+
+    /// Whether the batch ending with `last` must define the series in the partition that begins at `start`: no batch that
+    /// is published, nor this one, has done so.
+    pub(crate) fn must_define(&mut self, start: i64, last: u64, published: u64) -> bool {
+        match self.defined.iter().find(|(partition, _)| *partition == start) {
+            Some((_, defining)) => *defining > published && *defining != last,
+            None => {
+                if self.defined.len() >= DEFINED_PARTITIONS {
+                    self.defined.remove(0);
+                }
+                self.defined.push((start, last));
+                true
+            }
+        }
+    }
+
+    /// Samples in the buffer.
+    pub(crate) fn len(&self) -> usize {
+        self.times.len()
+    }
+
+    /// Whether the buffer is empty.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.times.is_empty()
+    }
+
+    /// A lower bound of the sequence numbers in the buffer; `None` when it is empty.
+    pub(crate) fn first_sequence(&self) -> Option<u64> {
+        (!self.times.is_empty()).then_some(self.first_sequence)
+    }
+
+    /// Notes when a sample came.
+    pub(crate) fn touch(&mut self, seconds: u64) {
+        self.touched = seconds;
+        self.opened.get_or_insert(seconds);
+    }
+
+    /// When the oldest buffered sample came; `None` when the buffer is empty.
+    pub(crate) fn opened(&self) -> Option<u64> {
+        self.opened
+    }
+
+    /// What is known of the chunks.
+    pub(crate) fn vacancy(&self) -> Vacancy {
+        self.vacancy
+    }
+
+    /// When a sample came last.
+    pub(crate) fn touched(&self) -> u64 {
+        self.touched
+    }
+
+    /// Counts a chunk that should be merged one day; answers how many there are.
+    pub(crate) fn add_ragged(&mut self, chunks: u16) -> u16 {
+        self.ragged_chunks = self.ragged_chunks.saturating_add(chunks);
+        self.ragged_chunks
+    }
+
+    /// The chunks were merged.
+    pub(crate) fn clear_ragged(&mut self) {
+        self.ragged_chunks = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head() -> SeriesHead {
+        SeriesHead { vacancy: Vacancy::ALL, ..SeriesHead::default() }
+    }
+
+    fn integers(samples: &HeadSamples) -> Vec<i64> {
+        samples.times.clone()
+    }
+
+    #[test]
+    fn samples_become_visible_in_order() {
+        let mut head = head();
+        head.push(10, &1.into(), 1, 2, 0);
+        head.push(11, &2.into(), 2, 2, 0);
+        head.push(12, &3.into(), 3, 3, 0);
+        assert!(integers(&head.copy_visible(0)).is_empty());
+        assert_eq!(integers(&head.copy_visible(2)), [10, 11]);
+        assert_eq!(integers(&head.copy_visible(3)), [10, 11, 12]);
+        assert_eq!(head.first_sequence(), Some(1));
+    }
+
+    #[test]
+    fn a_failed_batch_is_taken_back_from_the_middle() {
+        let mut head = head();
+        head.push(10, &1.into(), 1, 1, 0);
+        head.push(20, &2.into(), 2, 3, 0);
+        head.push(21, &2.5.into(), 3, 3, 0);
+        head.push(15, &3.into(), 4, 4, 0);
+        head.retract(3);
+        let left = head.copy_visible(4);
+        assert_eq!(integers(&left), [10, 15]);
+        assert_eq!(left.values.get(1), Some(MetricValue::Integer(3)));
+        assert_eq!(head.ordinal(20), Some(0));
+        assert_eq!(head.ordinal(15), Some(1));
+    }
+
+    #[test]
+    fn ordinals_count_equal_times() {
+        let mut head = head();
+        for (sequence, time) in [(1, 10), (2, 30), (3, 10), (4, 30)] {
+            head.push(time, &1.into(), sequence, sequence, 0);
+        }
+        assert_eq!(head.ordinal(10), Some(2));
+        assert_eq!(head.ordinal(30), Some(2));
+        assert_eq!(head.ordinal(20), Some(0));
+        assert_eq!(head.ordinal(31), Some(0));
+    }
+
+    #[test]
+    fn sealing_leaves_what_came_later() {
+        let mut head = head();
+        for sequence in 1..=5_i64 {
+            head.push(sequence * 10, &sequence.into(), sequence.unsigned_abs(), sequence.unsigned_abs(), 3);
+        }
+        let sealed = head.copy_visible(3);
+        head.drain_sealed(sealed.times.len(), (10, 30), 3);
+        assert_eq!(integers(&head.copy_visible(5)), [40, 50]);
+        assert_eq!(head.first_sequence(), Some(4));
+        assert_eq!(head.ordinal(30), None, "a chunk may hold samples of that time");
+        assert_eq!(head.ordinal(31), Some(0));
+    }
+
+    #[test]
+    fn a_vacancy_shrinks_where_a_chunk_is_added() {
+        let vacancy = Vacancy { after: 10, before: 50 };
+        assert_eq!(vacancy.without(20, 30), Vacancy { after: 30, before: 50 });
+        assert_eq!(vacancy.without(0, 10), vacancy);
+        assert_eq!(vacancy.without(40, 60), Vacancy { after: 10, before: 40 });
+        assert!(!vacancy.without(0, 60).holds(30));
+    }
+
+    #[test]
+    fn a_definition_counts_once_it_is_published() {
+        let mut head = head();
+        assert!(head.must_define(0, 7, 6));
+        assert!(!head.must_define(0, 7, 6), "this batch has it");
+        assert!(head.must_define(0, 9, 6), "the batch that has it may fail");
+        assert!(!head.must_define(0, 9, 7));
+        assert!(head.must_define(1, 8, 7));
+        head.retract(8);
+        assert!(head.must_define(1, 9, 8));
+    }
+}

@@ -1,0 +1,214 @@
+//! Everything the store does by itself: syncing, sealing, merging, expiring; in a thread of its own or when it is told.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, select};
+
+use crate::chunks::{Thoroughness, fold_series, series_with_chunks};
+use crate::engine::Engine;
+use crate::error::StoreError;
+use crate::families::{Class, Partition};
+use crate::head::Sealing;
+use crate::options::SYNC_INTERVAL;
+
+/// Time between two rounds of the maintenance thread.
+const ROUND: Duration = Duration::from_secs(1);
+/// Rounds between two looks at what changes slowly: a minute.
+const ROUNDS_PER_SLOW_ROUND: u64 = 60;
+/// A series without samples for so long is let go.
+const IDLE_SECONDS: u64 = 3600;
+/// Series merged in one round: bounds how long sealing waits for it.
+const FOLDS_PER_ROUND: usize = 256;
+
+/// What one call of [`crate::Store::maintain`] did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Maintenance {
+    /// Samples that went from heads into chunks.
+    pub sealed_samples: u64,
+    /// Chunks written for them.
+    pub sealed_chunks: u64,
+    /// Chunks that were merged into fewer.
+    pub folded_chunks: u64,
+    /// The partitions that were dropped, such as `m.20250521`.
+    pub expired_partitions: Vec<String>,
+    /// Everything up to here is on the disk.
+    pub synced_sequence: u64,
+    /// The log begins after this sequence number.
+    pub trimmed_sequence: u64,
+    /// Series that are no longer active.
+    pub idle_series: u64,
+}
+
+impl Engine {
+    /// Does all that is due.
+    pub(crate) fn maintain(&self) -> Result<Maintenance, StoreError> {
+        self.database.check()?;
+        self.space.look();
+        let mut done = Maintenance::default();
+        self.create_ahead()?;
+        self.maintain_chunks(&mut done, true)?;
+        done.expired_partitions = self.expire_due()?;
+        done.idle_series = self.evict_idle() as u64;
+        self.keep_time()?;
+        done.synced_sequence = self.sync()?;
+        done.trimmed_sequence = self.trimmed.load(std::sync::atomic::Ordering::Acquire);
+        Ok(done)
+    }
+
+    /// Drops what is too old or too much.
+    fn expire_due(&self) -> Result<Vec<String>, StoreError> {
+        let mut expired = self.expire_by_age()?;
+        expired.extend(self.expire_by_size()?);
+        Ok(expired)
+    }
+
+    /// Seals what is due, merges chunks, and notes how far it came.
+    fn maintain_chunks(&self, done: &mut Maintenance, everything: bool) -> Result<(), StoreError> {
+        let mut sealing = self.sealing.lock();
+        let sealed = self.seal_due(&mut sealing)?;
+        done.sealed_samples = sealed.samples;
+        done.sealed_chunks = sealed.chunks;
+        done.folded_chunks =
+            self.fold_ragged(&mut sealing, if everything { usize::MAX } else { FOLDS_PER_ROUND })?;
+        self.advance(&mut sealing)?;
+        drop(sealing);
+        if let Some(partition) = self.unfolded() {
+            done.folded_chunks = done.folded_chunks.saturating_add(self.fold_closed(&partition)?);
+        }
+        self.index.checkpoint(&self.database, &self.catalogue.all(Class::Metrics), false)?;
+        Ok(())
+    }
+
+    fn fold_ragged(&self, sealing: &mut Sealing, most: usize) -> Result<u64, StoreError> {
+        let mut folded = 0_u64;
+        for _ in 0..most {
+            let Some((start, series)) = sealing.ragged.pop_first() else { break };
+            let active = self.registry.read().by_id(series).map(Arc::clone);
+            if let Some(active) = active {
+                active.head().clear_ragged();
+            }
+            if let Some(partition) = self.catalogue.find(Class::Metrics, start) {
+                let pieces = fold_series(&self.database, &partition, series, Thoroughness::Open)?;
+                folded = folded.saturating_add(pieces as u64);
+            }
+        }
+        Ok(folded)
+    }
+
+    /// Merges all chunks of a partition that gets no more samples. Sealing goes on in between.
+    fn fold_closed(&self, partition: &Arc<Partition>) -> Result<u64, StoreError> {
+        let mut folded = 0_u64;
+        for part in series_with_chunks(&self.database, partition)?.chunks(FOLDS_PER_ROUND) {
+            let _sealing = self.sealing.lock();
+            for series in part {
+                let pieces = fold_series(&self.database, partition, *series, Thoroughness::Closed)?;
+                folded = folded.saturating_add(pieces as u64);
+            }
+        }
+        partition.set_folded(true);
+        let _pass = self.catalogue.pass();
+        if self.catalogue.find(Class::Metrics, partition.start).is_some() {
+            self.catalogue.put(&self.database, partition)?;
+        }
+        Ok(folded)
+    }
+
+    fn evict_idle(&self) -> usize {
+        let now = self.seconds();
+        self.registry.evict(|series| {
+            let head = series.head();
+            head.is_empty() && now.saturating_sub(head.touched()) >= IDLE_SECONDS
+        })
+    }
+
+    /// One round of the maintenance thread.
+    fn round(&self, number: u64) -> Result<(), StoreError> {
+        self.space.look();
+        self.maintain_chunks(&mut Maintenance::default(), false)?;
+        if number.is_multiple_of(ROUNDS_PER_SLOW_ROUND) {
+            self.create_ahead()?;
+            self.expire_by_age()?;
+            self.evict_idle();
+            self.keep_time()?;
+        }
+        self.expire_by_size().map(|_| ())
+    }
+}
+
+/// The threads that sync and maintain; they stop when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Caretaker {
+    stop: Option<Sender<()>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Caretaker {
+    /// Starts the threads. `nudges` asks for a round before its time.
+    pub(crate) fn start(engine: &Arc<Engine>, nudges: Receiver<()>) -> std::io::Result<Self> {
+        let (stop, stopped) = crossbeam_channel::bounded(0);
+        let mut caretaker = Self { stop: Some(stop), threads: Vec::new() };
+        // A thread of its own: sealing must not make a sync late.
+        let (syncing, stopped_too) = (Arc::clone(engine), stopped.clone());
+        caretaker.spawn("store-sync", move || keep_synced(&syncing, &stopped_too))?;
+        let maintaining = Arc::clone(engine);
+        caretaker.spawn("store-upkeep", move || keep_up(&maintaining, &stopped, &nudges))?;
+        Ok(caretaker)
+    }
+
+    fn spawn(&mut self, name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+        self.threads.push(std::thread::Builder::new().name(name.to_owned()).spawn(work)?);
+        Ok(())
+    }
+}
+
+impl Drop for Caretaker {
+    fn drop(&mut self) {
+        // The threads end when the channel is closed.
+        self.stop.take();
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the store panicked");
+            }
+        }
+    }
+}
+
+fn keep_synced(engine: &Engine, stopped: &Receiver<()>) {
+    let mut failures = Failures::default();
+    while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(SYNC_INTERVAL) {
+        failures.note("syncing", engine.sync().map(|_| ()));
+    }
+}
+
+fn keep_up(engine: &Engine, stopped: &Receiver<()>, nudges: &Receiver<()>) {
+    let mut failures = Failures::default();
+    for number in 0_u64.. {
+        select! {
+            recv(stopped) -> _ => return,
+            recv(nudges) -> _ => {}
+            default(ROUND) => {}
+        }
+        failures.note("maintaining", engine.round(number));
+    }
+}
+
+/// Logs the first of consecutive failures.
+#[derive(Default)]
+struct Failures {
+    failing: bool,
+}
+
+impl Failures {
+    fn note(&mut self, what: &'static str, result: Result<(), StoreError>) {
+        match result {
+            Ok(()) => self.failing = false,
+            Err(error) if !self.failing => {
+                self.failing = true;
+                tracing::error!(error = &error as &dyn std::error::Error, "{what} the store fails");
+            }
+            Err(_) => {}
+        }
+    }
+}
