@@ -1,0 +1,226 @@
+//! Brings stored deliveries to sinks: one thread for each receiver, so that a slow one holds nobody else up.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use parking_lot::Mutex;
+use telemetry_core::extension::Sink;
+use telemetry_core::{Clock, DeadLetter, limits};
+use telemetry_store::AlertChanges;
+use uuid::Uuid;
+
+use super::alert_store::{AlertStore, StoreFailure};
+use super::delivery::DueSlots;
+use super::lane::Lane;
+use super::outbox::Outbox;
+use super::status::OutboxStatus;
+
+/// A configured receiver.
+pub struct Receiver {
+    /// Its name in routes.
+    pub name: String,
+    /// Its sink; `None` when it could not be loaded: its deliveries wait until one is attached.
+    pub sink: Option<Box<dyn Sink>>,
+}
+
+impl From<Box<dyn Sink>> for Receiver {
+    fn from(sink: Box<dyn Sink>) -> Self {
+        Self { name: sink.name().to_owned(), sink: Some(sink) }
+    }
+}
+
+/// The dispatcher cannot be started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DispatcherError {
+    /// More receivers than threads are given to them.
+    #[error("{count} receivers are configured; {limit} are the most")]
+    TooManyReceivers {
+        /// How many there are.
+        count: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// Two receivers of one name.
+    #[error("two receivers are called \"{receiver}\"")]
+    DuplicateReceiver {
+        /// The name.
+        receiver: String,
+    },
+    /// The stored deliveries cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreFailure),
+    /// The operating system gives no thread.
+    #[error("no thread for receiver \"{receiver}\"")]
+    Thread {
+        /// The receiver.
+        receiver: String,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// Dead letters cannot be replayed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReplayError {
+    /// There is no such dead letter.
+    #[error("alert {alert_id} has no dead letter for receiver \"{receiver}\"")]
+    NotFound {
+        /// The alert.
+        alert_id: Uuid,
+        /// The receiver.
+        receiver: String,
+    },
+    /// There is no such receiver.
+    #[error("there is no receiver \"{receiver}\"")]
+    UnknownReceiver {
+        /// The name.
+        receiver: String,
+    },
+    /// The store cannot do it.
+    #[error(transparent)]
+    Store(#[from] StoreFailure),
+}
+
+/// Brings stored deliveries to sinks.
+pub struct Dispatcher {
+    outbox: Arc<Outbox>,
+    stopping: Arc<AtomicBool>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl std::fmt::Debug for Dispatcher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Dispatcher").field("receivers", &self.outbox.lanes.keys()).finish_non_exhaustive()
+    }
+}
+
+impl Dispatcher {
+    /// Reads the stored deliveries. Nothing is delivered before [`Self::start`] or [`Self::drain_due`].
+    pub fn open(
+        store: Arc<dyn AlertStore>,
+        clock: Arc<dyn Clock>,
+        receivers: Vec<Receiver>,
+    ) -> Result<Self, DispatcherError> {
+        let count = receivers.len();
+        if count > limits::MAX_RECEIVERS {
+            return Err(DispatcherError::TooManyReceivers { count, limit: limits::MAX_RECEIVERS });
+        }
+        let mut lanes = BTreeMap::new();
+        for Receiver { name, sink } in receivers {
+            let lane = Arc::new(Lane::new(name.clone(), sink));
+            if lanes.insert(name.clone(), lane).is_some() {
+                return Err(DispatcherError::DuplicateReceiver { receiver: name });
+            }
+        }
+        let outbox = Arc::new(Outbox::load(store, clock, lanes)?);
+        Ok(Self { outbox, stopping: Arc::default(), threads: Mutex::default() })
+    }
+
+    /// Starts a thread for each receiver. Does nothing when they run already.
+    pub fn start(&self) -> Result<(), DispatcherError> {
+        let mut threads = self.threads.lock();
+        if !threads.is_empty() {
+            return Ok(());
+        }
+        self.stopping.store(false, Ordering::Release);
+        for lane in self.outbox.lanes.values() {
+            let (lane, outbox, stopping) =
+                (Arc::clone(lane), Arc::clone(&self.outbox), Arc::clone(&self.stopping));
+            let receiver = lane.receiver.clone();
+            let thread = std::thread::Builder::new()
+                .name(format!("sink-{receiver}"))
+                .spawn(move || follow(&outbox, &lane, &stopping))
+                .map_err(|source| DispatcherError::Thread { receiver, source })?;
+            threads.push(thread);
+        }
+        Ok(())
+    }
+
+    /// Stops the threads; waits for calls that are under way, which their deadline bounds. What was not delivered stays
+    /// stored.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+        let threads = std::mem::take(&mut *self.threads.lock());
+        for lane in self.outbox.lanes.values() {
+            lane.wake();
+        }
+        for thread in threads {
+            if thread.join().is_err() {
+                tracing::error!("a receiver's thread panicked");
+            }
+        }
+    }
+
+    /// Delivers everything that is due now, on the calling thread; returns when nothing is due any more. Waits for the
+    /// receivers' threads where they are in a call.
+    pub fn drain_due(&self) {
+        let lanes = || self.outbox.lanes.values();
+        loop {
+            for lane in lanes() {
+                while self.outbox.round(lane) {}
+            }
+            // A round, also one of a receiver's thread, may have forwarded to a lane that was visited before.
+            if lanes().all(|lane| lane.is_idle(&*self.outbox.clock)) {
+                return;
+            }
+        }
+    }
+
+    /// Gives a receiver another sink, or takes its sink away. Waits for a call that is under way. `false` when there is no
+    /// such receiver.
+    pub fn attach(&self, receiver: &str, sink: Option<Box<dyn Sink>>) -> bool {
+        let lane = self.outbox.lanes.get(receiver);
+        lane.map(|lane| lane.attach(sink)).is_some()
+    }
+
+    /// The dead letters, oldest first.
+    pub fn dead_letters(&self) -> Result<Vec<DeadLetter>, StoreFailure> {
+        let mut letters = self.outbox.store.dead_letters(usize::MAX)?;
+        letters.sort_by_key(|letter| letter.since);
+        Ok(letters)
+    }
+
+    /// Delivers the dead letters of one alert for one receiver anew, with their old idempotency keys. Answers how many.
+    pub fn replay(&self, alert_id: Uuid, receiver: &str) -> Result<usize, ReplayError> {
+        self.outbox.replay(alert_id, receiver)
+    }
+
+    /// How the outbox and its receivers do.
+    pub fn status(&self) -> OutboxStatus {
+        self.outbox.status()
+    }
+
+    /// The due times of this outbox, for the books whose rows go there.
+    pub fn slots(&self) -> Arc<DueSlots> {
+        Arc::clone(&self.outbox.slots)
+    }
+
+    /// Turns planned rows that cannot wait into dead letters; to be called on changes before they are stored.
+    pub(crate) fn admit(&self, changes: &mut AlertChanges) {
+        self.outbox.admit(changes);
+    }
+
+    /// Changes that [`Self::admit`] saw are stored now.
+    pub(crate) fn stored(&self, changes: &AlertChanges) {
+        self.outbox.stored(changes);
+    }
+}
+
+impl Drop for Dispatcher {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn follow(outbox: &Outbox, lane: &Lane, stopping: &AtomicBool) {
+    while !stopping.load(Ordering::Acquire) {
+        if !outbox.round(lane) {
+            lane.wait(&*outbox.clock, stopping);
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! Alerts: the life of a monitor's signals, and their way to the receivers (spec §7).
+//!
+//! A signal meets the [`AlertBook`] of its monitor, a pure state machine: it begins, updates or resolves an alert. Each
+//! change of state becomes one row of the outbox for each receiver that the [`RoutingTable`] names, and these rows are
+//! stored in the same write that advances the monitor. The [`Dispatcher`] hands stored rows to sinks, at least once each,
+//! and stores what became of them.
+//!
+//! Decisions:
+//! - Beginning to fire, a change of severity (up or down) and resolution are changes of state and are delivered; other
+//!   updates are only stored.
+//! - Labels are those of the signal that began the firing period, so that one route serves the whole period. Who was told
+//!   that an alert fires is told how it goes on, even when a route on `severity` no longer names it.
+//! - The states of alerts with one identity (monitor and key) reach one receiver in their order: a later state waits for
+//!   an earlier one that is retried.
+//! - A state is delivered at least once. It is delivered again, with the same idempotency key, only when the host died
+//!   before it could store that the sink had answered.
+//! - Over its limits the outbox turns new rows into dead letters at once: listed, counted, replayable, never dropped.
+
+mod alert_store;
+mod backoff;
+mod book;
+mod bounds;
+mod delivery;
+mod dispatcher;
+mod host_alerts;
+mod lane;
+mod listing;
+#[cfg(test)]
+pub(crate) mod model;
+mod outbox;
+mod queue;
+mod routes;
+mod settlement;
+mod status;
+#[cfg(test)]
+mod tests;
+
+pub use alert_store::{AlertStore, StoreFailure};
+pub(crate) use backoff::Backoff;
+pub use book::AlertBook;
+pub use delivery::DueSlots;
+pub use dispatcher::{Dispatcher, DispatcherError, Receiver, ReplayError};
+pub use host_alerts::{HOST_MONITOR, HostAlerts};
+pub use listing::{AlertFilter, list_alerts};
+pub use routes::{Route, RoutingTable};
+pub use status::{OutboxStatus, ReceiverStatus};

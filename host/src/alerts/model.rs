@@ -1,0 +1,318 @@
+//! A store in memory, as plain as can be: the oracle of the tests. It can refuse writes, before or after they took effect.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+use telemetry_core::extension::{AlertForDelivery, DeliveryOutcome, PluginFailure, Sink};
+use telemetry_core::{
+    Alert, AlertStatus, DeadLetter, EventBatch, EventRow, PendingDelivery, SampleBatch, Severity, Signal,
+    Timestamp,
+};
+use telemetry_store::{AlertChanges, Checkpoint, DeadLetterKey, DeliveryKey, LogBody, LogEntry, SavedCursor};
+use uuid::Uuid;
+
+use super::alert_store::{AlertStore, StoreFailure};
+use super::delivery::{key_of, letter_key};
+use crate::monitors::LogStore;
+
+/// 2023-11-14T22:13:20Z and some seconds.
+pub(crate) fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_millis(1_700_000_000_000 + seconds * 1000)
+}
+
+pub(crate) fn alert(monitor: &str, key: &str, severity: Severity) -> Alert {
+    Alert {
+        alert_id: Uuid::new_v4(),
+        monitor: monitor.to_owned(),
+        key: key.to_owned(),
+        status: AlertStatus::Firing,
+        severity,
+        summary: "high".to_owned(),
+        value: Some(1.5),
+        labels: BTreeMap::new(),
+        first_seen: at(0),
+        last_seen: at(0),
+        resolved_at: None,
+        times_seen: 1,
+    }
+}
+
+pub(crate) fn signal(key: &str, firing: bool, severity: Severity, seconds: i64) -> Signal {
+    Signal {
+        key: key.to_owned(),
+        firing,
+        severity,
+        summary: format!("{key} at {seconds}"),
+        value: Some(seconds as f64),
+        timestamp: at(seconds),
+        labels: [("team".to_owned(), "bridge".to_owned())].into(),
+    }
+}
+
+/// How a write fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Nothing happened.
+    Before,
+    /// It happened, but the caller is told otherwise; no later write succeeds until the store is reopened.
+    After,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Record {
+    Event(String),
+    Sample(String, f64),
+    Tick(Timestamp),
+    Lost,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    /// Record `n` has sequence number `n + 1`.
+    pub(crate) log: Vec<Record>,
+    pub(crate) cursors: BTreeMap<String, SavedCursor>,
+    pub(crate) key_values: BTreeMap<(String, String), Vec<u8>>,
+    pub(crate) alerts: BTreeMap<Uuid, Alert>,
+    pub(crate) outbox: BTreeMap<DeliveryKey, PendingDelivery>,
+    pub(crate) dead: BTreeMap<DeadLetterKey, DeadLetter>,
+    faults: VecDeque<Fault>,
+    pub(crate) poisoned: bool,
+    pub(crate) commits: usize,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct ModelStore {
+    pub(crate) state: Mutex<State>,
+    grown: Condvar,
+}
+
+impl ModelStore {
+    pub(crate) fn record(&self, records: impl IntoIterator<Item = Record>) -> u64 {
+        let mut state = self.state.lock();
+        state.log.extend(records);
+        self.grown.notify_all();
+        state.log.len() as u64
+    }
+
+    pub(crate) fn fail_next(&self, fault: Fault) {
+        self.state.lock().faults.push_back(fault);
+    }
+
+    pub(crate) fn clear_faults(&self) {
+        self.state.lock().faults.clear();
+    }
+
+    /// The host dies, and opens the store again.
+    pub(crate) fn reopen(&self) {
+        let mut state = self.state.lock();
+        state.faults.clear();
+        state.poisoned = false;
+    }
+
+    fn write(&self, action: &'static str, apply: impl FnOnce(&mut State)) -> Result<(), StoreFailure> {
+        let mut state = self.state.lock();
+        let fault = if state.poisoned { Some(Fault::Before) } else { state.faults.pop_front() };
+        state.poisoned |= fault == Some(Fault::After);
+        if fault != Some(Fault::Before) {
+            apply(&mut state);
+            state.commits += 1;
+        }
+        match fault {
+            None => Ok(()),
+            Some(fault) => Err(StoreFailure { action, source: format!("{fault:?}").into() }),
+        }
+    }
+}
+
+impl State {
+    fn change(&mut self, changes: &AlertChanges) {
+        for alert in &changes.put {
+            self.alerts.insert(alert.alert_id, alert.clone());
+        }
+        for id in &changes.remove {
+            self.alerts.remove(id);
+        }
+        for key in &changes.settle {
+            self.outbox.remove(key);
+        }
+        for delivery in &changes.enqueue {
+            let before = self.outbox.insert(key_of(delivery), delivery.clone());
+            assert!(before.is_none_or(|before| before == *delivery), "two rows share a key: {delivery:?}");
+        }
+        for letter in &changes.bury {
+            self.dead.insert(letter_key(letter), letter.clone());
+        }
+        for key in &changes.unbury {
+            assert!(self.dead.remove(key).is_some());
+        }
+    }
+}
+
+impl AlertStore for ModelStore {
+    fn alerts(&self) -> Result<Vec<Alert>, StoreFailure> {
+        Ok(self.state.lock().alerts.values().cloned().collect())
+    }
+
+    fn pending_deliveries(&self, limit: usize) -> Result<Vec<PendingDelivery>, StoreFailure> {
+        Ok(self.state.lock().outbox.values().take(limit).cloned().collect())
+    }
+
+    fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, StoreFailure> {
+        Ok(self.state.lock().dead.values().take(limit).cloned().collect())
+    }
+
+    fn commit_alerts(&self, changes: &AlertChanges) -> Result<(), StoreFailure> {
+        self.write("commit alerts", |state| state.change(changes))
+    }
+}
+
+impl LogStore for ModelStore {
+    fn last_sequence(&self) -> u64 {
+        self.state.lock().log.len() as u64
+    }
+
+    fn wait_for(&self, sequence: u64, timeout: Duration) -> bool {
+        let mut state = self.state.lock();
+        if (state.log.len() as u64) < sequence {
+            self.grown.wait_for(&mut state, timeout);
+        }
+        state.log.len() as u64 >= sequence
+    }
+
+    fn append_tick(&self, at: Timestamp) -> Result<u64, StoreFailure> {
+        Ok(self.record([Record::Tick(at)]))
+    }
+
+    fn read_log(&self, from_sequence: u64, max_records: usize) -> Result<Vec<LogEntry>, StoreFailure> {
+        let state = self.state.lock();
+        let from = usize::try_from(from_sequence).unwrap() - 1;
+        let mut entries: Vec<LogEntry> = Vec::new();
+        for (place, record) in state.log.iter().enumerate().skip(from).take(max_records) {
+            let sequence = place as u64 + 1;
+            append(&mut entries, sequence, record);
+        }
+        Ok(entries)
+    }
+
+    fn load_cursor(&self, monitor: &str) -> Result<Option<SavedCursor>, StoreFailure> {
+        Ok(self.state.lock().cursors.get(monitor).cloned())
+    }
+
+    fn monitors(&self) -> Result<Vec<String>, StoreFailure> {
+        Ok(self.state.lock().cursors.keys().cloned().collect())
+    }
+
+    fn commit_checkpoint(&self, checkpoint: &Checkpoint) -> Result<(), StoreFailure> {
+        self.write("commit a checkpoint", |state| {
+            let cursor =
+                SavedCursor { next_sequence: checkpoint.next_sequence, state: checkpoint.state.clone() };
+            state.cursors.insert(checkpoint.monitor.clone(), cursor);
+            for write in &checkpoint.writes {
+                let key = (checkpoint.monitor.clone(), write.key.clone());
+                match &write.value {
+                    Some(value) => state.key_values.insert(key, value.clone()),
+                    None => state.key_values.remove(&key),
+                };
+            }
+            state.change(&checkpoint.changes);
+        })
+    }
+
+    fn remove_monitor(&self, monitor: &str, changes: &AlertChanges) -> Result<(), StoreFailure> {
+        self.write("remove a monitor", |state| {
+            state.cursors.remove(monitor);
+            state.change(changes);
+        })
+    }
+}
+
+/// Joins records of one kind, as the store does.
+fn append(entries: &mut Vec<LogEntry>, sequence: u64, record: &Record) {
+    let fresh = |body| LogEntry { first_sequence: sequence, next_sequence: sequence, body };
+    let last = entries.last_mut().map(|entry| &mut entry.body);
+    match (record, last) {
+        (Record::Event(_), Some(LogBody::Events(_)))
+        | (Record::Sample(..), Some(LogBody::Samples(_)))
+        | (Record::Lost, Some(LogBody::Gap)) => {}
+        (Record::Event(_), _) => entries.push(fresh(LogBody::Events(EventBatch::starting_at(sequence)))),
+        (Record::Sample(..), _) => entries.push(fresh(LogBody::Samples(SampleBatch::starting_at(sequence)))),
+        (Record::Tick(at), _) => entries.push(fresh(LogBody::Tick(*at))),
+        (Record::Lost, _) => entries.push(fresh(LogBody::Gap)),
+    }
+    let Some(entry) = entries.last_mut() else { return };
+    entry.next_sequence = sequence + 1;
+    match (record, &mut entry.body) {
+        (Record::Event(event_type), LogBody::Events(batch)) => {
+            batch.push(EventRow { timestamp: 0, id: "", event_type, source: "s", data: "{}", extra: "{}" });
+        }
+        (Record::Sample(name, value), LogBody::Samples(batch)) => {
+            let series = batch.add_series(name, "{}");
+            batch.push(series, i64::try_from(sequence).unwrap(), *value);
+        }
+        _ => {}
+    }
+}
+
+/// What a [`TestSink`] was given, and what it is to answer.
+#[derive(Debug, Default)]
+pub(crate) struct Mailbox {
+    pub(crate) received: Mutex<Vec<AlertForDelivery>>,
+    /// Answers for the next calls; delivered when there are no more.
+    pub(crate) answers: Mutex<VecDeque<Answer>>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Answer {
+    All(DeliveryOutcome),
+    Failure(PluginFailure),
+    Panic,
+}
+
+impl Mailbox {
+    pub(crate) fn answer(&self, outcome: DeliveryOutcome) {
+        self.answers.lock().push_back(Answer::All(outcome));
+    }
+
+    /// (key, status is firing, severity) in the order of arrival.
+    pub(crate) fn states(&self) -> Vec<(String, bool, Severity)> {
+        let received = self.received.lock();
+        let state = |given: &AlertForDelivery| {
+            (given.alert.key.clone(), given.alert.status == AlertStatus::Firing, given.alert.severity)
+        };
+        received.iter().map(state).collect()
+    }
+}
+
+/// A sink that keeps what it is given.
+pub(crate) struct TestSink {
+    name: String,
+    mailbox: Arc<Mailbox>,
+}
+
+impl TestSink {
+    pub(crate) fn boxed(name: &str, mailbox: &Arc<Mailbox>) -> Box<dyn Sink> {
+        Box::new(Self { name: name.to_owned(), mailbox: Arc::clone(mailbox) })
+    }
+}
+
+impl Sink for TestSink {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn deliver(
+        &mut self,
+        alerts: &[AlertForDelivery],
+        _deadline: Duration,
+    ) -> Result<Vec<DeliveryOutcome>, PluginFailure> {
+        self.mailbox.received.lock().extend_from_slice(alerts);
+        let answer = self.mailbox.answers.lock().pop_front();
+        match answer.unwrap_or(Answer::All(DeliveryOutcome::Delivered(None))) {
+            Answer::All(outcome) => Ok(vec![outcome; alerts.len()]),
+            Answer::Failure(failure) => Err(failure),
+            Answer::Panic => panic!("a sink's bug"),
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! The outbox: stored rows, mirrored in one lane for each receiver, and the rounds that bring them to the sinks.
+//!
+//! Invariants: a row is in a lane only if it is stored; it is settled in the store only after its sink answered; the lane
+//! follows the store, never the other way round.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use telemetry_core::extension::Sink;
+use telemetry_core::{Clock, DeadLetter, PendingDelivery, limits};
+use telemetry_store::AlertChanges;
+use uuid::Uuid;
+
+use super::alert_store::{AlertStore, StoreFailure};
+use super::delivery::{DueSlots, key_of, letter_key, state_sequence};
+use super::dispatcher::ReplayError;
+use super::lane::{Lane, deliver};
+use super::settlement::{Attempt, Settlement};
+use super::status::OutboxStatus;
+
+pub(super) struct Outbox {
+    pub(super) store: Arc<dyn AlertStore>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) slots: Arc<DueSlots>,
+    pub(super) lanes: BTreeMap<String, Arc<Lane>>,
+    counts: Mutex<Counts>,
+    /// Held while dead letters are listed and then changed.
+    burying: Mutex<()>,
+}
+
+#[derive(Default)]
+struct Counts {
+    pending: usize,
+    by_monitor: BTreeMap<String, usize>,
+    dead: usize,
+    dead_dropped: u64,
+}
+
+impl Counts {
+    fn has_room_for(&self, monitor: &str, planned: &BTreeMap<String, usize>) -> bool {
+        let of = |map: &BTreeMap<String, usize>| map.get(monitor).copied().unwrap_or(0);
+        let in_all: usize = self.pending + planned.values().sum::<usize>();
+        in_all < limits::MAX_PENDING_DELIVERIES
+            && of(&self.by_monitor) + of(planned) < limits::MAX_PENDING_PER_MONITOR
+    }
+
+    fn add(&mut self, monitor: &str) {
+        self.pending += 1;
+        *self.by_monitor.entry(monitor.to_owned()).or_default() += 1;
+    }
+
+    fn remove(&mut self, monitor: &str) {
+        self.pending = self.pending.saturating_sub(1);
+        if let Some(count) = self.by_monitor.get_mut(monitor) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.by_monitor.remove(monitor);
+            }
+        }
+    }
+}
+
+impl Outbox {
+    /// The outbox as the store holds it. Rows whose receiver is gone become dead letters.
+    pub(super) fn load(
+        store: Arc<dyn AlertStore>,
+        clock: Arc<dyn Clock>,
+        lanes: BTreeMap<String, Arc<Lane>>,
+    ) -> Result<Self, StoreFailure> {
+        let pending = store.pending_deliveries(usize::MAX)?;
+        let dead = store.dead_letters(usize::MAX)?.len();
+        let outbox = Self {
+            slots: Arc::new(DueSlots::following(&pending)),
+            store,
+            clock,
+            lanes,
+            counts: Mutex::new(Counts { dead, ..Counts::default() }),
+            burying: Mutex::new(()),
+        };
+        let (known, orphaned): (Vec<_>, Vec<_>) =
+            pending.into_iter().partition(|delivery| outbox.lanes.contains_key(&delivery.receiver));
+        for delivery in known {
+            outbox.insert(delivery);
+        }
+        if !orphaned.is_empty() {
+            let mut changes = AlertChanges::default();
+            for delivery in orphaned {
+                changes.settle.push(key_of(&delivery));
+                changes.bury.push(outbox.without_receiver(delivery));
+            }
+            outbox.store.commit_alerts(&changes)?;
+            outbox.count_dead(changes.bury.len());
+        }
+        Ok(outbox)
+    }
+
+    /// Turns planned rows that cannot wait here into dead letters. To be called on changes before they are stored.
+    pub(super) fn admit(&self, changes: &mut AlertChanges) {
+        let mut planned: BTreeMap<String, usize> = BTreeMap::new();
+        for delivery in std::mem::take(&mut changes.enqueue) {
+            let monitor = &delivery.alert.monitor;
+            if !self.lanes.contains_key(&delivery.receiver) {
+                changes.bury.push(self.without_receiver(delivery));
+            } else if self.counts.lock().has_room_for(monitor, &planned) {
+                *planned.entry(monitor.clone()).or_default() += 1;
+                changes.enqueue.push(delivery);
+            } else {
+                let reason = "the outbox is full".to_owned();
+                changes.bury.push(DeadLetter { delivery, reason, since: self.clock.now() });
+            }
+        }
+    }
+
+    /// Changes that [`Self::admit`] saw are stored: their rows go to their lanes.
+    pub(super) fn stored(&self, changes: &AlertChanges) {
+        for delivery in &changes.enqueue {
+            self.insert(delivery.clone());
+        }
+        if !changes.bury.is_empty() {
+            tracing::warn!(count = changes.bury.len(), "alert deliveries became dead letters");
+            self.count_dead(changes.bury.len());
+        }
+    }
+
+    /// Hands what is due to one lane's sink and stores what became of it. Answers whether there was anything to do.
+    pub(super) fn round(&self, lane: &Lane) -> bool {
+        let mut desk = lane.desk.lock();
+        if lane.is_paused(&*self.clock) {
+            return false;
+        }
+        let unsettled = desk.unsettled.take();
+        let Some(settlement) = unsettled.or_else(|| self.attempt(lane, desk.sink.as_deref_mut()?)) else {
+            return false;
+        };
+        match self.store.commit_alerts(&settlement.changes) {
+            Ok(()) => self.settled(lane, settlement),
+            Err(error) => {
+                let source = error.source.as_ref();
+                tracing::error!(receiver = lane.receiver, %error, source, "outcomes of deliveries are not stored");
+                desk.unsettled = Some(settlement);
+                lane.pause(&*self.clock);
+            }
+        }
+        true
+    }
+
+    fn attempt(&self, lane: &Lane, sink: &mut (dyn Sink + 'static)) -> Option<Settlement> {
+        let deliveries = lane.take_due(self.clock.now());
+        if deliveries.is_empty() {
+            return None;
+        }
+        let answer = deliver(sink, &deliveries);
+        let attempt = Attempt {
+            now: self.clock.now(),
+            receiver: &lane.receiver,
+            slots: &self.slots,
+            knows: &|name| self.lanes.contains_key(name),
+            waits: &|onward| self.lanes.get(&onward.receiver).is_some_and(|lane| lane.holds(onward)),
+        };
+        Some(Settlement::of(&attempt, deliveries, answer))
+    }
+
+    /// Makes the dead letters of one alert for one receiver pending again.
+    pub(super) fn replay(&self, alert_id: Uuid, receiver: &str) -> Result<usize, ReplayError> {
+        let lane = self.lanes.get(receiver);
+        let lane = lane.ok_or_else(|| ReplayError::UnknownReceiver { receiver: receiver.to_owned() })?;
+        let _burying = self.burying.lock();
+        let mut letters = self.store.dead_letters(usize::MAX)?;
+        letters.retain(|letter| {
+            letter.delivery.alert.alert_id == alert_id && letter.delivery.receiver == receiver
+        });
+        if letters.is_empty() {
+            return Err(ReplayError::NotFound { alert_id, receiver: receiver.to_owned() });
+        }
+        letters.sort_by_key(|letter| state_sequence(&letter.delivery.alert));
+        let mut changes = AlertChanges::default();
+        for letter in letters {
+            changes.unbury.push(letter_key(&letter));
+            let due = self.slots.now(self.clock.now());
+            changes.enqueue.push(PendingDelivery { attempts: 0, due, ..letter.delivery });
+        }
+        self.store.commit_alerts(&changes)?;
+        let count = changes.enqueue.len();
+        {
+            let mut counts = self.counts.lock();
+            counts.dead = counts.dead.saturating_sub(count);
+        }
+        for delivery in changes.enqueue {
+            self.insert(delivery);
+        }
+        lane.wake();
+        Ok(count)
+    }
+
+    pub(super) fn status(&self) -> OutboxStatus {
+        let receivers = self.lanes.values().map(|lane| lane.status()).collect();
+        let counts = self.counts.lock();
+        OutboxStatus {
+            pending: counts.pending,
+            dead_letters: counts.dead,
+            dead_letters_dropped: counts.dead_dropped,
+            receivers,
+        }
+    }
+
+    fn settled(&self, lane: &Lane, settlement: Settlement) {
+        {
+            let mut counts = self.counts.lock();
+            for finished in settlement.finished.iter().filter(|finished| finished.again.is_none()) {
+                counts.remove(&finished.monitor);
+            }
+        }
+        if settlement.tally.dead > 0 {
+            let reason = settlement.tally.last_error.as_deref();
+            tracing::warn!(
+                receiver = lane.receiver,
+                count = settlement.tally.dead,
+                reason,
+                "alert deliveries given up"
+            );
+            self.count_dead(settlement.changes.bury.len());
+        }
+        lane.count(settlement.tally);
+        lane.finish(settlement.finished);
+        for onward in settlement.forwarded {
+            self.insert(onward);
+        }
+    }
+
+    fn insert(&self, delivery: PendingDelivery) {
+        if let Some(lane) = self.lanes.get(&delivery.receiver) {
+            self.counts.lock().add(&delivery.alert.monitor);
+            lane.insert(delivery);
+        }
+    }
+
+    fn without_receiver(&self, delivery: PendingDelivery) -> DeadLetter {
+        let reason = format!("there is no receiver \"{}\"", delivery.receiver);
+        DeadLetter { delivery, reason, since: self.clock.now() }
+    }
+
+    fn count_dead(&self, more: usize) {
+        let dead = {
+            let mut counts = self.counts.lock();
+            counts.dead += more;
+            counts.dead
+        };
+        if dead > limits::MAX_DEAD_LETTERS {
+            self.drop_oldest_dead_letters();
+        }
+    }
+
+    /// Makes room for a tenth of the limit at once, so that this is rare.
+    fn drop_oldest_dead_letters(&self) {
+        let _burying = self.burying.lock();
+        let Ok(mut letters) = self.store.dead_letters(usize::MAX) else { return };
+        let keep = limits::MAX_DEAD_LETTERS - limits::MAX_DEAD_LETTERS / 10;
+        letters.sort_by_key(|letter| letter.since);
+        letters.truncate(letters.len().saturating_sub(keep));
+        let unbury = letters.iter().map(letter_key).collect();
+        if self.store.commit_alerts(&AlertChanges { unbury, ..AlertChanges::default() }).is_ok() {
+            tracing::warn!(
+                count = letters.len(),
+                "the oldest dead letters were removed: there were too many"
+            );
+            let mut counts = self.counts.lock();
+            counts.dead = counts.dead.saturating_sub(letters.len());
+            counts.dead_dropped += letters.len() as u64;
+        }
+    }
+}

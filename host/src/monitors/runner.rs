@@ -1,0 +1,338 @@
+//! All monitors of a host: their threads, their ticks, and their coming and going.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use telemetry_core::extension::{Monitor, PluginFailure, SavedState};
+use telemetry_core::{Clock, limits};
+use telemetry_store::{AlertChanges, Checkpoint, SavedCursor};
+
+use super::follower::{Follower, Ports};
+use super::incidents::Incidents;
+use super::log_store::LogStore;
+use super::status::{MonitorState, MonitorStatus};
+use super::ticks::TickGrid;
+use super::worker::{self, Control};
+use crate::alerts::{AlertBook, Dispatcher, HOST_MONITOR, HostAlerts, RoutingTable, StoreFailure};
+
+/// A monitor cannot be added.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AddMonitorError {
+    /// There are too many.
+    #[error("monitor \"{monitor}\" is one more than the {limit} that may run")]
+    TooMany {
+        /// The monitor.
+        monitor: String,
+        /// The limit.
+        limit: usize,
+    },
+    /// There is one of this name, or the name is the host's own.
+    #[error("the name \"{monitor}\" is taken")]
+    NameTaken {
+        /// The name.
+        monitor: String,
+    },
+    /// It could not be made from its saved state.
+    #[error("monitor \"{monitor}\" cannot be started")]
+    Build {
+        /// The monitor.
+        monitor: String,
+        /// Why not.
+        #[source]
+        source: PluginFailure,
+    },
+    /// The store cannot say where it was, or keep where it begins.
+    #[error(transparent)]
+    Store(#[from] StoreFailure),
+    /// The operating system gives no thread.
+    #[error("no thread for monitor \"{monitor}\"")]
+    Thread {
+        /// The monitor.
+        monitor: String,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// The runner cannot be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunnerError {
+    /// The operating system gives no thread.
+    #[error("no thread for the monitors' ticks")]
+    Thread(#[source] std::io::Error),
+}
+
+struct Worker {
+    leaving: Arc<AtomicBool>,
+    status: Arc<Mutex<MonitorStatus>>,
+    tick: Option<i64>,
+    legs: Legs,
+}
+
+/// What carries a follower along the log.
+enum Legs {
+    Thread(JoinHandle<Follower>),
+    /// Only [`MonitorRunner::drain`].
+    Drain(Box<Follower>),
+}
+
+/// Runs monitors over the log of one store.
+pub struct MonitorRunner {
+    ports: Ports,
+    routes: Arc<RoutingTable>,
+    host: Arc<HostAlerts>,
+    background: bool,
+    control: Arc<Control>,
+    grid: Arc<Mutex<TickGrid>>,
+    workers: Mutex<BTreeMap<String, Worker>>,
+    /// The last status of monitors whose threads were stopped.
+    stopped: Mutex<Vec<MonitorStatus>>,
+    ticker: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl std::fmt::Debug for MonitorRunner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MonitorRunner").field("monitors", &self.workers.lock().keys()).finish_non_exhaustive()
+    }
+}
+
+impl MonitorRunner {
+    /// A runner without monitors. Not in the `background`, nothing moves but in [`Self::drain`] and [`Self::tick_due`], on
+    /// the calling thread.
+    pub fn start(
+        log: Arc<dyn LogStore>,
+        clock: Arc<dyn Clock>,
+        dispatcher: Arc<Dispatcher>,
+        routes: Arc<RoutingTable>,
+        host: Arc<HostAlerts>,
+        background: bool,
+    ) -> Result<Self, RunnerError> {
+        let runner = Self {
+            ports: Ports { log, clock, dispatcher },
+            routes,
+            host,
+            background,
+            control: Arc::default(),
+            grid: Arc::default(),
+            workers: Mutex::default(),
+            stopped: Mutex::default(),
+            ticker: Mutex::default(),
+        };
+        if background {
+            runner.start_ticking()?;
+        }
+        Ok(runner)
+    }
+
+    /// Adds the monitor `name` and lets it go on where it was; a new one begins at the end of the log. `build` makes it
+    /// from the state of its last checkpoint.
+    pub fn add(
+        &self,
+        name: &str,
+        build: impl FnOnce(Option<SavedState>) -> Result<Box<dyn Monitor>, PluginFailure>,
+    ) -> Result<(), AddMonitorError> {
+        let mut workers = self.workers.lock();
+        let monitor = name.to_owned();
+        if name == HOST_MONITOR || workers.contains_key(name) {
+            return Err(AddMonitorError::NameTaken { monitor });
+        }
+        if workers.len() >= limits::MAX_MONITORS {
+            return Err(AddMonitorError::TooMany { monitor, limit: limits::MAX_MONITORS });
+        }
+        let cursor = self.cursor(name)?;
+        let built = build(cursor.state.clone())
+            .map_err(|source| AddMonitorError::Build { monitor: monitor.clone(), source })?;
+        let incidents = Incidents::load(name, Arc::clone(&self.host), Arc::clone(&self.ports.clock));
+        let follower =
+            Follower::new(name, built, cursor, self.ports.clone(), self.load_book(name)?, incidents);
+        let (status, tick, leaving) =
+            (follower.status(), follower.tick_interval(), Arc::new(AtomicBool::new(false)));
+        let legs = if self.background {
+            let (control, leave) = (Arc::clone(&self.control), Arc::clone(&leaving));
+            let thread = std::thread::Builder::new()
+                .name(format!("monitor-{name}"))
+                .spawn(move || worker::run(follower, &control, &leave))
+                .map_err(|source| AddMonitorError::Thread { monitor: monitor.clone(), source })?;
+            Legs::Thread(thread)
+        } else {
+            Legs::Drain(Box::new(follower))
+        };
+        if let Some(interval) = tick {
+            self.grid.lock().add(interval, self.ports.clock.now());
+            self.control.announce();
+        }
+        workers.insert(monitor, Worker { leaving, status, tick, legs });
+        Ok(())
+    }
+
+    /// Removes a monitor that is not configured any more, running or not: its alerts are resolved, its place in the log and
+    /// its state are forgotten.
+    pub fn remove_monitor(&self, name: &str) -> Result<(), StoreFailure> {
+        let mut workers = self.workers.lock();
+        let book = match workers.remove(name).and_then(|worker| self.join(name, worker)) {
+            Some(follower) => Some(follower.retire()),
+            None => None,
+        };
+        let mut book = match book {
+            Some(book) => book,
+            None => {
+                Incidents::load(name, Arc::clone(&self.host), Arc::clone(&self.ports.clock)).close();
+                self.load_book(name)?
+            }
+        };
+        let now = self.ports.clock.now();
+        book.resolve_all(now);
+        let mut changes = book.changes(now);
+        self.ports.dispatcher.admit(&mut changes);
+        self.ports.log.remove_monitor(name, &changes)?;
+        self.ports.dispatcher.stored(&changes);
+        Ok(())
+    }
+
+    /// Removes every stored monitor that is not among the `configured` ones; answers their names.
+    pub fn remove_absent(&self, configured: &BTreeSet<String>) -> Result<Vec<String>, StoreFailure> {
+        let mut stored: BTreeSet<String> = self.ports.log.monitors()?.into_iter().collect();
+        let alerts = self.ports.log.alerts()?;
+        stored.extend(
+            alerts.into_iter().filter(|alert| alert.resolved_at.is_none()).map(|alert| alert.monitor),
+        );
+        let absent: Vec<String> =
+            stored.into_iter().filter(|name| name != HOST_MONITOR && !configured.contains(name)).collect();
+        for name in &absent {
+            self.remove_monitor(name)?;
+        }
+        Ok(absent)
+    }
+
+    /// Waits until every monitor has gone through all records up to `sequence` and that is durable. `false` when the time
+    /// is over, the runner was stopped or (not in the background) a monitor pauses before it came so far.
+    pub fn drain(&self, sequence: u64, timeout: Duration) -> bool {
+        if !self.background {
+            for worker in self.workers.lock().values_mut() {
+                if let Legs::Drain(follower) = &mut worker.legs {
+                    worker::run_to_end(follower);
+                }
+            }
+        }
+        let statuses: Vec<_> =
+            self.workers.lock().values().map(|worker| Arc::clone(&worker.status)).collect();
+        let is_done = || statuses.iter().all(|status| status.lock().cursor > sequence);
+        if self.background { self.control.drain(sequence, timeout, is_done) } else { is_done() }
+    }
+
+    /// Appends the ticks that are due by the clock now, without waiting for the ticks' own thread.
+    pub fn tick_due(&self) {
+        append_due_ticks(&self.ports, &self.grid);
+    }
+
+    /// How the monitors do.
+    pub fn status(&self) -> Vec<MonitorStatus> {
+        let end = self.ports.log.last_sequence().saturating_add(1);
+        let running: Vec<MonitorStatus> =
+            self.workers.lock().values().map(|worker| worker.status.lock().clone()).collect();
+        let mut all: Vec<MonitorStatus> = self.stopped.lock().iter().cloned().chain(running).collect();
+        for status in &mut all {
+            status.lag = end.saturating_sub(status.cursor);
+        }
+        all
+    }
+
+    /// Stops all threads, each after a last checkpoint; waits for calls that are under way, which their deadline bounds.
+    pub fn stop(&self) {
+        self.control.stop();
+        let workers = std::mem::take(&mut *self.workers.lock());
+        for (name, worker) in workers {
+            worker.leaving.store(true, Ordering::Release);
+            let status = Arc::clone(&worker.status);
+            self.join(&name, worker);
+            let status = MonitorStatus { state: MonitorState::Stopped, ..status.lock().clone() };
+            self.stopped.lock().push(status);
+        }
+        if let Some(ticker) = self.ticker.lock().take()
+            && ticker.join().is_err()
+        {
+            tracing::error!("the thread of the monitors' ticks panicked");
+        }
+    }
+
+    /// Waits for a worker's thread to leave the log.
+    fn join(&self, name: &str, worker: Worker) -> Option<Follower> {
+        worker.leaving.store(true, Ordering::Release);
+        self.control.announce();
+        if let Some(interval) = worker.tick {
+            self.grid.lock().remove(interval);
+        }
+        let follower = match worker.legs {
+            Legs::Thread(thread) => thread.join().ok(),
+            Legs::Drain(mut follower) => {
+                follower.flush();
+                Some(*follower)
+            }
+        };
+        if follower.is_none() {
+            tracing::error!(monitor = name, "a monitor's thread panicked");
+        }
+        follower
+    }
+
+    fn start_ticking(&self) -> Result<(), RunnerError> {
+        let (ports, control, grid) = (self.ports.clone(), Arc::clone(&self.control), Arc::clone(&self.grid));
+        let ticker = std::thread::Builder::new()
+            .name("monitor-ticks".to_owned())
+            .spawn(move || {
+                while !control.is_stopping() {
+                    append_due_ticks(&ports, &grid);
+                    let next = grid.lock().next_in(ports.clock.now());
+                    control.wait_to_tick(next.unwrap_or(limits::MAX_TIMER_WAIT).min(limits::MAX_TIMER_WAIT));
+                }
+            })
+            .map_err(RunnerError::Thread)?;
+        *self.ticker.lock() = Some(ticker);
+        Ok(())
+    }
+
+    /// Where a monitor is. The place of a new one is made durable at once: what comes from now on is not skipped, even if
+    /// the host dies before the first checkpoint.
+    fn cursor(&self, name: &str) -> Result<SavedCursor, StoreFailure> {
+        if let Some(cursor) = self.ports.log.load_cursor(name)? {
+            return Ok(cursor);
+        }
+        let next_sequence = self.ports.log.last_sequence().saturating_add(1);
+        self.ports.log.commit_checkpoint(&Checkpoint {
+            monitor: name.to_owned(),
+            next_sequence,
+            state: None,
+            writes: Vec::new(),
+            changes: AlertChanges::default(),
+        })?;
+        Ok(SavedCursor { next_sequence, state: None })
+    }
+
+    fn load_book(&self, name: &str) -> Result<AlertBook, StoreFailure> {
+        let alerts = self.ports.log.alerts()?;
+        Ok(AlertBook::load(name, alerts, Arc::clone(&self.routes), self.ports.dispatcher.slots()))
+    }
+}
+
+impl Drop for MonitorRunner {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn append_due_ticks(ports: &Ports, grid: &Mutex<TickGrid>) {
+    // The lock is held while appending, so that ticks stand in the log in their order.
+    let mut grid = grid.lock();
+    for tick in grid.due(ports.clock.now()) {
+        if let Err(error) = ports.log.append_tick(tick) {
+            tracing::error!(%error, source = error.source.as_ref(), "a tick cannot be appended to the log");
+        }
+    }
+}
