@@ -1,0 +1,163 @@
+//! Hostile aggregations: each function is an attack, and `good_sum` is none.
+#![cfg(target_arch = "wasm32")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "hostile on purpose")]
+
+use std::cell::{Cell, RefCell};
+
+use bridge_telemetry_plugin::bindings::aggregation::exports::bridge::telemetry::aggregation::{
+    self, Accumulator, Aggregate, Value,
+};
+use bridge_telemetry_plugin::bindings::imports::types::{PluginError, State, Timestamp};
+use bridge_telemetry_plugin::bindings::lifecycle::exports::bridge::telemetry::lifecycle;
+
+const NAMES: [&str; 11] = [
+    "good_sum",
+    "span",
+    "nan",
+    "short",
+    "broken_json",
+    "loop_in_update",
+    "panic_in_create",
+    "panic_in_evaluate",
+    "panic_in_drop",
+    "giant_state",
+    "refuse",
+];
+
+thread_local! {
+    static ALIVE: Cell<u32> = const { Cell::new(0) };
+}
+
+struct Evil;
+
+impl lifecycle::Guest for Evil {
+    fn describe() -> lifecycle::Info {
+        lifecycle::Info {
+            name: "evil-aggregation".to_owned(),
+            version: "6.6.6".to_owned(),
+            description: "each function is an attack".to_owned(),
+            config_schema_json: "{}".to_owned(),
+            attributes_json: "{}".to_owned(),
+        }
+    }
+
+    fn init(_: String, _: Option<State>) -> Result<(), PluginError> {
+        Ok(())
+    }
+
+    fn snapshot() -> Result<Option<State>, PluginError> {
+        Ok(None)
+    }
+}
+
+impl aggregation::Guest for Evil {
+    type Accumulator = Sums;
+
+    fn aggregates() -> Vec<Aggregate> {
+        NAMES
+            .into_iter()
+            .map(|name| Aggregate {
+                name: name.to_owned(),
+                description: name.to_owned(),
+                parameters_schema_json: r#"{"type":"object","properties":{"factor":{"type":"number"}},"additionalProperties":false}"#
+                    .to_owned(),
+                mergeable: name != "span",
+                needs_timestamps: name == "span",
+            })
+            .collect()
+    }
+}
+
+/// The sum of each group, or the time between its first and last sample.
+struct Sums {
+    name: String,
+    groups: RefCell<Vec<f64>>,
+}
+
+impl aggregation::GuestAccumulator for Sums {
+    fn create(name: String, parameters: String) -> Result<Accumulator, PluginError> {
+        match name.as_str() {
+            "panic_in_create" => panic!("not born"),
+            "refuse" => return Err(PluginError::Unsupported(format!("no {parameters} today"))),
+            _ => {}
+        }
+        // An instance serves one accumulator at a time: what an earlier one left behind would be seen here.
+        assert_eq!(ALIVE.get(), 0, "two accumulators in one instance");
+        ALIVE.set(ALIVE.get() + 1);
+        Ok(Accumulator::new(Self { name, groups: RefCell::default() }))
+    }
+
+    fn update(
+        &self,
+        groups: Vec<u32>,
+        lengths: Vec<u32>,
+        timestamps: Vec<Timestamp>,
+        values: Vec<f64>,
+    ) -> Result<(), PluginError> {
+        if self.name == "loop_in_update" {
+            loop {
+                std::hint::spin_loop();
+            }
+        }
+        let mut sums = self.groups.borrow_mut();
+        let mut from = 0;
+        for (group, length) in groups.into_iter().zip(lengths) {
+            let to = from + length as usize;
+            if sums.len() <= group as usize {
+                sums.resize(group as usize + 1, 0.0);
+            }
+            sums[group as usize] += match self.name.as_str() {
+                "span" => (timestamps[to - 1] - timestamps[from]) as f64,
+                _ => values[from..to].iter().sum::<f64>(),
+            };
+            from = to;
+        }
+        if from == values.len() { Ok(()) } else { Err(PluginError::Other("the runs do not add up".to_owned())) }
+    }
+
+    fn merge(&self, saved: State, group_map: Vec<u32>) -> Result<(), PluginError> {
+        if saved.version != 1 || saved.bytes.len() != group_map.len() * 8 {
+            return Err(PluginError::Unsupported(format!("saved version {}", saved.version)));
+        }
+        let mut sums = self.groups.borrow_mut();
+        for (bytes, group) in saved.bytes.chunks_exact(8).zip(group_map) {
+            if sums.len() <= group as usize {
+                sums.resize(group as usize + 1, 0.0);
+            }
+            sums[group as usize] += f64::from_le_bytes(bytes.try_into().unwrap());
+        }
+        Ok(())
+    }
+
+    fn save(&self) -> Result<State, PluginError> {
+        let bytes = match self.name.as_str() {
+            "giant_state" => vec![0; 32 << 20],
+            _ => self.groups.borrow().iter().flat_map(|sum| sum.to_le_bytes()).collect(),
+        };
+        Ok(State { version: 1, bytes })
+    }
+
+    fn evaluate(&self) -> Result<Vec<Value>, PluginError> {
+        let value = |sum: &f64| match self.name.as_str() {
+            "nan" => Value::Number(f64::NAN),
+            "broken_json" => Value::Json("{".to_owned()),
+            "panic_in_evaluate" => panic!("no result"),
+            _ => Value::Number(*sum),
+        };
+        let mut values: Vec<Value> = self.groups.borrow().iter().map(value).collect();
+        if self.name == "short" {
+            values.pop();
+        }
+        Ok(values)
+    }
+}
+
+impl Drop for Sums {
+    fn drop(&mut self) {
+        assert!(self.name != "panic_in_drop", "I stay");
+        ALIVE.set(ALIVE.get() - 1);
+    }
+}
+
+bridge_telemetry_plugin::bindings::lifecycle::__export_lifecycle!(Evil with_types_in bridge_telemetry_plugin::bindings::lifecycle);
+bridge_telemetry_plugin::bindings::aggregation::__export_aggregation!(Evil with_types_in bridge_telemetry_plugin::bindings::aggregation);

@@ -1,0 +1,130 @@
+//! Hostile monitor: the type of an event is the attack. Its state is the number of batches that it has seen.
+#![cfg(target_arch = "wasm32")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "hostile on purpose")]
+
+use std::cell::Cell;
+
+use bridge_telemetry_plugin::bindings::imports::types::{
+    EventBatch, PluginError, SampleBatch, Severity, State, Subscription, Timestamp,
+};
+use bridge_telemetry_plugin::bindings::imports::{key_value, query};
+use bridge_telemetry_plugin::bindings::lifecycle::exports::bridge::telemetry::lifecycle;
+use bridge_telemetry_plugin::bindings::monitoring::exports::bridge::telemetry::monitoring::{self, Signal};
+
+thread_local! {
+    static SEEN: Cell<u64> = const { Cell::new(0) };
+    static SNAPSHOT_TRAPS: Cell<bool> = const { Cell::new(false) };
+}
+
+struct Evil;
+
+impl lifecycle::Guest for Evil {
+    fn describe() -> lifecycle::Info {
+        lifecycle::Info {
+            name: "evil-monitor".to_owned(),
+            version: "6.6.6".to_owned(),
+            description: "each event type is an attack".to_owned(),
+            config_schema_json: "{}".to_owned(),
+            attributes_json: "{}".to_owned(),
+        }
+    }
+
+    fn init(_: String, restored: Option<State>) -> Result<(), PluginError> {
+        let Some(state) = restored else { return Ok(()) };
+        match state.version {
+            1 => {
+                let bytes = state.bytes.try_into().map_err(|_| PluginError::Other("no state of mine".to_owned()))?;
+                SEEN.set(u64::from_le_bytes(bytes));
+                Ok(())
+            }
+            66 => panic!("poisoned state"),
+            version => Err(PluginError::Unsupported(format!("state version {version}"))),
+        }
+    }
+
+    fn snapshot() -> Result<Option<State>, PluginError> {
+        assert!(!SNAPSHOT_TRAPS.get(), "no picture of me");
+        Ok(Some(State { version: 1, bytes: SEEN.get().to_le_bytes().to_vec() }))
+    }
+}
+
+impl monitoring::Guest for Evil {
+    fn subscribe() -> Subscription {
+        Subscription {
+            event_types: Some(vec!["ATTACK_*".to_owned()]),
+            sources: None,
+            metrics: Some(vec![]),
+            tick_milliseconds: Some(1000),
+        }
+    }
+
+    fn on_events(batch: EventBatch) -> Result<Vec<Signal>, PluginError> {
+        SEEN.set(SEEN.get() + 1);
+        let mut signals = Vec::new();
+        let end = |index: usize| batch.fields.ends[index] as usize;
+        for row in 0..batch.timestamps.len() {
+            let event_type = &batch.fields.bytes[end(row * 5)..end(row * 5 + 1)];
+            let attack = std::str::from_utf8(event_type).unwrap_or_default().trim_start_matches("ATTACK_");
+            attacked(attack, batch.timestamps[row], &mut signals)?;
+        }
+        Ok(signals)
+    }
+
+    fn on_samples(batch: SampleBatch) -> Result<Vec<Signal>, PluginError> {
+        SEEN.set(SEEN.get() + 1);
+        let sum = batch.values.iter().sum();
+        Ok(vec![Signal { value: Some(sum), ..signal("sum", batch.timestamps[0]) }])
+    }
+
+    fn tick(now: Timestamp) -> Result<Vec<Signal>, PluginError> {
+        let summary = format!("tick after {} batches", SEEN.get());
+        Ok(vec![Signal { firing: false, summary, ..signal("tick", now) }])
+    }
+}
+
+fn attacked(attack: &str, now: Timestamp, signals: &mut Vec<Signal>) -> Result<(), PluginError> {
+    match attack {
+        "PANIC" => panic!("monitor down"),
+        "LOOP" => loop {
+            std::hint::spin_loop();
+        },
+        "EMPTY_KEY" => signals.push(signal("", now)),
+        "NAN" => signals.push(Signal { value: Some(f64::NAN), ..signal("k", now) }),
+        "LABELS" => signals.push(Signal { labels_json: "[1]".to_owned(), ..signal("k", now) }),
+        "MANY" => signals.extend((0..20_000).map(|n| signal(&n.to_string(), now))),
+        "SNAPSHOT" => SNAPSHOT_TRAPS.set(true),
+        "PUT" => key_value::put("batches", &SEEN.get().to_le_bytes())?,
+        "DELETE" => key_value::delete("batches")?,
+        "GET" => {
+            let value = key_value::get("batches")?;
+            signals.push(Signal { summary: format!("{value:?}"), ..signal("get", now) });
+        }
+        "KEY_VALUE_LOOP" => loop {
+            key_value::get("k")?;
+        },
+        "FILL" => {
+            for n in 0_u32.. {
+                key_value::put(&n.to_string(), &vec![0; 1 << 20])?;
+            }
+        }
+        "QUERY" => signals.push(Signal { summary: query::get_metrics("{}")?, ..signal("query", now) }),
+        "GIANT_QUERY" => drop(query::get_metrics(&"x".repeat(1 << 20))?),
+        _ => signals.push(signal(attack, now)),
+    }
+    Ok(())
+}
+
+fn signal(key: &str, timestamp: Timestamp) -> Signal {
+    Signal {
+        key: key.to_owned(),
+        firing: true,
+        severity: Severity::Critical,
+        summary: "attack".to_owned(),
+        value: None,
+        timestamp,
+        labels_json: "{\"evil\":\"yes\"}".to_owned(),
+    }
+}
+
+bridge_telemetry_plugin::bindings::lifecycle::__export_lifecycle!(Evil with_types_in bridge_telemetry_plugin::bindings::lifecycle);
+bridge_telemetry_plugin::bindings::monitoring::__export_monitoring!(Evil with_types_in bridge_telemetry_plugin::bindings::monitoring);

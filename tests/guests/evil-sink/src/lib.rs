@@ -1,0 +1,101 @@
+//! Hostile sink: the idempotency key of an alert is the attack, with its argument after a space.
+#![cfg(target_arch = "wasm32")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "hostile on purpose")]
+
+use bridge_telemetry_plugin::bindings::delivery::exports::bridge::telemetry::delivery::{self, Alert, Outcome, Retry};
+use bridge_telemetry_plugin::bindings::imports::key_value;
+use bridge_telemetry_plugin::bindings::imports::outbound_http::{self, Failure, Header, Request};
+use bridge_telemetry_plugin::bindings::imports::types::{PluginError, State};
+use bridge_telemetry_plugin::bindings::lifecycle::exports::bridge::telemetry::lifecycle;
+
+struct Evil;
+
+impl lifecycle::Guest for Evil {
+    fn describe() -> lifecycle::Info {
+        lifecycle::Info {
+            name: "evil-sink".to_owned(),
+            version: "6.6.6".to_owned(),
+            description: "each alert is an attack".to_owned(),
+            config_schema_json: "{}".to_owned(),
+            attributes_json: "{}".to_owned(),
+        }
+    }
+
+    fn init(_: String, _: Option<State>) -> Result<(), PluginError> {
+        Ok(())
+    }
+
+    fn snapshot() -> Result<Option<State>, PluginError> {
+        Ok(None)
+    }
+}
+
+impl delivery::Guest for Evil {
+    fn deliver(alerts: Vec<Alert>, _: u32) -> Result<Vec<Outcome>, PluginError> {
+        if alerts.iter().any(|alert| alert.idempotency_key == "too_few") {
+            return Ok(vec![]);
+        }
+        alerts.iter().map(attacked).collect()
+    }
+}
+
+fn attacked(alert: &Alert) -> Result<Outcome, PluginError> {
+    let key = &alert.idempotency_key;
+    let (attack, argument) = key.split_once(' ').unwrap_or((key, ""));
+    Ok(match attack {
+        "panic" => panic!("sink down"),
+        "loop" => loop {
+            std::hint::spin_loop();
+        },
+        "error" => return Err(PluginError::Transient("later".to_owned())),
+        "retry" => Outcome::Retry(Retry { after_milliseconds: Some(1500), reason: "busy".to_owned() }),
+        "forward" => Outcome::Forward(argument.split(',').map(str::to_owned).collect()),
+        "forward_many" => Outcome::Forward(vec!["pager".to_owned(); 100_000]),
+        "alert" => Outcome::Delivered(Some(alert.alert_json.clone())),
+        "put" => {
+            key_value::put("last", argument.as_bytes())?;
+            Outcome::Delivered(None)
+        }
+        "get" => Outcome::Delivered(key_value::get("last")?.map(|value| String::from_utf8_lossy(&value).into_owned())),
+        "http" => send(request("GET", argument, "")),
+        "post" => send(request("POST", argument, "token=${secret:TOKEN}")),
+        "stolen" => send(request("POST", argument, "token=${secret:OTHER}")),
+        "host" => send(Request {
+            headers: vec![Header { name: "Host".to_owned(), value: "elsewhere".to_owned() }],
+            ..request("GET", argument, "")
+        }),
+        "trace" => send(request("TRACE", argument, "")),
+        "giant" => send(Request { body: vec![0; 2 << 20], ..request("POST", argument, "") }),
+        "storm" => loop {
+            outbound_http::send(&request("GET", argument, "")).ok();
+        },
+        _ => Outcome::Duplicate,
+    })
+}
+
+fn request(method: &str, url: &str, body: &str) -> Request {
+    Request {
+        method: method.to_owned(),
+        url: url.to_owned(),
+        headers: vec![Header { name: "Authorization".to_owned(), value: "Bearer ${secret:TOKEN}".to_owned() }],
+        body: body.as_bytes().to_vec(),
+        timeout_milliseconds: 10_000,
+    }
+}
+
+/// The answer, or the failure, in an outcome.
+fn send(request: Request) -> Outcome {
+    match outbound_http::send(&request) {
+        Ok(response) => {
+            Outcome::Delivered(Some(format!("{} {}", response.status, String::from_utf8_lossy(&response.body))))
+        }
+        Err(Failure::Denied(reason)) => Outcome::Rejected(format!("denied: {reason}")),
+        Err(Failure::Timeout) => Outcome::Rejected("timeout".to_owned()),
+        Err(Failure::Connection(reason)) => Outcome::Rejected(format!("connection: {reason}")),
+        Err(Failure::TooLarge) => Outcome::Rejected("too large".to_owned()),
+        Err(Failure::Other(reason)) => Outcome::Rejected(format!("other: {reason}")),
+    }
+}
+
+bridge_telemetry_plugin::bindings::lifecycle::__export_lifecycle!(Evil with_types_in bridge_telemetry_plugin::bindings::lifecycle);
+bridge_telemetry_plugin::bindings::delivery::__export_delivery!(Evil with_types_in bridge_telemetry_plugin::bindings::delivery);
