@@ -18,6 +18,11 @@ pub const MAX_TEXT_VALUE_BYTES: usize = 4 << 10;
 pub const MAX_JSON_DEPTH: usize = 127;
 /// Most records of one batch call.
 pub const MAX_BATCH_RECORDS: usize = 100_000;
+/// Most records that are on their way into the store at once, over all threads; further calls are refused as OVERLOADED.
+/// Twice the largest batch: some hundred megabytes of the largest contexts at worst.
+pub const MAX_RECORDS_IN_FLIGHT: usize = 200_000;
+/// When a caller that was refused as OVERLOADED should come back: a batch of the largest size takes about as long.
+pub const OVERLOAD_RETRY: Duration = Duration::from_millis(100);
 /// How far ahead of the host's clock a record may be: tolerates skewed clocks, stops one bad clock from minting partitions.
 pub const MAX_AHEAD: Duration = Duration::from_secs(3600);
 /// Deepest nesting of recording calls made from native subscribers (spec §2).
@@ -34,6 +39,8 @@ pub const MAX_FORWARD_HOPS: u32 = 4;
 
 /// Events of one page of a query at most.
 pub const MAX_EVENT_PAGE: usize = 10_000;
+/// JSON of one page of events in bytes, at which the page ends early: a few large events must not fill the memory.
+pub const MAX_EVENT_PAGE_BYTES: usize = 32 << 20;
 /// Events of one page when the caller names no limit.
 pub const DEFAULT_EVENT_PAGE: usize = 100;
 /// Buckets of one stepped query at most, summed over its groups.

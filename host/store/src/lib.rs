@@ -10,10 +10,12 @@ mod column;
 mod database;
 mod envelope;
 mod error;
+mod events;
 mod families;
 mod meta;
 mod options;
 mod reports;
+mod series;
 mod tuning;
 mod wire;
 

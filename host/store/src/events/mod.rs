@@ -1,0 +1,19 @@
+//! Events: their rows, the indexes by type, source and given id, and reading them back by id, by key and in pages.
+//!
+//! Invariant: an event's row and all its index rows are written in one batch, in the one partition that holds its time.
+
+mod claims;
+mod cursor;
+mod event_row;
+mod index;
+mod lookup;
+mod names;
+mod query;
+mod rows;
+#[cfg(test)]
+mod tests;
+mod walk;
+
+pub(crate) use claims::{Claims, IdClaim};
+pub(crate) use index::{EventIndex, push_row};
+pub(crate) use rows::EventKey;

@@ -1,0 +1,339 @@
+//! The series of all partitions: defining them, finding them by number, by what they are called and by selection.
+//!
+//! Invariant: what memory holds of a partition is its rows plus what was defined since; it can be let go whenever the rows
+//! are complete.
+
+use std::collections::HashMap;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use lru::LruCache;
+use parking_lot::{Mutex, RwLock};
+use rocksdb::WriteBatch;
+use telemetry_core::{MetricSelection, SeriesKey};
+
+use super::definition::{Definition, SeriesRef};
+use super::load::load;
+use super::partition_index::PartitionIndex;
+use super::rows;
+use crate::database::{Database, Family, Promise};
+use crate::error::StoreError;
+use crate::families::Partition;
+
+/// Definitions kept for being found by number: those of a large query, at about 100 bytes each beside their text.
+const CACHED_DEFINITIONS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(99_999);
+/// The share of the store's memory that postings of partitions at rest may take.
+const MEMORY_SHARE: u64 = 8;
+
+/// The series of all metrics partitions.
+pub(crate) struct SeriesIndex {
+    slots: RwLock<HashMap<i64, Arc<Slot>>>,
+    definitions: Mutex<LruCache<u32, Arc<Definition>>>,
+    budget: usize,
+    uses: AtomicU64,
+}
+
+/// What memory holds of one partition. Locks are taken in the order of the fields.
+#[derive(Default)]
+pub(super) struct Slot {
+    loading: Mutex<()>,
+    pub(super) defining: Mutex<Defining>,
+    pub(super) postings: RwLock<Option<PartitionIndex>>,
+    last_use: AtomicU64,
+}
+
+/// What was defined in a partition since the process began.
+#[derive(Default)]
+pub(super) struct Defining {
+    /// Whether the posting rows are known to be marked as incomplete, or as complete.
+    pub(super) rows: PostingRows,
+    /// Definitions that are to be added when the postings are loaded.
+    added: Vec<(u32, Arc<Definition>)>,
+    /// Whether anything was defined since the last look at it.
+    pub(super) busy: bool,
+}
+
+/// What is known of a partition's posting rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum PostingRows {
+    /// Nothing was defined since the process began: they are what they are.
+    #[default]
+    Untouched,
+    /// The mark that they are complete is gone.
+    Incomplete,
+    /// They are complete and marked so.
+    Complete,
+}
+
+impl SeriesIndex {
+    /// An index that keeps within its share of `memory_bytes`.
+    pub(crate) fn new(memory_bytes: u64) -> Self {
+        Self {
+            slots: RwLock::default(),
+            definitions: Mutex::new(LruCache::new(CACHED_DEFINITIONS)),
+            budget: usize::try_from(memory_bytes / MEMORY_SHARE).unwrap_or(usize::MAX),
+            uses: AtomicU64::new(0),
+        }
+    }
+
+    /// Adds the definition of an active series to `batch`. May be repeated; harmless when the batch is never committed.
+    pub(crate) fn define(
+        &self,
+        database: &Database,
+        batch: &mut WriteBatch,
+        partition: &Partition,
+        id: u32,
+        key: &SeriesKey,
+        overflow: bool,
+    ) -> Result<(), StoreError> {
+        let Some(family) = database.find_family(&partition.family) else { return Ok(()) };
+        let slot = self.slot(partition);
+        let mut defining = slot.defining.lock();
+        if defining.rows != PostingRows::Incomplete {
+            // Before the definition can be stored, so that complete posting rows never lack a series.
+            let mut mark = WriteBatch::new();
+            mark.delete_cf(&family, rows::COMPLETE_KEY);
+            database.commit(mark, Promise::Derived)?;
+            defining.rows = PostingRows::Incomplete;
+        }
+        defining.busy = true;
+        batch.put_cf(&family, rows::definition_key(id), Definition::encode(key, overflow));
+        batch.put_cf(&family, rows::by_key(key, overflow), rows::series_number(id));
+        let definition = Arc::new(Definition { key: key.clone(), overflow });
+        match &mut *slot.postings.write() {
+            Some(postings) => postings.insert(id, key),
+            None => defining.added.push((id, Arc::clone(&definition))),
+        }
+        self.definitions.lock().put(id, definition);
+        Ok(())
+    }
+
+    /// The definition of a series that is active in `partition`.
+    pub(crate) fn lookup(
+        &self,
+        database: &Database,
+        partition: &Partition,
+        id: u32,
+    ) -> Result<Option<Arc<Definition>>, StoreError> {
+        if let Some(definition) = self.definitions.lock().get(&id) {
+            return Ok(Some(Arc::clone(definition)));
+        }
+        let Some(family) = database.find_family(&partition.family) else { return Ok(None) };
+        let Some(value) = database.get(&family, &rows::definition_key(id))? else { return Ok(None) };
+        let definition = Arc::new(Definition::decode(&value)?);
+        self.definitions.lock().put(id, Arc::clone(&definition));
+        Ok(Some(definition))
+    }
+
+    /// The number of a series that is active in `partition`, by what it is called.
+    pub(crate) fn find(
+        &self,
+        database: &Database,
+        partition: &Partition,
+        key: &SeriesKey,
+        overflow: bool,
+    ) -> Result<Option<u32>, StoreError> {
+        let Some(family) = database.find_family(&partition.family) else { return Ok(None) };
+        let Some(value) = database.get(&family, &rows::by_key(key, overflow))? else { return Ok(None) };
+        let id = rows::read_series_number(&value)?;
+        // Another series' name and context may have the same hash.
+        let definition = self.lookup(database, partition, id)?;
+        Ok(definition.filter(|definition| definition.is_of(key, overflow)).map(|_| id))
+    }
+
+    /// The greatest series number that is defined in `partition`.
+    pub(crate) fn greatest_id(
+        &self,
+        database: &Database,
+        partition: &Partition,
+    ) -> Result<Option<u32>, StoreError> {
+        let Some(family) = database.find_family(&partition.family) else { return Ok(None) };
+        let (lower, upper) = rows::definition_bounds();
+        let mut found = database.rows(&family, lower, upper);
+        found.last();
+        let id = found.row().map(|(key, _)| rows::id_of_definition(key)).transpose()?;
+        found.check("series definitions")?;
+        Ok(id)
+    }
+
+    /// The series that `selection` means and that are active in any of `partitions`, by number.
+    pub(crate) fn select(
+        &self,
+        database: &Database,
+        partitions: &[Arc<Partition>],
+        selection: &MetricSelection,
+    ) -> Result<Vec<SeriesRef>, StoreError> {
+        let mut series = Vec::new();
+        let mut known = roaring::RoaringBitmap::new();
+        // The newest partitions' series are the likeliest to be at hand.
+        for partition in partitions.iter().rev() {
+            let Some(found) =
+                self.with_postings(database, partition, |postings| postings.select(selection))?
+            else {
+                continue;
+            };
+            let further = found - &known;
+            self.describe(database, partition, &further, &mut series)?;
+            known |= further;
+        }
+        series.sort_unstable_by_key(|series| series.id);
+        self.make_room();
+        Ok(series)
+    }
+
+    /// The names of the metrics that are active in any of `partitions`, in order.
+    pub(crate) fn metric_names(
+        &self,
+        database: &Database,
+        partitions: &[Arc<Partition>],
+    ) -> Result<Vec<Arc<str>>, StoreError> {
+        let mut names = std::collections::BTreeSet::new();
+        for partition in partitions {
+            self.with_postings(database, partition, |postings| names.extend(postings.names.keys().cloned()))?;
+        }
+        self.make_room();
+        Ok(names.into_iter().collect())
+    }
+
+    /// Lets go of what memory holds of a partition that is being dropped.
+    pub(crate) fn forget(&self, partition: &Partition) {
+        self.slots.write().remove(&partition.start);
+    }
+
+    /// Memory that postings take, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        let slots: Vec<_> = self.slots.read().values().cloned().collect();
+        slots.iter().map(|slot| slot.bytes()).sum()
+    }
+
+    pub(super) fn slot(&self, partition: &Partition) -> Arc<Slot> {
+        if let Some(slot) = self.slots.read().get(&partition.start) {
+            return Arc::clone(slot);
+        }
+        Arc::clone(self.slots.write().entry(partition.start).or_default())
+    }
+
+    /// Answers from the postings of a partition, which are loaded if need be; `None` when it was dropped.
+    pub(super) fn with_postings<T>(
+        &self,
+        database: &Database,
+        partition: &Partition,
+        answer: impl FnOnce(&PartitionIndex) -> T,
+    ) -> Result<Option<T>, StoreError> {
+        let Some(family) = database.find_family(&partition.family) else { return Ok(None) };
+        let slot = self.slot(partition);
+        slot.last_use.store(self.uses.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
+        loop {
+            if let Some(postings) = &*slot.postings.read() {
+                return Ok(Some(answer(postings)));
+            }
+            let _loading = slot.loading.lock();
+            // Another reader may have loaded them meanwhile; and they may be let go again before they are used.
+            if slot.postings.read().is_none() {
+                self.load(database, partition, &family, &slot)?;
+            }
+        }
+    }
+
+    fn load(
+        &self,
+        database: &Database,
+        partition: &Partition,
+        family: &Family<'_>,
+        slot: &Slot,
+    ) -> Result<(), StoreError> {
+        let mut index = load(database, partition, family, |id, definition| {
+            self.definitions.lock().get_or_insert(id, || Arc::new(definition));
+        })?;
+        // Whatever was defined while the rows were read is in `added`, whether it is a row by now or not.
+        let mut defining = slot.defining.lock();
+        for (id, definition) in std::mem::take(&mut defining.added) {
+            index.insert(id, &definition.key);
+        }
+        *slot.postings.write() = Some(index);
+        Ok(())
+    }
+
+    /// Adds the series of `ids` to `series`.
+    fn describe(
+        &self,
+        database: &Database,
+        partition: &Partition,
+        ids: &roaring::RoaringBitmap,
+        series: &mut Vec<SeriesRef>,
+    ) -> Result<(), StoreError> {
+        let mut missing = Vec::new();
+        {
+            let mut definitions = self.definitions.lock();
+            for id in ids {
+                match definitions.get(&id) {
+                    Some(definition) => series.push(SeriesRef { id, key: definition.key.clone() }),
+                    None => missing.push(id),
+                }
+            }
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let Some(family) = database.find_family(&partition.family) else { return Ok(()) };
+        let (lower, upper) = rows::definition_bounds();
+        let mut found = database.rows(&family, lower, upper);
+        for id in missing {
+            let key = rows::definition_key(id);
+            // Neighbours are a step away, others are looked for.
+            found.forward();
+            if found.row().is_none_or(|(other, _)| other != key) {
+                found.seek(&key);
+            }
+            match found.row() {
+                Some((other, value)) if other == key => match Definition::decode(value) {
+                    Ok(definition) => {
+                        series.push(SeriesRef { id, key: definition.key.clone() });
+                        self.definitions.lock().put(id, Arc::new(definition));
+                    }
+                    Err(damage) => {
+                        database
+                            .reports()
+                            .add(format!("partition {}, series {id}: {damage}", partition.family));
+                    }
+                },
+                // Its batch was never committed.
+                _ => found.check("series definitions")?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets go of postings that can be loaded again, least recently used first, until they keep within the budget.
+    fn make_room(&self) {
+        let mut slots: Vec<_> = self.slots.read().values().cloned().collect();
+        let mut bytes: usize = slots.iter().map(|slot| slot.bytes()).sum();
+        if bytes <= self.budget {
+            return;
+        }
+        slots.sort_by_key(|slot| slot.last_use.load(Ordering::Relaxed));
+        for slot in slots {
+            if bytes <= self.budget {
+                break;
+            }
+            let defining = slot.defining.lock();
+            if defining.rows != PostingRows::Incomplete {
+                bytes = bytes.saturating_sub(slot.bytes());
+                *slot.postings.write() = None;
+            }
+        }
+    }
+}
+
+impl Slot {
+    fn bytes(&self) -> usize {
+        self.postings.read().as_ref().map_or(0, |postings| postings.bytes)
+    }
+}
+
+impl std::fmt::Debug for SeriesIndex {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SeriesIndex").field("partitions", &self.slots.read().len()).finish_non_exhaustive()
+    }
+}

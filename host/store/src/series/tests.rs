@@ -1,0 +1,248 @@
+//! Series in a real RocksDB against a plain list of them.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use rocksdb::WriteBatch;
+use serde_json::json;
+use telemetry_core::{Context, LabelFilter, MetricSelection, SeriesKey};
+
+use super::*;
+use crate::database::{Database, Promise};
+use crate::families::{Class, Partition};
+use crate::options::StoreOptions;
+
+const DAY: i64 = 86_400_000_000_000;
+const MEMORY: u64 = 256 << 20;
+
+fn database(days: i64) -> (Database, Vec<Arc<Partition>>) {
+    let database = Database::open(&StoreOptions::in_memory(), Path::new("/memory")).unwrap().0;
+    let partitions: Vec<_> =
+        (0..days).map(|day| Arc::new(Partition::new(Class::Metrics, day * DAY, (day + 1) * DAY))).collect();
+    partitions.iter().for_each(|partition| database.create_family(&partition.family).unwrap());
+    (database, partitions)
+}
+
+fn key(name: &str, labels: &[(&str, &str)]) -> SeriesKey {
+    SeriesKey { name: name.into(), context: Context::from_labels(labels.iter().copied()) }
+}
+
+fn define(index: &SeriesIndex, database: &Database, partition: &Partition, id: u32, key: &SeriesKey) {
+    let mut batch = WriteBatch::new();
+    index.define(database, &mut batch, partition, id, key, false).unwrap();
+    database.commit(batch, Promise::Acknowledged).unwrap();
+}
+
+fn selection(names: Option<&[&str]>, filters: serde_json::Value) -> MetricSelection {
+    MetricSelection {
+        names: names.map(|names| names.iter().map(|name| (*name).to_owned()).collect()),
+        filters: filters
+            .as_object()
+            .unwrap()
+            .iter()
+            .map(|(key, value)| LabelFilter::parse(key, value).unwrap())
+            .collect(),
+    }
+}
+
+/// What `selection` means, told by each series' own labels.
+fn expected(series: &[(u32, SeriesKey)], selection: &MetricSelection) -> Vec<u32> {
+    let means = |key: &SeriesKey| {
+        selection.names.as_ref().is_none_or(|names| names.iter().any(|name| **name == *key.name))
+            && selection
+                .filters
+                .iter()
+                .all(|filter| filter.matches(key.context.label(&filter.key).as_deref()))
+    };
+    let mut ids: Vec<u32> = series.iter().filter(|(_, key)| means(key)).map(|(id, _)| *id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}
+
+fn filters() -> impl Strategy<Value = serde_json::Value> {
+    let value = prop::sample::select(vec!["a", "b", "c", "1"]);
+    let plain = prop_oneof![
+        value.clone().prop_map(|value| json!(value)),
+        prop::collection::vec(value.clone(), 0..3).prop_map(|values| json!(values)),
+        prop::sample::select(vec!["a|b", ".*", "[0-9]+", ""]).prop_map(|regex| json!({ "regex": regex })),
+    ];
+    let negated = plain.clone().prop_map(|inner| json!({ "not": inner }));
+    let twice = plain.clone().prop_map(|inner| json!({ "not": { "not": inner } }));
+    let filter = prop_oneof![plain, negated, twice];
+    prop::collection::vec((prop::sample::select(vec!["host", "zone", "absent"]), filter), 0..3).prop_map(
+        |filters| {
+            filters
+                .into_iter()
+                .map(|(key, filter)| (key.to_owned(), filter))
+                .collect::<serde_json::Map<_, _>>()
+                .into()
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    /// Whatever is defined where, in whatever order it is checkpointed, reopened or let go: the same series are found.
+    #[test]
+    fn selections_mean_what_labels_say(
+        steps in prop::collection::vec((0..3_usize, 0_u32..12, 0..10_u8), 1..40),
+        filters in filters(),
+        names in prop::option::of(prop::sample::select(vec!["cpu", "load", "none"])),
+    ) {
+        let (database, partitions) = database(3);
+        let keys: Vec<SeriesKey> = (0..12_u32).map(|id| {
+            let name = if id % 3 == 0 { "load" } else { "cpu" };
+            let host = ["a", "b", "c", "1"][id as usize % 4];
+            if id == 0 || id == 5 { key(name, &[]) } else { key(name, &[("host", host), ("zone", ["a", "b"][id as usize % 2]), ("n", &id.to_string())]) }
+        }).collect();
+        let mut index = SeriesIndex::new(MEMORY);
+        let mut defined: Vec<Vec<(u32, SeriesKey)>> = vec![Vec::new(); 3];
+        let names: Option<Vec<&str>> = names.map(|name| vec![name]);
+        let selection = selection(names.as_deref(), filters);
+        for (partition, id, action) in steps {
+            match action {
+                0 => { index.checkpoint(&database, &partitions, true).unwrap(); }
+                1 => { index.checkpoint(&database, &partitions, false).unwrap(); }
+                // A restart, without a word.
+                2 => index = SeriesIndex::new(MEMORY),
+                // No memory for postings at rest.
+                3 => index = SeriesIndex::new(0),
+                4 => { index.select(&database, &partitions, &selection).unwrap(); }
+                _ => {
+                    define(&index, &database, &partitions[partition], id, &keys[id as usize]);
+                    defined[partition].push((id, keys[id as usize].clone()));
+                }
+            }
+        }
+        for first in 0..3 {
+            let series: Vec<_> = defined[first..].concat();
+            let found = index.select(&database, &partitions[first..], &selection).unwrap();
+            let ids: Vec<u32> = found.iter().map(|series| series.id).collect();
+            prop_assert_eq!(&ids, &expected(&series, &selection));
+            prop_assert!(found.iter().all(|series| series.key == keys[series.id as usize]));
+        }
+        for (partition, series) in partitions.iter().zip(&defined) {
+            for (id, key) in series {
+                prop_assert_eq!(index.find(&database, partition, key, false).unwrap(), Some(*id));
+                prop_assert_eq!(index.find(&database, partition, key, true).unwrap(), None);
+                prop_assert_eq!(&index.lookup(&database, partition, *id).unwrap().unwrap().key, key);
+            }
+            let greatest = series.iter().map(|(id, _)| *id).max();
+            prop_assert_eq!(index.greatest_id(&database, partition).unwrap(), greatest);
+        }
+    }
+}
+
+#[test]
+fn overflow_series_are_others_than_plain_ones() {
+    let (database, partitions) = database(1);
+    let index = SeriesIndex::new(MEMORY);
+    let plain = key("cpu", &[]);
+    let mut batch = WriteBatch::new();
+    index.define(&database, &mut batch, &partitions[0], 1, &plain, false).unwrap();
+    index.define(&database, &mut batch, &partitions[0], 2, &plain, true).unwrap();
+    database.commit(batch, Promise::Acknowledged).unwrap();
+    let index = SeriesIndex::new(MEMORY);
+    assert_eq!(index.find(&database, &partitions[0], &plain, false).unwrap(), Some(1));
+    assert_eq!(index.find(&database, &partitions[0], &plain, true).unwrap(), Some(2));
+    assert!(index.lookup(&database, &partitions[0], 2).unwrap().unwrap().overflow);
+    assert_eq!(index.select(&database, &partitions, &MetricSelection::default()).unwrap().len(), 2);
+}
+
+#[test]
+fn a_definition_that_was_never_committed_is_no_series() {
+    let (database, partitions) = database(1);
+    let index = SeriesIndex::new(MEMORY);
+    index.define(&database, &mut WriteBatch::new(), &partitions[0], 1, &key("cpu", &[]), false).unwrap();
+    index.checkpoint(&database, &partitions, true).unwrap();
+    let index = SeriesIndex::new(MEMORY);
+    assert!(index.select(&database, &partitions, &MetricSelection::default()).unwrap().is_empty());
+    assert_eq!(index.lookup(&database, &partitions[0], 1).unwrap(), None);
+}
+
+#[test]
+fn checkpoints_wait_for_quiet_and_are_written_once() {
+    let (database, partitions) = database(1);
+    let index = SeriesIndex::new(MEMORY);
+    let checkpoint = |index: &SeriesIndex, force| index.checkpoint(&database, &partitions, force).unwrap();
+    define(&index, &database, &partitions[0], 1, &key("cpu", &[("host", "a")]));
+    assert_eq!(checkpoint(&index, false), 0);
+    assert_eq!(checkpoint(&index, false), 1);
+    assert_eq!(checkpoint(&index, true), 0);
+    // After a restart they are known to be complete; after an interrupted day they are completed.
+    assert_eq!(checkpoint(&SeriesIndex::new(MEMORY), true), 0);
+    define(&index, &database, &partitions[0], 2, &key("cpu", &[("host", "b")]));
+    assert_eq!(checkpoint(&SeriesIndex::new(MEMORY), false), 1);
+}
+
+#[test]
+fn damaged_postings_are_made_again_and_reported() {
+    let (database, partitions) = database(1);
+    let index = SeriesIndex::new(MEMORY);
+    define(&index, &database, &partitions[0], 1, &key("cpu", &[("host", "a")]));
+    define(&index, &database, &partitions[0], 2, &key("cpu", &[("host", "b")]));
+    index.checkpoint(&database, &partitions, true).unwrap();
+    let family = database.find_family(&partitions[0].family).unwrap();
+    let mut batch = WriteBatch::new();
+    batch.put_cf(&family, rows::label_key("host", "a"), b"\x01garbage");
+    batch.put_cf(&family, rows::definition_key(9), b"\x01garbage");
+    database.commit(batch, Promise::Derived).unwrap();
+    let index = SeriesIndex::new(MEMORY);
+    let found = index.select(&database, &partitions, &selection(None, json!({"host": "a"}))).unwrap();
+    assert_eq!(found, [SeriesRef { id: 1, key: key("cpu", &[("host", "a")]) }]);
+    assert_eq!(database.reports().list().len(), 2, "{:?}", database.reports().list());
+}
+
+#[test]
+fn a_dropped_partition_has_no_series() {
+    let (database, partitions) = database(2);
+    let index = SeriesIndex::new(MEMORY);
+    define(&index, &database, &partitions[0], 1, &key("old", &[]));
+    define(&index, &database, &partitions[1], 2, &key("new", &[]));
+    assert_eq!(index.metric_names(&database, &partitions).unwrap(), ["new".into(), "old".into()]);
+    database.drop_family(&partitions[0].family).unwrap();
+    index.forget(&partitions[0]);
+    assert_eq!(index.metric_names(&database, &partitions).unwrap(), ["new".into()]);
+    assert_eq!(index.select(&database, &partitions, &MetricSelection::default()).unwrap().len(), 1);
+}
+
+#[test]
+fn postings_at_rest_are_let_go() {
+    let (database, partitions) = database(3);
+    let index = SeriesIndex::new(0);
+    for (id, partition) in (1..).zip(&partitions) {
+        define(&index, &database, partition, id, &key("cpu", &[("host", "a")]));
+    }
+    let all = MetricSelection::default();
+    assert_eq!(index.select(&database, &partitions, &all).unwrap().len(), 3);
+    assert!(index.bytes() > 0, "what is not saved stays");
+    index.checkpoint(&database, &partitions, true).unwrap();
+    assert_eq!(index.select(&database, &partitions, &all).unwrap().len(), 3);
+    assert_eq!(index.bytes(), 0);
+}
+
+#[test]
+fn defining_and_selecting_at_once_loses_nothing() {
+    let (database, partitions) = database(1);
+    let index = SeriesIndex::new(0);
+    std::thread::scope(|scope| {
+        for thread in 0..4_u32 {
+            let (index, database, partition) = (&index, &database, &partitions[0]);
+            scope.spawn(move || {
+                for n in 0..50 {
+                    let id = thread * 1000 + n;
+                    define(index, database, partition, id, &key("cpu", &[("n", &id.to_string())]));
+                }
+            });
+        }
+        for _ in 0..20 {
+            index.select(&database, &partitions, &MetricSelection::default()).unwrap();
+            index.checkpoint(&database, &partitions, true).unwrap();
+        }
+    });
+    for index in [index, SeriesIndex::new(MEMORY)] {
+        assert_eq!(index.select(&database, &partitions, &MetricSelection::default()).unwrap().len(), 200);
+    }
+}
