@@ -183,6 +183,7 @@ impl Host {
                 self.faults.report(telemetry_core::ErrorCode::StorageFailure, &error);
             }
         }
+        self.recorder.tell_left_out();
         self.log.flush();
     }
 }

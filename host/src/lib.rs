@@ -45,4 +45,5 @@ pub use telemetry_core::{
     Clock, Context, EventDraft, EventQuery, JsonObject, ManualClock, MetricDraft, MetricValue, StoredEvent,
     StoredSample, SystemClock, TimeRange, Timestamp,
 };
+pub use telemetry_store::{OpenError, StoredRecord};
 pub use watch::WatchError;

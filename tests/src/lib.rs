@@ -4,5 +4,7 @@
 //! what takes the time.
 
 mod artifact;
+mod crash;
 
+pub use crash::crash_event_id;
 pub use artifact::{ArtifactError, component_folder, guest, host_binary, plugin};

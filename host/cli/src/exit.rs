@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use bridge_telemetry::HostError;
+use bridge_telemetry::{HostError, OpenError};
 use bridge_telemetry::config::ConfigError;
 use bridge_telemetry_server::ServerError;
 use telemetry_core::ErrorCode;
@@ -35,23 +35,29 @@ impl From<Exit> for ExitCode {
 #[derive(Debug)]
 pub(crate) struct Failure {
     exit: Exit,
+    code: ErrorCode,
     cause: anyhow::Error,
 }
 
 impl Failure {
     /// The person used the command wrongly.
     pub(crate) fn usage(cause: impl Into<anyhow::Error>) -> Self {
-        Self { exit: Exit::Usage, cause: cause.into() }
+        Self { exit: Exit::Usage, code: ErrorCode::MalformedPayload, cause: cause.into() }
     }
 
     /// The host or store is out of reach.
     pub(crate) fn unreachable(cause: impl Into<anyhow::Error>) -> Self {
-        Self { exit: Exit::Unreachable, cause: cause.into() }
+        let cause = cause.into();
+        let code = match cause.downcast_ref::<ureq::Error>() {
+            Some(ureq::Error::Timeout(_)) => ErrorCode::OperationTimeout,
+            _ => ErrorCode::IoError,
+        };
+        Self { exit: Exit::Unreachable, code, cause }
     }
 
-    /// Input or output failed.
+    /// Input or output failed, or the operation could not be completed.
     pub(crate) fn refused(cause: impl Into<anyhow::Error>) -> Self {
-        Self { exit: Exit::Refused, cause: cause.into() }
+        Self { exit: Exit::Refused, code: ErrorCode::IoError, cause: cause.into() }
     }
 
     pub(crate) fn exit(&self) -> Exit {
@@ -65,11 +71,7 @@ impl Failure {
 
     /// The contract's code for a failure at the JSON edge.
     pub(crate) fn code(&self) -> ErrorCode {
-        match self.exit {
-            Exit::Usage => ErrorCode::MalformedPayload,
-            Exit::Unreachable => ErrorCode::StorageFailure,
-            _ => ErrorCode::IoError,
-        }
+        self.code
     }
 }
 
@@ -81,10 +83,13 @@ impl From<ConfigError> for Failure {
 
 impl From<HostError> for Failure {
     fn from(error: HostError) -> Self {
-        match error {
-            HostError::Config(_) | HostError::Plugins(_) => Self::usage(error),
-            _ => Self::unreachable(error),
-        }
+        let (exit, code) = match &error {
+            HostError::Config(_) | HostError::Plugins(_) => (Exit::Usage, ErrorCode::MalformedPayload),
+            HostError::Store(OpenError::Permission { .. }) => (Exit::Unreachable, ErrorCode::PermissionDenied),
+            HostError::Store(_) => (Exit::Unreachable, ErrorCode::StorageFailure),
+            _ => (Exit::Unreachable, ErrorCode::UnexpectedError),
+        };
+        Self { exit, code, cause: error.into() }
     }
 }
 

@@ -24,8 +24,8 @@ impl Recorder {
     /// Records events in order; one result per event. What is good is stored in one write, whatever the others are.
     pub(crate) fn record_events(&self, drafts: Vec<EventDraft>) -> Vec<Outcome> {
         let size = drafts.len();
-        let depth = match self.enter(size) {
-            Ok(depth) => depth,
+        let passage = match self.enter(size) {
+            Ok(passage) => passage,
             Err(error) => return vec![Err(error); size],
         };
         let (mut round, mut no_samples) = (Round::of_size(size), Round::of_size(0));
@@ -44,7 +44,7 @@ impl Recorder {
             self.store(&mut round, &mut no_samples)
         };
         self.tell(&stored);
-        drop(depth);
+        drop(passage);
         round.finish()
     }
 

@@ -43,7 +43,7 @@ impl Recorder {
     pub(crate) fn import(&self, batch: ImportBatch) -> Result<ImportOutcome, RecordError> {
         let ImportBatch { batch_id, name, mut events, metrics } = batch;
         let count = events.len().saturating_add(metrics.len());
-        let _depth = self.enter(count)?;
+        let _passage = self.enter(count)?;
         let mut ids: Vec<Uuid> = events.iter().filter_map(|event| event.event_id).collect();
         ids.push(batch_id);
         let claim = self.parts.store.claim(&ids).map_err(|error| RecordError::Storage(Arc::new(error)))?;

@@ -16,15 +16,15 @@ impl Recorder {
     /// Records samples in order; one result per sample. What is good is stored in one write, whatever the others are.
     pub(crate) fn record_metrics(&self, drafts: Vec<MetricDraft>) -> Vec<Outcome> {
         let size = drafts.len();
-        let depth = match self.enter(size) {
-            Ok(depth) => depth,
+        let passage = match self.enter(size) {
+            Ok(passage) => passage,
             Err(error) => return vec![Err(error); size],
         };
         let (mut no_events, mut round) = (Round::of_size(0), Round::of_size(size));
         self.admit_samples(drafts, &mut round);
         let stored = self.judge_and_store(&mut no_events, &mut round);
         self.tell(&stored);
-        drop(depth);
+        drop(passage);
         round.finish()
     }
 

@@ -8,6 +8,7 @@ mod error;
 mod events;
 mod import;
 mod metrics;
+mod passage;
 mod receipt;
 mod recorder;
 mod round;

@@ -4,16 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use telemetry_core::limits::MAX_BATCH_RECORDS;
+use telemetry_core::limits::{MAX_BATCH_RECORDS, OVERLOAD_RETRY};
 use telemetry_core::{Clock, ErrorCode};
 use telemetry_store::Store;
 
 use super::counters::Counters;
 use super::error::RecordError;
+use super::passage::{InFlight, Passage};
 use super::subscribers::Subscribers;
 use super::validation::ValidatorChain;
 use crate::faults::Faults;
-use crate::guards::{LoopGuard, Nested, RecursionDepth};
+use crate::guards::{LoopGuard, RecursionDepth};
 use crate::logging::RefusalLog;
 
 /// What a [`Recorder`] is made of.
@@ -33,6 +34,7 @@ pub(crate) struct Recorder {
     pub(super) parts: RecorderParts,
     pub(super) counters: Counters,
     pub(super) validators: ArcSwap<ValidatorChain>,
+    in_flight: InFlight,
     pub(crate) subscribers: Subscribers,
 }
 
@@ -42,6 +44,7 @@ impl Recorder {
             parts,
             counters: Counters::default(),
             validators: ArcSwap::from_pointee(validators),
+            in_flight: InFlight::default(),
             subscribers: Subscribers::default(),
         }
     }
@@ -51,17 +54,25 @@ impl Recorder {
     }
 
     /// Opens a call of `size` records; the depth is held until it is dropped.
-    pub(super) fn enter(&self, size: usize) -> Result<Nested, RecordError> {
+    pub(super) fn enter(&self, size: usize) -> Result<Passage, RecordError> {
         let refused = if size > MAX_BATCH_RECORDS {
             RecordError::BatchTooLarge { size, limit: MAX_BATCH_RECORDS }
         } else {
             match self.parts.recursion.enter() {
-                Ok(depth) => return Ok(depth),
+                Ok(depth) => match self.in_flight.enter(size, depth) {
+                    Some(passage) => return Ok(passage),
+                    None => RecordError::Overloaded { retry_after: OVERLOAD_RETRY },
+                },
                 Err(trip) => RecordError::Recursion { depth: trip.depth, limit: trip.limit },
             }
         };
         self.counters.refuse(refused.code(), size as u64);
         Err(refused)
+    }
+
+    /// Logs how many refusals were left out of the log lately.
+    pub(crate) fn tell_left_out(&self) {
+        self.parts.refusals.tell_left_out();
     }
 
     /// Counts and logs a refusal.

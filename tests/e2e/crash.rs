@@ -1,0 +1,107 @@
+//! `kill -9` in the middle of writing: no acknowledged record is lost and no batch is torn.
+//!
+//! `BRIDGE_TELEMETRY_KILL_CYCLES` sets the number of kills (50 when absent).
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use bridge_telemetry::{Config, Host, MetricQuery};
+use bridge_telemetry_tests::crash_event_id;
+use telemetry_core::LabelFilter;
+use telemetry_store::StoredRecord;
+use uuid::Uuid;
+
+/// What one child had acknowledged when it was killed.
+#[derive(Default)]
+struct Journal {
+    made_ids: Vec<Uuid>,
+}
+
+/// Runs a child and kills it after `lines` acknowledgements; then reads what it still managed to say.
+fn run_and_kill(directory: &Path, run: u64, lines: usize, durability: &str) -> Journal {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_crash_writer"))
+        .args([directory.to_str().unwrap(), &run.to_string(), durability])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert_eq!(output.next().unwrap().unwrap(), "open");
+    let mut journal = Journal::default();
+    let mut note = |line: String| {
+        let (number, id) = line.split_once(' ')?;
+        assert_eq!(number.parse(), Ok(journal.made_ids.len()));
+        journal.made_ids.push(Uuid::parse_str(id).ok()?);
+        Some(())
+    };
+    output.by_ref().take(lines).for_each(|line| note(line.unwrap()).unwrap());
+    child.kill().unwrap();
+    for line in output.map_while(Result::ok) {
+        // The last line may be cut off: its answer had come, but who reads it cannot know.
+        if note(line).is_none() {
+            break;
+        }
+    }
+    child.wait().unwrap();
+    journal
+}
+
+fn open(directory: &Path) -> Host {
+    let config = serde_json::json!({"storage_config": {"connection_string": directory}});
+    Host::open(Config::from_value(config).unwrap()).unwrap()
+}
+
+/// Every acknowledged record is there once; of what was not acknowledged, batches are whole or absent.
+fn check(host: &Host, journals: &BTreeMap<u64, Journal>) {
+    for (run, journal) in journals {
+        let acknowledged = journal.made_ids.len() as u64;
+        let label = LabelFilter::equal("run", run.to_string());
+        let query = MetricQuery::of(["batch"]).filter(label.clone()).aggregate("COUNT");
+        let answer = host.get_metrics(&query).unwrap().to_json();
+        let count = answer.pointer("/metrics/batch/value").map_or(0, |value| value.as_u64().unwrap());
+        assert_eq!(count % 5, 0, "run {run}: a torn batch, {count} samples");
+        let batches = count / 5;
+        assert!(batches >= acknowledged, "run {run}: {acknowledged} acknowledged, {batches} found");
+        assert!(batches <= acknowledged + 2, "run {run}: {acknowledged} acknowledged, {batches} found");
+        let query = MetricQuery::of(["batch"]).filter(label).aggregate("SUM");
+        let answer = host.get_metrics(&query).unwrap().to_json();
+        let sum = answer.pointer("/metrics/batch/value").map_or(0, |value| value.as_u64().unwrap());
+        assert_eq!(sum, 5 * (0..batches).sum::<u64>(), "run {run}");
+        for (number, made) in (0_u32..).zip(&journal.made_ids) {
+            for id in [crash_event_id(*run, number), *made] {
+                let found = host.get_event(id).unwrap();
+                assert!(matches!(found, Some(StoredRecord::Event(_))), "run {run}, batch {number}, event {id}");
+            }
+        }
+    }
+}
+
+fn survives(durability: &str, cycles: u64) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut journals = BTreeMap::new();
+    for run in 0..cycles {
+        // Random moments: anywhere from the first write to some hundred, within the batch or between two.
+        let lines = rand::random_range(0..150);
+        journals.insert(run, run_and_kill(folder.path(), run, lines, durability));
+        if run % 10 == 9 {
+            check(&open(folder.path()), &journals);
+        }
+    }
+    check(&open(folder.path()), &journals);
+    assert!(journals.values().map(|journal| journal.made_ids.len()).sum::<usize>() > 0);
+}
+
+fn cycles() -> u64 {
+    std::env::var("BRIDGE_TELEMETRY_KILL_CYCLES").map_or(50, |text| text.parse().unwrap())
+}
+
+#[test]
+fn killed_writers_lose_nothing_with_durability_process() {
+    survives("process", cycles());
+}
+
+#[test]
+fn killed_writers_lose_nothing_with_durability_power() {
+    survives("power", (cycles() / 5).max(1));
+}

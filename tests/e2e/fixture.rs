@@ -1,0 +1,47 @@
+//! Hosts for tests: in memory or in a folder, with a manual clock, with chosen plugins.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bridge_telemetry::{Clock, Config, Host, HostBuilder, ManualClock, Timestamp};
+use serde_json::{Map, Value, json};
+
+/// The instant at which manual clocks start.
+pub(crate) fn start() -> Timestamp {
+    Timestamp::parse("2025-05-21T14:32:17.123Z").unwrap()
+}
+
+/// A manual clock and a host without threads of its own, configured by `config`.
+pub(crate) fn host_with_clock(config: Value) -> (Host, Arc<ManualClock>) {
+    let clock = Arc::new(ManualClock::at(start()));
+    let host = open(config, Arc::clone(&clock) as Arc<dyn Clock>);
+    (host, clock)
+}
+
+pub(crate) fn open(config: Value, clock: Arc<dyn Clock>) -> Host {
+    HostBuilder::new(Config::from_value(config).unwrap()).clock(clock).without_background().open().unwrap()
+}
+
+/// In memory, without plugins.
+pub(crate) fn in_memory() -> Value {
+    json!({"storage_config": {"backend": "memory"}})
+}
+
+/// In a folder, without plugins.
+pub(crate) fn in_folder(folder: &Path) -> Value {
+    json!({"storage_config": {"connection_string": folder.join("store")}})
+}
+
+/// Adds plugins by their components: name, file and what else their settings say.
+pub(crate) fn with_plugin(mut config: Value, name: &str, component: &Path, settings: Value) -> Value {
+    let mut settings: Map<String, Value> = settings.as_object().unwrap().clone();
+    settings.insert("component".to_owned(), json!(component));
+    settings.insert("required".to_owned(), json!(true));
+    config["plugins"]["settings"][name] = Value::Object(settings);
+    config
+}
+
+/// An envelope's error code.
+pub(crate) fn code(envelope: &bridge_telemetry::envelope::Envelope) -> &str {
+    envelope.body.pointer("/error/code").and_then(Value::as_str).unwrap_or("success")
+}
