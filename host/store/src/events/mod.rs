@@ -14,6 +14,7 @@ mod rows;
 mod tests;
 mod walk;
 
-pub(crate) use claims::{Claims, IdClaim};
+pub(crate) use claims::Claims;
+pub use claims::IdClaim;
 pub(crate) use index::{EventIndex, push_row};
 pub(crate) use rows::EventKey;

@@ -2,7 +2,7 @@
 
 use super::rows::{Place, key};
 use crate::database::{Database, Family, Rows};
-use crate::error::StoreError;
+use crate::error::{Damage, StoreError};
 use crate::wire::after_prefix;
 
 /// The first and the last place that may be visited.
@@ -92,7 +92,10 @@ impl List<'_> {
 
     fn place(&self) -> Result<Option<Place>, StoreError> {
         match self.rows.row() {
-            Some((key, _)) => Ok(key.last_chunk().copied()),
+            Some((key, _)) => match key.strip_prefix(&*self.prefix).map(Place::try_from) {
+                Some(Ok(place)) => Ok(Some(place)),
+                _ => Err(Damage::new("index of events", "a key in it has the wrong length").into()),
+            },
             None => self.rows.check("an index of events").map(|()| None),
         }
     }

@@ -90,6 +90,10 @@ impl SeriesIndex {
         let Some(family) = database.find_family(&partition.family) else { return Ok(()) };
         let slot = self.slot(partition);
         let mut defining = slot.defining.lock();
+        if defining.rows == PostingRows::Untouched && self.greatest_id(database, partition)?.is_none() {
+            // A new partition needs no loading: its postings grow with it.
+            slot.postings.write().get_or_insert_default();
+        }
         if defining.rows != PostingRows::Incomplete {
             // Before the definition can be stored, so that complete posting rows never lack a series.
             let mut mark = WriteBatch::new();
