@@ -24,7 +24,7 @@ pub enum StoredRecord {
 impl Engine {
     /// Claims ids: until the answer is dropped, nobody else's claim of one of them returns.
     pub(crate) fn claim(&self, ids: &[Uuid]) -> Result<IdClaim<'_>, StoreError> {
-        self.claims.claim(&self.events, &self.database, &self.catalogue.all(Class::Events), self.tag(), ids)
+        self.claims.claim(&self.events, &self.database, || self.catalogue.all(Class::Events), ids)
     }
 
     /// The record with this id.
@@ -34,7 +34,7 @@ impl Engine {
         {
             return Ok(Some(StoredRecord::Sample(sample)));
         }
-        let found = self.events.find(&self.database, &self.catalogue.all(Class::Events), id, self.tag())?;
+        let found = self.events.find(&self.database, &self.catalogue.all(Class::Events), id)?;
         Ok(found.map(StoredRecord::Event))
     }
 

@@ -1,24 +1,62 @@
-//! The storage engine of Bridge Telemetry on RocksDB: the only crate that knows RocksDB.
+//! The storage engine of Bridge Telemetry: the only crate that knows RocksDB.
+//!
+//! A call's records go to the write-ahead log in one commit: one row of the durable log for its samples, one for its
+//! events, and the events' own rows. Samples wait in the head of their series until they are sealed into chunks.
+//! Everything lies in partitions by time; retention drops whole partitions. `FORMAT.md` gives every byte.
+//!
+//! Invariants: stored before visible; visible in the order of sequence numbers; an error means that nothing was stored;
+//! after a failed write no other is tried; damage is reported and set aside, the rest serves.
 #![cfg_attr(
     test,
     allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")
 )]
 
+mod alerts;
+mod append;
 mod catalogue;
+mod checkpoint;
+mod chunks;
 mod codec;
 mod column;
 mod database;
+mod engine;
 mod envelope;
 mod error;
 mod events;
 mod families;
+mod find;
+mod head;
+mod log;
+mod maintenance;
 mod meta;
 mod options;
+mod plugin_state;
+mod recovery;
 mod reports;
+mod resolve;
+mod retention;
+mod retention_clock;
 mod series;
+mod space;
+mod stats;
+mod store;
+mod synced;
 mod tuning;
 mod wire;
 
+pub use alerts::{AlertChanges, DeadLetterKey, DeliveryKey};
+pub use append::{Appended, RecordBatch};
+pub use checkpoint::Checkpoint;
+pub use chunks::{ScanBlock, ScanOptions, ScanStats};
 pub use error::{Damage, EngineError, OpenError, StoreError};
+pub use events::IdClaim;
 pub use families::Class;
+pub use find::StoredRecord;
+pub use log::{LogBody, LogEntry};
+pub use maintenance::Maintenance;
 pub use options::{Durability, Location, SYNC_INTERVAL, StoreOptions};
+pub use plugin_state::SavedCursor;
+pub use retention_clock::ClockJump;
+pub use series::SeriesRef;
+pub use stats::StoreStats;
+pub use store::Store;

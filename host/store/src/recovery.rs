@@ -64,7 +64,7 @@ pub(crate) fn open(
     wake: Sender<()>,
 ) -> Result<(Engine, DirectoryLock), OpenError> {
     let (directory, lock, synced) = match &options.location {
-        Location::Memory => (PathBuf::from("memory"), DirectoryLock { _file: None }, SyncedMark::in_memory()),
+        Location::Memory => (PathBuf::from("/memory"), DirectoryLock { _file: None }, SyncedMark::in_memory()),
         Location::Directory(directory) => {
             let lock = lock(directory)?;
             let synced = SyncedMark::open(directory).map_err(|error| io_failure(directory, error))?;
@@ -145,7 +145,7 @@ fn recover(
         ids: EventIdGenerator::new(identity.tag, start),
         index,
         catalogue,
-        events: EventIndex::new(),
+        events: EventIndex::new(identity.tag),
         claims: Claims::new(),
         registry: Registry::new(limits, seed, ids),
         ledger: Ledger::after(last),

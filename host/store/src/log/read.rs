@@ -9,7 +9,7 @@ use telemetry_core::{EventBatch, SampleBatch, SeriesKey, Timestamp};
 use crate::database::Rows;
 use crate::engine::Engine;
 use crate::error::{Damage, StoreError};
-use crate::events::push_row;
+use crate::events::{EventKey, push_row};
 use crate::families::{Class, LOG};
 use crate::log::record::{self, LogRecord, SampleColumns};
 
@@ -178,8 +178,11 @@ impl Reading<'_> {
 
     fn event(&self, time: i64, sequence: u64) -> Result<Option<telemetry_core::StoredEvent>, StoreError> {
         let Some(partition) = self.engine.catalogue.find(Class::Events, time) else { return Ok(None) };
-        let read =
-            self.engine.events.read(&self.engine.database, &partition, Timestamp::from_nanos(time), sequence);
+        let read = self.engine.events.read(
+            &self.engine.database,
+            &partition,
+            EventKey { timestamp: Timestamp::from_nanos(time), sequence },
+        );
         match read {
             Err(StoreError::Damaged(Damage { what, reason })) => {
                 let text =

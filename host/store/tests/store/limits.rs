@@ -1,0 +1,100 @@
+//! Limits of active series: their samples count, their contexts are not kept.
+
+use telemetry_core::{MetricSelection, TimeRange};
+use telemetry_store::{StoreOptions, StoredRecord};
+
+use crate::fixture::*;
+
+fn limited(per_metric: u32, total: u32) -> Fixture {
+    Fixture::open(StoreOptions {
+        background: false,
+        max_series_per_metric: per_metric,
+        max_series: total,
+        ..StoreOptions::in_memory()
+    })
+}
+
+#[test]
+fn further_series_share_the_overflow_series() {
+    let fixture = limited(10, 1000);
+    let samples = (0..25).map(|n| labelled("m", &format!("host {n}"), noon(), f64::from(n))).collect();
+    let appended = fixture.samples(samples);
+    assert_eq!(appended.overflowed, 15);
+    assert_eq!(count_of(&fixture.store, "m"), 25, "every value counts");
+    assert_eq!(values_of(&fixture.store, "m").iter().map(|pair| pair.1).sum::<f64>(), 300.0);
+    let stats = fixture.store.stats();
+    assert_eq!((stats.active_series, stats.overflowed_samples), (11, 15));
+    let kept = fixture.store.find(appended.sample_ids[0]).unwrap().unwrap();
+    let dropped = fixture.store.find(appended.sample_ids[24]).unwrap().unwrap();
+    let (StoredRecord::Sample(kept), StoredRecord::Sample(dropped)) = (kept, dropped) else {
+        panic!("samples")
+    };
+    assert!(!kept.context_dropped && dropped.context_dropped);
+    assert_eq!(kept.series.context.label("host").as_deref(), Some("host 0"));
+    assert!(dropped.series.context.is_empty());
+    assert_eq!(dropped.value.as_f64(), Some(24.0));
+}
+
+#[test]
+fn a_series_without_context_is_not_the_overflow_series() {
+    let fixture = limited(2, 1000);
+    let samples = vec![
+        sample("m", noon(), 1.0),
+        labelled("m", "a", noon(), 2.0),
+        labelled("m", "b", noon(), 3.0),
+        sample("m", noon(), 4.0),
+    ];
+    let appended = fixture.samples(samples);
+    assert_eq!(appended.overflowed, 1);
+    assert_eq!(series_of(&fixture.store, "m").len(), 3);
+    let StoredRecord::Sample(plain) = fixture.store.find(appended.sample_ids[3]).unwrap().unwrap() else {
+        panic!("a sample")
+    };
+    assert!(!plain.context_dropped);
+}
+
+#[test]
+fn a_flood_of_names_is_bounded_too() {
+    let fixture = limited(100, 20);
+    let samples = (0..500).map(|n| labelled(&format!("metric {n}"), "a", noon(), f64::from(n))).collect();
+    let appended = fixture.samples(samples);
+    assert_eq!(appended.overflowed, 480);
+    let all = fixture.store.select_series(&MetricSelection::default(), TimeRange::ALL).unwrap();
+    assert!(all.len() <= 41, "{} series", all.len());
+    assert_eq!(fixture.store.stats().metrics_total, 500);
+}
+
+#[test]
+fn the_overflow_series_is_the_same_after_reopening() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = StoreOptions {
+        background: false,
+        min_free_bytes: 0,
+        max_series_per_metric: 1,
+        ..StoreOptions::in_directory(directory.path())
+    };
+    let mut fixture = Fixture::open(options);
+    for round in 0..3 {
+        fixture
+            .samples(vec![labelled("m", "a", noon(), 1.0), labelled("m", &format!("b{round}"), noon(), 2.0)]);
+        fixture = fixture.reopen();
+    }
+    assert_eq!(series_of(&fixture.store, "m").len(), 2);
+    assert_eq!(count_of(&fixture.store, "m"), 6);
+}
+
+#[test]
+fn idle_series_are_let_go_and_come_back_under_their_id() {
+    let fixture = limited(1000, 1000);
+    let first = fixture.samples(vec![labelled("m", "a", noon(), 1.0)]);
+    let ids = series_of(&fixture.store, "m");
+    fixture.clock.advance(HOUR * 2);
+    let done = fixture.store.maintain().unwrap();
+    assert_eq!((done.sealed_samples, done.idle_series), (1, 1));
+    assert_eq!(fixture.store.stats().active_series, 0);
+    assert!(fixture.store.find(first.sample_ids[0]).unwrap().is_some());
+    let second = fixture.samples(vec![labelled("m", "a", noon(), 2.0)]);
+    assert_eq!(series_of(&fixture.store, "m"), ids);
+    assert_ne!(first.sample_ids, second.sample_ids, "the chunk's sample at the same time counts");
+    assert_eq!(values_of(&fixture.store, "m").iter().map(|pair| pair.1).collect::<Vec<_>>(), [1.0, 2.0]);
+}

@@ -1,0 +1,20 @@
+//! The store's behaviour over its public interface, on real RocksDB.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    unreachable_pub,
+    missing_docs,
+    reason = "tests"
+)]
+
+mod alerts;
+mod fixture;
+mod limits;
+mod log;
+mod opening;
+mod oracle;
+mod recovery;
+mod retention;
+mod samples;
+mod threads;
