@@ -179,7 +179,7 @@ pub enum Outcome {
         /// What went wrong, for a person.
         reason: String,
     },
-    /// To be handed to these receivers instead. An empty list ends its way here.
+    /// To be handed to these receivers instead; at least one.
     Forward(Vec<String>),
 }
 

@@ -1,0 +1,188 @@
+//! Shipped sink `router`: hands each alert to other receivers, by its labels.
+//!
+//! Routes are tried in order; the first that matches decides, unless it says `continue`. All conditions of a route must hold. A
+//! condition is a text that the label must equal, or `{"regex": "…"}` that must match all of it. Besides the alert's labels
+//! there are `monitor`, `key`, `severity` and `status`; a label that the alert has not counts as empty.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests"))]
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bridge_telemetry_plugin::{Alert, Outcome, Plugin, PluginError, Result, Sink, export_sink};
+use regex_lite::Regex;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Config {
+    /// Tried in order.
+    #[serde(default)]
+    routes: Vec<RouteConfig>,
+    /// Receivers of alerts that no route matches.
+    #[serde(default = "default_receivers")]
+    default: Vec<String>,
+}
+
+fn default_receivers() -> Vec<String> {
+    vec!["console".to_owned()]
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RouteConfig {
+    /// Label names and what they must be; none: every alert matches.
+    #[serde(default, rename = "match")]
+    conditions: BTreeMap<String, ConditionConfig>,
+    /// Receivers of the alerts that match.
+    #[schemars(length(min = 1))]
+    receivers: Vec<String>,
+    /// Whether the routes behind this one are tried too.
+    #[serde(default, rename = "continue")]
+    goes_on: bool,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+enum ConditionConfig {
+    /// The label is this text.
+    Equals(String),
+    /// The whole label matches.
+    Regex { regex: String },
+}
+
+enum Condition {
+    Equals(String),
+    Matches(Regex),
+}
+
+struct Route {
+    conditions: Vec<(String, Condition)>,
+    receivers: Vec<String>,
+    goes_on: bool,
+}
+
+struct Router {
+    routes: Vec<Route>,
+    default: Vec<String>,
+}
+
+impl Plugin for Router {
+    const NAME: &'static str = "router";
+    type Config = Config;
+
+    fn new(config: Config) -> Result<Self> {
+        let routes = config.routes.into_iter().enumerate().map(|(index, route)| compile(index, route));
+        Ok(Self { routes: routes.collect::<Result<_>>()?, default: config.default })
+    }
+}
+
+fn compile(index: usize, route: RouteConfig) -> Result<Route> {
+    if route.receivers.is_empty() {
+        return Err(PluginError::invalid_config(format!("routes[{index}].receivers is empty")));
+    }
+    let condition = |(label, condition): (String, ConditionConfig)| {
+        let condition = match condition {
+            ConditionConfig::Equals(text) => Condition::Equals(text),
+            ConditionConfig::Regex { regex } => {
+                let fault = |error| format!("routes[{index}].match.{label}.regex: {error}");
+                let anchored = Regex::new(&format!("^(?:{regex})$"));
+                Condition::Matches(anchored.map_err(|error| PluginError::InvalidConfig(fault(error)))?)
+            }
+        };
+        Ok((label, condition))
+    };
+    let conditions = route.conditions.into_iter().map(condition).collect::<Result<_>>()?;
+    Ok(Route { conditions, receivers: route.receivers, goes_on: route.goes_on })
+}
+
+impl Route {
+    fn matches(&self, alert: &Alert) -> bool {
+        self.conditions.iter().all(|(label, condition)| {
+            let value = alert.label(label).unwrap_or_default();
+            match condition {
+                Condition::Equals(text) => text == value,
+                Condition::Matches(regex) => regex.is_match(value),
+            }
+        })
+    }
+}
+
+impl Sink for Router {
+    fn deliver(&mut self, alert: &Alert, _: Duration) -> Result<Outcome> {
+        let mut receivers: Vec<&String> = Vec::new();
+        for route in self.routes.iter().filter(|route| route.matches(alert)) {
+            for receiver in &route.receivers {
+                if !receivers.contains(&receiver) {
+                    receivers.push(receiver);
+                }
+            }
+            if !route.goes_on {
+                break;
+            }
+        }
+        if receivers.is_empty() {
+            receivers.extend(&self.default);
+        }
+        if receivers.is_empty() {
+            return Ok(Outcome::rejected("no route matches, and there is no default receiver"));
+        }
+        Ok(Outcome::forward(receivers))
+    }
+}
+
+export_sink!(Router);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bridge_telemetry_plugin::{
+        Severity,
+        testing::{self, AlertBuilder},
+    };
+
+    const CONFIG: &str = r#"{"routes": [
+        {"match": {"team": "db", "severity": {"regex": "error|critical"}}, "receivers": ["pager", "chat"], "continue": true},
+        {"match": {"team": {"regex": "d."}}, "receivers": ["chat", "mail"]},
+        {"match": {"host": ""}, "receivers": ["nowhere"]}
+    ], "default": ["console"]}"#;
+
+    fn receivers(alert: AlertBuilder) -> Outcome {
+        let mut router: Router = testing::restart(CONFIG, None).unwrap();
+        router.deliver(&alert.build(), Duration::from_secs(1)).unwrap()
+    }
+
+    #[test]
+    fn first_match_decides_unless_it_says_continue() {
+        let alert = || AlertBuilder::firing("m", "k").label("host", "a");
+        let critical = alert().label("team", "db").severity(Severity::Critical);
+        assert_eq!(receivers(critical), Outcome::forward(["pager", "chat", "mail"]));
+        assert_eq!(receivers(alert().label("team", "db")), Outcome::forward(["chat", "mail"]));
+        assert_eq!(
+            receivers(alert().label("team", "dbx")),
+            Outcome::forward(["console"]),
+            "all of it must match"
+        );
+        assert_eq!(
+            receivers(AlertBuilder::firing("m", "k")),
+            Outcome::forward(["nowhere"]),
+            "absent is empty"
+        );
+    }
+
+    #[test]
+    fn an_alert_without_a_way_is_not_lost_in_silence() {
+        let mut router: Router = testing::restart(r#"{"default": []}"#, None).unwrap();
+        let outcome = router.deliver(&AlertBuilder::firing("m", "k").build(), Duration::ZERO).unwrap();
+        assert!(matches!(outcome, Outcome::Rejected(_)));
+    }
+
+    #[test]
+    fn faults_of_the_configuration_are_named() {
+        let fault = |config: &str| testing::restart::<Router>(config, None).err().unwrap().to_string();
+        assert!(fault(r#"{"routes":[{"receivers":[]}]}"#).contains("routes[0].receivers"));
+        let regex = r#"{"routes":[{"match":{"a":{"regex":"("}},"receivers":["x"]}]}"#;
+        assert!(fault(regex).contains("routes[0].match.a.regex"));
+        assert!(fault(r#"{"routes":[{"receivers":["x"],"continues":true}]}"#).contains("continues"));
+    }
+}

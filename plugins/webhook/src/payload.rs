@@ -1,0 +1,116 @@
+//! Alertmanager's webhook payload, version 4, for a group of one alert.
+
+use std::collections::BTreeMap;
+
+use bridge_telemetry_plugin::Alert;
+use serde::Serialize;
+
+/// What Alertmanager writes for "not ended".
+const NOT_ENDED: &str = "0001-01-01T00:00:00Z";
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Payload<'a> {
+    version: &'static str,
+    group_key: String,
+    truncated_alerts: u64,
+    status: &'static str,
+    receiver: &'a str,
+    group_labels: BTreeMap<&'a str, &'a str>,
+    common_labels: BTreeMap<&'a str, &'a str>,
+    common_annotations: BTreeMap<&'a str, String>,
+    #[serde(rename = "externalURL")]
+    external_url: &'a str,
+    alerts: [Entry<'a>; 1],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Entry<'a> {
+    status: &'static str,
+    labels: BTreeMap<&'a str, &'a str>,
+    annotations: BTreeMap<&'a str, String>,
+    starts_at: &'a str,
+    ends_at: &'a str,
+    #[serde(rename = "generatorURL")]
+    generator_url: &'a str,
+    fingerprint: String,
+}
+
+/// The monitor becomes the label `alertname`; key and severity become labels unless the alert has labels of these names.
+pub(crate) fn of<'a>(alert: &'a Alert, receiver: &'a str, external_url: &'a str) -> Payload<'a> {
+    let own = [("key", &*alert.key), ("severity", alert.severity.as_str())];
+    let given = alert.labels.iter().map(|(name, value)| (&**name, &**value));
+    let alertname = [("alertname", &*alert.monitor)];
+    let labels: BTreeMap<_, _> = own.into_iter().chain(given).chain(alertname).collect();
+    let mut annotations = BTreeMap::from([("summary", alert.summary.clone())]);
+    annotations.extend(alert.value.map(|value| ("value", value.to_string())));
+    let status = alert.status.as_str();
+    Payload {
+        version: "4",
+        group_key: format!("{{}}:{{alertname=\"{}\", key=\"{}\"}}", alert.monitor, alert.key),
+        truncated_alerts: 0,
+        status,
+        receiver,
+        group_labels: BTreeMap::from([("alertname", &*alert.monitor), ("key", &*alert.key)]),
+        common_labels: labels.clone(),
+        common_annotations: annotations.clone(),
+        external_url,
+        alerts: [Entry {
+            status,
+            labels,
+            annotations,
+            starts_at: &alert.first_seen,
+            ends_at: alert.resolved_at.as_deref().unwrap_or(NOT_ENDED),
+            generator_url: external_url,
+            fingerprint: format!("{:016x}", fingerprint(&[&alert.monitor, &alert.key])),
+        }],
+    }
+}
+
+/// FNV-1a over the parts, each ended by a byte that no text holds: the same for all states of one alert.
+fn fingerprint(parts: &[&str]) -> u64 {
+    let bytes = parts.iter().flat_map(|part| part.bytes().chain([0xff]));
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bridge_telemetry_plugin::testing::AlertBuilder;
+    use serde_json::json;
+
+    #[test]
+    fn has_every_field_of_version_4() {
+        let alert =
+            AlertBuilder::firing("threshold", "cpu|a").summary("hot").value(0.5).label("host", "a").build();
+        let labels = json!({"alertname": "threshold", "host": "a", "key": "cpu|a", "severity": "warning"});
+        let annotations = json!({"summary": "hot", "value": "0.5"});
+        let expected = json!({
+            "version": "4", "groupKey": "{}:{alertname=\"threshold\", key=\"cpu|a\"}", "truncatedAlerts": 0,
+            "status": "firing", "receiver": "ops", "groupLabels": {"alertname": "threshold", "key": "cpu|a"},
+            "commonLabels": labels, "commonAnnotations": annotations, "externalURL": "http://bridge",
+            "alerts": [{
+                "status": "firing", "labels": labels, "annotations": annotations,
+                "startsAt": "2025-05-21T14:32:17Z", "endsAt": "0001-01-01T00:00:00Z",
+                "generatorURL": "http://bridge", "fingerprint": "1b9bb76cfde5dd2f",
+            }],
+        });
+        assert_eq!(serde_json::to_value(of(&alert, "ops", "http://bridge")).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_resolved_alert_is_the_same_alert_ended() {
+        let payload = |alert: &Alert| serde_json::to_value(of(alert, "r", "")).unwrap();
+        let firing = payload(&AlertBuilder::firing("m", "k").build());
+        let resolved = payload(&AlertBuilder::resolved("m", "k").build());
+        assert_eq!(
+            (&resolved["status"], &resolved["alerts"][0]["status"]),
+            (&json!("resolved"), &json!("resolved"))
+        );
+        assert_eq!(resolved["alerts"][0]["endsAt"], "2025-05-21T14:33:17Z");
+        assert_eq!(resolved["alerts"][0]["fingerprint"], firing["alerts"][0]["fingerprint"]);
+        assert_eq!(fingerprint(&[]), 0xcbf2_9ce4_8422_2325);
+        assert_ne!(fingerprint(&["ab", "c"]), fingerprint(&["a", "bc"]));
+    }
+}
