@@ -311,11 +311,11 @@ impl SeriesIndex {
 
     /// Lets go of postings that can be loaded again, least recently used first, until they keep within the budget.
     fn make_room(&self) {
-        let mut slots: Vec<_> = self.slots.read().values().cloned().collect();
-        let mut bytes: usize = slots.iter().map(|slot| slot.bytes()).sum();
+        let mut bytes = self.bytes();
         if bytes <= self.budget {
             return;
         }
+        let mut slots: Vec<_> = self.slots.read().values().cloned().collect();
         slots.sort_by_key(|slot| slot.last_use.load(Ordering::Relaxed));
         for slot in slots {
             if bytes <= self.budget {

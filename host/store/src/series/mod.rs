@@ -15,6 +15,5 @@ mod select;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use definition::Definition;
 pub use definition::SeriesRef;
 pub(crate) use index::SeriesIndex;
