@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use parking_lot::Mutex;
 use rocksdb::{
     BoundColumnFamily, DBPinnableSlice, DBRawIteratorWithThreadMode, DBWithThreadMode, MultiThreaded,
     ReadOptions, SnapshotWithThreadMode, WriteBatch, WriteOptions,
@@ -13,7 +14,7 @@ use rocksdb::{
 
 use crate::error::{EngineError, StoreError};
 use crate::families::FIXED;
-use crate::options::{Durability, StoreOptions};
+use crate::options::{Durability, Location, StoreOptions};
 use crate::reports::Reports;
 use crate::tuning::Tuning;
 
@@ -39,7 +40,10 @@ pub(crate) struct Database {
     acknowledged: WriteOptions,
     derived: WriteOptions,
     poison: OnceLock<String>,
+    /// Whether there is a disk to sync to.
+    on_disk: bool,
     unsynced: AtomicBool,
+    syncing: Mutex<()>,
     reports: Reports,
     // After `rocks`: its environment must outlive it.
     tuning: Tuning,
@@ -64,13 +68,15 @@ impl Database {
         let partitions =
             names.into_iter().filter(|name| name != "default" && !FIXED.contains(&name.as_str())).collect();
         let mut acknowledged = WriteOptions::default();
-        acknowledged.set_sync(options.durability == Durability::Power);
+        acknowledged.set_sync(options.durability == Durability::Power && options.location != Location::Memory);
         let database = Self {
             rocks,
             acknowledged,
             derived: WriteOptions::default(),
             poison: OnceLock::new(),
+            on_disk: options.location != Location::Memory,
             unsynced: AtomicBool::new(true),
+            syncing: Mutex::new(()),
             reports: Reports::default(),
             tuning,
         };
@@ -172,7 +178,9 @@ impl Database {
     /// Makes everything durable that was committed before the call. Cheap when there is nothing new.
     pub(crate) fn sync(&self) -> Result<(), StoreError> {
         self.check()?;
-        if self.unsynced.swap(false, Ordering::AcqRel) {
+        // Whoever comes while another sync is under way waits for it: it may have begun before his records.
+        let _syncing = self.syncing.lock();
+        if self.on_disk && self.unsynced.swap(false, Ordering::AcqRel) {
             self.rocks.flush_wal(true).map_err(|error| self.poisoned_by(error))?;
         }
         Ok(())

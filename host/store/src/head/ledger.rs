@@ -34,8 +34,18 @@ struct Books {
 #[derive(Debug)]
 struct Flight {
     last: u64,
-    landed: bool,
+    state: FlightState,
     counts: RecordCounts,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum FlightState {
+    /// Its commit is not done.
+    Flying,
+    /// Its records are stored.
+    Landed,
+    /// Its records were not stored; its numbers stay unused.
+    Lost,
 }
 
 /// A batch that has its sequence numbers and is not published yet. Dropped without [`Self::land`], it counts as failed.
@@ -68,7 +78,7 @@ impl Ledger {
         let last = first.saturating_add(records).saturating_sub(1);
         let (counts, placed) = place(first, last);
         books.next = last.saturating_add(1);
-        books.flights.push_back(Flight { last, landed: false, counts });
+        books.flights.push_back(Flight { last, state: FlightState::Flying, counts });
         (Departure { ledger: self, last, done: false }, first, placed)
     }
 
@@ -77,14 +87,13 @@ impl Ledger {
         if let Ok(index) = books.flights.binary_search_by_key(&last, |flight| flight.last)
             && let Some(flight) = books.flights.get_mut(index)
         {
-            flight.landed = true;
-            if !stored {
-                flight.counts.clear();
-            }
+            flight.state = if stored { FlightState::Landed } else { FlightState::Lost };
         }
         let mut published = None;
-        while books.flights.front().is_some_and(|flight| flight.landed) {
-            if let Some(flight) = books.flights.pop_front() {
+        while books.flights.front().is_some_and(|flight| flight.state != FlightState::Flying) {
+            if let Some(flight) = books.flights.pop_front()
+                && flight.state == FlightState::Landed
+            {
                 flight.counts.iter().for_each(|(partition, records)| partition.count(*records));
                 published = Some(flight.last);
             }
@@ -198,6 +207,7 @@ mod tests {
         let (failed, ..) = ledger.assign(5, |_, _| (counts(&partition, 5), ()));
         let (good, ..) = ledger.assign(2, |_, _| (counts(&partition, 2), ()));
         drop(failed);
+        assert_eq!(ledger.published(), 0, "the last number is always that of a stored record");
         good.land();
         assert_eq!(ledger.published(), 7);
         assert_eq!(partition.records(), 2);
