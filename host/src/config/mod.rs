@@ -17,6 +17,8 @@ mod environment;
 mod fault;
 mod file;
 mod grant;
+#[cfg(test)]
+mod layer_tests;
 mod layers;
 mod limits;
 mod logger;

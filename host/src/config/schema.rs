@@ -132,6 +132,8 @@ fn is_type(map: &Map<String, Value>, name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use expect_test::expect_file;
+    use serde_json::json;
 
     fn at(path: &[&str]) -> Shape {
         path.iter().fold(Shape::root(), |shape, key| shape.below(key).unwrap())
@@ -161,5 +163,32 @@ mod tests {
         assert_eq!(at(&["max_recursion_depth"]).range(), Some((1, 100)));
         assert_eq!(at(&["retention_policy", "events", "duration_days"]).range(), Some((1, 36_525)));
         assert_eq!(at(&["logger_config", "enable_console"]).range(), None);
+    }
+
+    /// The committed schema is generated. To renew it:
+    /// `UPDATE_EXPECT=1 cargo test -p bridge-telemetry the_committed_schema_is_in_step`
+    #[test]
+    fn the_committed_schema_is_in_step() {
+        let schema = serde_json::to_string_pretty(&Config::schema()).unwrap() + "\n";
+        expect_file!["../../config.schema.json"].assert_eq(&schema);
+    }
+
+    #[test]
+    fn the_schema_accepts_the_defaults_key_by_key() {
+        let schema = Config::schema();
+        let defaults = serde_json::to_value(Config::default()).unwrap();
+        let properties = schema["properties"].as_object().unwrap();
+        assert_eq!(
+            properties.keys().collect::<Vec<_>>(),
+            defaults.as_object().unwrap().keys().collect::<Vec<_>>()
+        );
+        for (name, definition) in schema["$defs"].as_object().unwrap() {
+            for (key, property) in definition["properties"].as_object().into_iter().flatten() {
+                assert!(property.get("description").is_some(), "{name}.{key} has no description");
+            }
+            if definition.get("properties").is_some() {
+                assert_eq!(definition["additionalProperties"], json!(false), "{name}");
+            }
+        }
     }
 }

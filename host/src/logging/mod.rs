@@ -30,6 +30,8 @@ mod escape;
 mod fields;
 mod file;
 mod handle;
+#[cfg(test)]
+mod kill_tests;
 mod layer;
 mod payload;
 mod record;
