@@ -28,7 +28,28 @@ pub struct Engine {
     clock: Arc<dyn Clock>,
     deadline: Duration,
     threads: usize,
-    merged_samples: usize,
+    bounds: Bounds,
+}
+
+/// What bounds the memory of one query.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// Points of the answer.
+    pub(super) points: usize,
+    /// Groups of the answer.
+    pub(super) groups: usize,
+    /// Samples that are held to merge series by time.
+    pub(super) merged_samples: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            points: limits::MAX_QUERY_POINTS,
+            groups: limits::MAX_QUERY_GROUPS,
+            merged_samples: limits::MAX_MERGED_SAMPLES,
+        }
+    }
 }
 
 /// One query on its way.
@@ -53,7 +74,7 @@ impl Engine {
             clock,
             deadline: limits::QUERY_DEADLINE,
             threads: cores.min(limits::MAX_QUERY_THREADS),
-            merged_samples: limits::MAX_MERGED_SAMPLES,
+            bounds: Bounds::default(),
         }
     }
 
@@ -69,10 +90,10 @@ impl Engine {
         self
     }
 
-    /// Samples that are held to merge series by time; a test reaches this limit with few.
+    /// Bounds that a test reaches with few samples.
     #[cfg(test)]
-    pub(super) fn with_merged_samples(mut self, samples: usize) -> Self {
-        self.merged_samples = samples;
+    pub(super) fn with_bounds(mut self, bounds: Bounds) -> Self {
+        self.bounds = bounds;
         self
     }
 
@@ -115,9 +136,9 @@ impl Engine {
             range,
             step: query.step.map(saturating_nanos),
             threads: self.threads,
-            merged_samples: self.merged_samples,
-            points_left: limits::MAX_QUERY_POINTS,
-            groups_left: limits::MAX_QUERY_GROUPS,
+            merged_samples: self.bounds.merged_samples,
+            points_left: self.bounds.points,
+            groups_left: self.bounds.groups,
         };
         for (name, series) in run.series_by_metric()? {
             let Some(metric) = run.metric(&series, aggregations.of_metric(&name))? else { continue };

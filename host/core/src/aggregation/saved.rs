@@ -8,6 +8,8 @@ pub(super) const VERSION: u32 = 1;
 /// What is wrong with a saved state.
 pub(super) type Damage = &'static str;
 
+const NOT_A_NUMBER: Damage = "it holds a value that is not a number";
+
 /// Writes one accumulator's states.
 #[derive(Debug)]
 pub(super) struct StateWriter(Vec<u8>);
@@ -32,9 +34,11 @@ impl StateWriter {
         self.bytes(&[u8::from(value)]);
     }
     pub(super) fn f64s(&mut self, values: &[f64]) {
-        self.0.reserve(values.len().saturating_mul(8));
-        for value in values {
-            self.f64(*value);
+        let start = self.0.len();
+        self.0.resize(start.saturating_add(values.len().saturating_mul(8)), 0);
+        let (slots, _) = self.0.get_mut(start..).unwrap_or_default().as_chunks_mut::<8>();
+        for (slot, value) in slots.iter_mut().zip(values) {
+            *slot = value.to_le_bytes();
         }
     }
     pub(super) fn finish(self) -> Vec<u8> {
@@ -73,7 +77,7 @@ impl<'a> StateReader<'a> {
     /// Any number but a NaN.
     pub(super) fn f64(&mut self) -> Result<f64, Damage> {
         let value = self.array().map(f64::from_le_bytes)?;
-        if value.is_nan() { Err("it holds a value that is not a number") } else { Ok(value) }
+        if value.is_nan() { Err(NOT_A_NUMBER) } else { Ok(value) }
     }
     pub(super) fn flag(&mut self) -> Result<bool, Damage> {
         match self.array()? {
@@ -84,10 +88,12 @@ impl<'a> StateReader<'a> {
     }
     pub(super) fn f64s(&mut self, count: u64) -> Result<Vec<f64>, Damage> {
         let count = usize::try_from(count).map_err(|_| "it is shorter than its values")?;
-        if count > self.0.len() / 8 {
-            return Err("it is shorter than its values");
-        }
-        (0..count).map(|_| self.f64()).collect()
+        let bytes = count.checked_mul(8).and_then(|length| self.0.split_at_checked(length));
+        let (bytes, rest) = bytes.ok_or("it is shorter than its values")?;
+        self.0 = rest;
+        let values: Vec<f64> =
+            bytes.as_chunks::<8>().0.iter().map(|value| f64::from_le_bytes(*value)).collect();
+        if values.iter().any(|value| value.is_nan()) { Err(NOT_A_NUMBER) } else { Ok(values) }
     }
     /// Nothing may be left.
     pub(super) fn finish(self) -> Result<(), Damage> {

@@ -4,8 +4,9 @@ use crate::aggregation::SeriesDigest;
 use crate::aggregation::grouped::GroupState;
 use crate::aggregation::saved::{Damage, StateReader, StateWriter};
 
-/// Independent partial sums of one slice: enough to hide the latency of an addition and to fill vector registers.
-const LANES: usize = 8;
+/// Independent partial sums of one slice: enough to hide the latency of an addition, and too many for the compiler to keep each
+/// in a register of its own, so that it makes them vectors.
+const LANES: usize = 32;
 
 /// A running sum that carries the rounding errors of its additions along: as exact as one addition in twice the precision,
 /// whatever the order.
@@ -25,15 +26,7 @@ impl CompensatedSum {
     pub fn add_slice(&mut self, values: &[f64]) {
         let (chunks, rest) = values.as_chunks::<LANES>();
         if !chunks.is_empty() {
-            let mut sums = [0.0; LANES];
-            let mut errors = [0.0; LANES];
-            for chunk in chunks {
-                for ((sum, error), value) in sums.iter_mut().zip(&mut errors).zip(chunk) {
-                    add_exactly(sum, error, *value);
-                }
-            }
-            sums.into_iter().for_each(|sum| self.add(sum));
-            errors.into_iter().for_each(|error| self.add(error));
+            self.absorb(sum_of_lanes(chunks));
         }
         rest.iter().for_each(|value| self.add(*value));
     }
@@ -61,13 +54,38 @@ impl CompensatedSum {
     }
 }
 
-/// Knuth's two-sum: branch-free, so that lanes vectorise. The error of `sum + value` is exact.
+/// Knuth's two-sum: the error of `sum + value` is exact, and without a branch lanes vectorise.
 #[inline(always)]
 fn add_exactly(sum: &mut f64, error: &mut f64, value: f64) {
     let total = *sum + value;
     let added = total - *sum;
     *error += (*sum - (total - added)) + (value - added);
     *sum = total;
+}
+
+fn sum_of_lanes(chunks: &[[f64; LANES]]) -> CompensatedSum {
+    let mut sums = [0.0; LANES];
+    let mut errors = [0.0; LANES];
+    for chunk in chunks {
+        for ((sum, error), value) in sums.iter_mut().zip(&mut errors).zip(chunk) {
+            add_exactly(sum, error, *value);
+        }
+    }
+    // Halves are added to each other, which vectorises as well.
+    let mut width = LANES / 2;
+    while width > 0 {
+        let (low, high) = sums.split_at_mut(width);
+        let (low_errors, high_errors) = errors.split_at_mut(width);
+        for (((sum, error), value), lost) in
+            low.iter_mut().zip(&mut *low_errors).zip(&*high).zip(&*high_errors)
+        {
+            add_exactly(sum, error, *value);
+            *error += lost;
+        }
+        width /= 2;
+    }
+    let ([sum, ..], [error, ..]) = (sums, errors);
+    CompensatedSum { sum, error }
 }
 
 /// SUM.

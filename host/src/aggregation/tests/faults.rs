@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use telemetry_core::{ErrorCode, ManualClock, MetricSelection, TimeRange, Timestamp, limits};
+use telemetry_core::{ErrorCode, ManualClock, MetricSelection, TimeRange, Timestamp};
 
 use super::memory::MemoryReader;
+use crate::aggregation::engine::Bounds;
 use crate::aggregation::{AggregationRegistry, Engine, SampleReader, ScanBlock, ScanOptions, SelectedSeries};
 use crate::query::{MetricQuery, QueryError, ReadError};
 
@@ -111,23 +112,35 @@ fn what_cannot_be_read_is_a_retrieval_failure() {
 
 #[test]
 fn points_and_groups_are_limited() {
-    let samples: Vec<_> = (0..limits::MAX_QUERY_POINTS + 1).map(|n| (n as f64, 1.0)).collect();
-    let reader = MemoryReader::new().with("cpu", &[], &samples);
-    for aggregation in ["SUM", "RATE"] {
-        let query = MetricQuery::default().aggregate(aggregation).step(Duration::from_secs(1));
-        let error = super::answer(&reader, &query).unwrap_err();
-        assert!(matches!(error, QueryError::TooLarge { what: "points", .. }), "{aggregation}: {error}");
-        assert_eq!(error.code(), ErrorCode::PayloadTooLarge);
-        let longer = query.step(Duration::from_secs(2));
-        super::answer(&reader, &longer).unwrap();
+    let bounds = Bounds { points: 100, groups: 10, ..Bounds::default() };
+    let run = |reader: &MemoryReader, query: &MetricQuery| {
+        super::engine().with_bounds(bounds).run(query, reader, &AggregationRegistry::default(), None)
+    };
+    let samples: Vec<_> = (0..101).map(|n| (f64::from(n), 1.0)).collect();
+    let reader = MemoryReader::new().with("cpu", &[("host", "a")], &samples[..60]);
+    let reader = reader.with("cpu", &[("host", "b")], &samples[60..]);
+    for aggregation in EVERY_WAY {
+        for query in [MetricQuery::default(), MetricQuery::default().group_by(["host"])] {
+            let query = query.aggregate(aggregation).step(Duration::from_secs(1));
+            let error = run(&reader, &query).unwrap_err();
+            assert!(matches!(error, QueryError::TooLarge { what: "points", .. }), "{aggregation}: {error}");
+            assert_eq!(error.code(), ErrorCode::PayloadTooLarge);
+            run(&reader, &query.step(Duration::from_secs(2))).unwrap();
+        }
     }
+    // Points are counted over the metrics of a query.
+    let two = MemoryReader::new().with("cpu", &[], &samples[..60]).with("load", &[], &samples[..60]);
+    let query = MetricQuery::default().step(Duration::from_secs(1));
+    assert!(matches!(run(&two, &query), Err(QueryError::TooLarge { what: "points", .. })));
+    run(&two, &query.limit(1)).unwrap_err();
 
     let mut reader = MemoryReader::new();
-    for host in 0..=limits::MAX_QUERY_GROUPS {
-        reader = reader.with("cpu", &[("host", &host.to_string())], &[]);
+    for host in 0..11 {
+        reader = reader.with("cpu", &[("host", &host.to_string())], &[(1.0, 1.0)]);
     }
-    let error = super::answer(&reader, &MetricQuery::default().group_by(["host"])).unwrap_err();
+    let error = run(&reader, &MetricQuery::default().group_by(["host"])).unwrap_err();
     assert!(matches!(error, QueryError::TooLarge { what: "groups", .. }), "{error}");
+    run(&reader, &MetricQuery::default()).unwrap();
 }
 
 #[test]

@@ -14,6 +14,7 @@ use telemetry_core::{ErrorCode, Timestamp};
 
 use super::memory::MemoryReader;
 use crate::aggregation::AggregationRegistry;
+use crate::aggregation::engine::Bounds;
 use crate::query::{MetricQuery, QueryError};
 
 /// Answers every sample it saw, in the order it saw them: the group's own history.
@@ -116,6 +117,10 @@ pub(super) fn registry(trail: Trail) -> (AggregationRegistry, Arc<Trail>) {
     (AggregationRegistry::new([source]), trail)
 }
 
+fn holding(merged_samples: usize) -> Bounds {
+    Bounds { merged_samples, ..Bounds::default() }
+}
+
 /// The histories of `cpu`, of its groups and of its points, by time, then series, then arrival.
 fn histories(reader: &MemoryReader, step: i64) -> Value {
     let mut all: Vec<(i64, usize, String, f64)> = Vec::new();
@@ -161,7 +166,7 @@ proptest! {
         let step = 20_000_000_000;
         let query = MetricQuery::default()
             .aggregate("trail").group_by(["host"]).step(Duration::from_secs(20));
-        let answer = super::engine().with_merged_samples(held).run(&query, &reader, &registry, None).unwrap();
+        let answer = super::engine().with_bounds(holding(held)).run(&query, &reader, &registry, None).unwrap();
         let metric = &answer.metrics["cpu"];
         let json = |value: &AggregateValue| match value {
             AggregateValue::Json(value) => value.clone(),
@@ -184,7 +189,7 @@ fn too_many_samples_of_one_instant_are_a_limit() {
     );
     let (registry, _) = registry(Trail::new());
     let query = MetricQuery::default().aggregate("trail");
-    let engine = super::engine().with_merged_samples(50);
+    let engine = super::engine().with_bounds(holding(50));
     let error = engine.run(&query, &reader, &registry, None).unwrap_err();
     assert!(matches!(error, QueryError::TooLarge { what: "samples of one instant", .. }), "{error}");
 }
