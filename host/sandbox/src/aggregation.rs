@@ -32,9 +32,8 @@ impl PluginAggregations {
     /// Asks an initialised instance what it offers and takes it as the first one of the pool.
     pub(crate) fn new(template: Template<Guest>, mut first: Instance<Guest>) -> Result<Self, PluginFailure> {
         let plugin = Arc::clone(&template.plugin);
-        let now = plugin.runtime.clock.now();
         let offered = first
-            .call(limits::PLUGIN_INIT_DEADLINE, now, |guest, store| guest.call_aggregates(store).map(Ok))
+            .ask(|guest, store| guest.call_aggregates(store))
             .and_then(convert::aggregates)
             .map_err(|reason| plugin.answered(reason))?;
         let instances = plugin.runtime.instances(plugin.limits.instances);

@@ -105,7 +105,7 @@ impl<G: Export> Template<G> {
     /// An instance that is not initialised.
     pub(crate) fn born(&self) -> Result<Instance<G>, BirthError> {
         let mut store = self.store();
-        let deadline = limits::PLUGIN_INIT_DEADLINE;
+        let deadline = self.plugin.runtime.options.init_deadline;
         enter(&mut store, deadline, self.plugin.runtime.clock.now());
         let instance = match self.pre.instantiate(&mut store) {
             Ok(instance) => instance,
@@ -126,10 +126,7 @@ impl<G: Export> Template<G> {
         restored: Option<&SavedState>,
     ) -> Result<(), FailureReason> {
         let restored = restored.map(|state| StateParam { version: state.version, bytes: &state.bytes });
-        let now = self.plugin.runtime.clock.now();
-        instance.run(limits::PLUGIN_INIT_DEADLINE, now, |lifecycle, _, store| {
-            lifecycle.call_init(store, &self.config, restored)
-        })?;
+        instance.run_early(|lifecycle, _, store| lifecycle.call_init(store, &self.config, restored))?;
         instance.high_water = self.plugin.limits.high_water(instance.memory());
         Ok(())
     }
@@ -178,17 +175,22 @@ impl<G> Instance<G> {
         self.run(allowance, now, |_, guest, store| call(guest, store))
     }
 
+    /// Asks the plugin once for something that does not change.
+    pub(crate) fn ask<R>(
+        &mut self,
+        call: impl FnOnce(&G, &mut Store<HostState>) -> wasmtime::Result<R>,
+    ) -> Result<R, FailureReason> {
+        self.run_early(|_, guest, store| call(guest, store).map(Ok))
+    }
+
     /// What the plugin says about itself.
-    pub(crate) fn describe(&mut self, now: Timestamp) -> Result<lifecycle::Info, FailureReason> {
-        self.run(limits::PLUGIN_INIT_DEADLINE, now, |lifecycle, _, store| {
-            lifecycle.call_describe(store).map(Ok)
-        })
+    pub(crate) fn describe(&mut self) -> Result<lifecycle::Info, FailureReason> {
+        self.run_early(|lifecycle, _, store| lifecycle.call_describe(store).map(Ok))
     }
 
     /// The plugin's state.
-    pub(crate) fn snapshot(&mut self, now: Timestamp) -> Result<Option<SavedState>, FailureReason> {
-        let state = self
-            .run(limits::PLUGIN_INIT_DEADLINE, now, |lifecycle, _, store| lifecycle.call_snapshot(store))?;
+    pub(crate) fn snapshot(&mut self) -> Result<Option<SavedState>, FailureReason> {
+        let state = self.run_early(|lifecycle, _, store| lifecycle.call_snapshot(store))?;
         Ok(state.map(|state| SavedState { version: state.version, bytes: state.bytes }))
     }
 
@@ -215,6 +217,19 @@ impl<G> Instance<G> {
     /// The instance's key-value space.
     pub(crate) fn key_value(&mut self) -> Option<&mut KeyValueSpace> {
         self.store.data_mut().ports.key_value.as_mut()
+    }
+
+    /// Runs a call of the lifecycle, at the host's own time.
+    fn run_early<R>(
+        &mut self,
+        call: impl FnOnce(
+            &lifecycle::Guest,
+            &G,
+            &mut Store<HostState>,
+        ) -> wasmtime::Result<Result<R, PluginError>>,
+    ) -> Result<R, FailureReason> {
+        let runtime = Arc::clone(&self.store.data().plugin.runtime);
+        self.run(runtime.options.init_deadline, runtime.clock.now(), call)
     }
 
     fn run<R>(

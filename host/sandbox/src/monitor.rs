@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use telemetry_core::batch::{EventBatch, SampleBatch};
 use telemetry_core::extension::{FailureReason, Monitor, MonitorCheckpoint, PluginFailure, SavedState};
-use telemetry_core::{Signal, Subscription, Timestamp, limits};
+use telemetry_core::{Signal, Subscription, Timestamp};
 
 use crate::bindings::monitoring;
 use crate::bindings::types::PluginError;
@@ -33,9 +33,8 @@ impl MonitorRole {
         mut first: Instance<monitoring::Guest>,
     ) -> Result<Self, PluginFailure> {
         let plugin = &template.plugin;
-        let now = plugin.runtime.clock.now();
         let subscription = first
-            .call(limits::PLUGIN_INIT_DEADLINE, now, |guest, store| guest.call_subscribe(store).map(Ok))
+            .ask(|guest, store| guest.call_subscribe(store))
             .and_then(convert::subscription)
             .map_err(|reason| plugin.answered(reason))?;
         Ok(Self { template, subscription, taken: AtomicBool::new(false) })
@@ -51,7 +50,7 @@ impl MonitorRole {
                 FailureReason::Other("it runs already; there is one instance of a monitor".to_owned());
             return Err(self.template.plugin.refused(reason));
         }
-        let mut monitor = PluginMonitor { role: Arc::clone(self), instance: None, now: Timestamp::EPOCH };
+        let mut monitor = PluginMonitor { role: Arc::clone(self), instance: None };
         monitor.begin(restored.as_ref())?;
         Ok(monitor)
     }
@@ -61,8 +60,6 @@ impl MonitorRole {
 pub(crate) struct PluginMonitor {
     role: Arc<MonitorRole>,
     instance: Option<Instance<monitoring::Guest>>,
-    /// The time of the last batch or tick.
-    now: Timestamp,
 }
 
 impl PluginMonitor {
@@ -111,7 +108,6 @@ impl PluginMonitor {
         ) -> wasmtime::Result<Result<Vec<monitoring::Signal>, PluginError>>,
     ) -> Result<Vec<Signal>, PluginFailure> {
         let deadline = self.plugin().limits.deadline();
-        self.now = now;
         let signals = self.run(|instance| instance.call(deadline, now, call).and_then(convert::signals))?;
         // A restart that only starts is no recovery: the plugin has recovered when it took records or a tick again.
         self.plugin().supervisor.succeeded();
@@ -141,9 +137,8 @@ impl Monitor for PluginMonitor {
     }
 
     fn checkpoint(&mut self) -> Result<MonitorCheckpoint, PluginFailure> {
-        let now = self.now;
         self.run(|instance| {
-            let state = instance.snapshot(now)?;
+            let state = instance.snapshot()?;
             let writes = instance.key_value().map(|space| space.checkpoint()).unwrap_or_default();
             Ok(MonitorCheckpoint { state, writes })
         })

@@ -150,10 +150,8 @@ impl Birth {
             BirthError::Types(reason) => LoadError::Types { contract: CONTRACT_VERSION, reason },
             BirthError::Failure(reason) => self.shared.answered(reason).into(),
         })?;
-        let described = instance
-            .describe(self.shared.runtime.clock.now())
-            .and_then(convert::info)
-            .map_err(|reason| self.shared.answered(reason))?;
+        let described =
+            instance.describe().and_then(convert::info).map_err(|reason| self.shared.answered(reason))?;
         let schema =
             Schema::parse(&described.config_schema_json).map_err(|reason| LoadError::Schema { reason })?;
         Ok((instance, described, schema))

@@ -81,7 +81,7 @@ impl Sink for PluginSink {
         let plugin = Arc::clone(&self.role.template.plugin);
         let now = plugin.runtime.clock.now();
         let instance = self.instance()?;
-        match deliver(instance, alerts, deadline, now) {
+        match deliver(instance, alerts, deadline, plugin.limits.deadline(), now) {
             Ok(outcomes) => {
                 plugin.supervisor.succeeded();
                 Ok(outcomes)
@@ -103,6 +103,7 @@ fn deliver(
     instance: &mut Instance<delivery::Guest>,
     alerts: &[AlertForDelivery],
     deadline: Duration,
+    answering: Duration,
     now: telemetry_core::Timestamp,
 ) -> Result<Vec<DeliveryOutcome>, FailureReason> {
     let texts = alerts.iter().map(convert::alert).collect::<Result<Vec<_>, _>>()?;
@@ -117,7 +118,9 @@ fn deliver(
         })
         .collect();
     let millis = u32::try_from(deadline.as_millis()).unwrap_or(u32::MAX);
-    let outcomes = instance.call(deadline, now, |guest, store| guest.call_deliver(store, &given, millis))?;
+    // Beyond the delivery's own time there is an ordinary call's, to answer in what became of it.
+    let allowance = deadline.saturating_add(answering);
+    let outcomes = instance.call(allowance, now, |guest, store| guest.call_deliver(store, &given, millis))?;
     convert::outcomes(outcomes, alerts.len())
 }
 

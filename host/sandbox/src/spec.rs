@@ -22,6 +22,8 @@ pub struct SandboxOptions {
     pub max_component_bytes: u64,
     /// Instances of a validator or aggregation at most, unless its limits say otherwise; one per core when absent.
     pub instances_per_plugin: Option<NonZeroU32>,
+    /// Time for a plugin's `describe`, `init`, `snapshot` and what it is asked once.
+    pub init_deadline: Duration,
     /// How often deadlines are looked at.
     pub epoch_tick: Duration,
     /// When failures lead to what.
@@ -34,6 +36,7 @@ impl Default for SandboxOptions {
             cache_directory: None,
             max_component_bytes: limits::MAX_COMPONENT_BYTES,
             instances_per_plugin: None,
+            init_deadline: limits::PLUGIN_INIT_DEADLINE,
             epoch_tick: limits::EPOCH_TICK,
             supervision: SupervisionPolicy::default(),
         }

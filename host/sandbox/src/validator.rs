@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use telemetry_core::Subscription;
 use telemetry_core::batch::{EventBatch, SampleBatch, TextColumn};
 use telemetry_core::extension::{EventVerdict, PluginFailure, SampleVerdict, Validator};
-use telemetry_core::{Subscription, limits};
 
 use crate::bindings::{types, validation};
 use crate::convert::{self, time_of};
@@ -24,9 +24,8 @@ impl PluginValidator {
         mut first: Instance<validation::Guest>,
     ) -> Result<Self, PluginFailure> {
         let plugin = Arc::clone(&template.plugin);
-        let now = plugin.runtime.clock.now();
         let subscription = first
-            .call(limits::PLUGIN_INIT_DEADLINE, now, |guest, store| guest.call_subscribe(store).map(Ok))
+            .ask(|guest, store| guest.call_subscribe(store))
             .and_then(convert::subscription)
             .map_err(|reason| plugin.answered(reason))?;
         let instances = plugin.runtime.instances(plugin.limits.instances);

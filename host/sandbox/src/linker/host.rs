@@ -1,13 +1,13 @@
 //! The host's own imports: log, counters, key-value, query, outbound HTTP.
 
-use telemetry_core::extension::{FailureReason, PortError};
+use telemetry_core::extension::PortError;
 use telemetry_core::limits;
 use tracing::Level;
 
 use crate::bindings::types::PluginError;
 use crate::bindings::{counters, key_value, log, outbound_http, query, types};
 use crate::key_value::KeyValueSpace;
-use crate::state::{HostState, stop};
+use crate::state::HostState;
 
 impl types::Host for HostState {}
 
@@ -91,10 +91,12 @@ impl outbound_http::Host for HostState {
         request: outbound_http::Request,
     ) -> wasmtime::Result<Result<outbound_http::Response, outbound_http::Failure>> {
         let Some(client) = self.ports.http.clone() else {
-            return Err(stop(FailureReason::Unsupported("this instance has no HTTP".to_owned())));
+            return Ok(Err(outbound_http::Failure::Denied("this instance has no HTTP".to_owned())));
         };
         self.count_http_request()?;
-        let answer = client.send(request, self.time_left());
+        // An ordinary call's time is kept back, so that the plugin can say what became of it.
+        let time = self.time_left().saturating_sub(self.plugin.limits.deadline());
+        let answer = client.send(request, time);
         match &answer {
             Err(outbound_http::Failure::Denied(_)) => self.plugin.meters.http_refused(),
             _ => self.plugin.meters.http_sent(),

@@ -1,0 +1,36 @@
+//! Shipped components in the sandbox: they load with what their world gives them.
+
+use serde_json::json;
+use telemetry_core::aggregation::{AggregateValue, SampleRun};
+use telemetry_sandbox::{Component, PluginKind, PluginSpec};
+
+use crate::fixture::{Fixture, shipped};
+
+#[test]
+fn percentile_answers_a_quantile() {
+    let fixture = Fixture::new();
+    let plugin =
+        fixture.sandbox.load(PluginSpec::new("percentile", Component::File(shipped("percentile")))).unwrap();
+    assert_eq!(plugin.info().kind, PluginKind::Aggregator);
+    let parameters = json!({"q": 0.5}).as_object().unwrap().clone();
+    let aggregation = plugin.aggregations().unwrap().find("percentile", &parameters).unwrap().unwrap();
+    let mut accumulator = aggregation.accumulator().unwrap();
+    let values: Vec<f64> = (1..=1000).map(f64::from).collect();
+    accumulator.update(&[SampleRun { group: 0, timestamps: &[], values: &values }]).unwrap();
+    let AggregateValue::Number(median) = accumulator.evaluate().unwrap()[0] else { panic!() };
+    assert!((490.0..=511.0).contains(&median), "{median}");
+}
+
+#[test]
+fn every_shipped_plugin_is_of_a_known_world() {
+    let folder = shipped("percentile").parent().unwrap().to_owned();
+    let fixture = Fixture::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "wasm") {
+            let info =
+                fixture.sandbox.inspect(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            assert!(info.config_schema.is_object(), "{}", path.display());
+        }
+    }
+}
