@@ -119,7 +119,19 @@ impl HostBuilder {
         let watch = Watch::start(&config, &store, &plugins, &clock, background)?;
         let (started, instance) = (clock.monotonic(), Uuid::new_v4());
         let watch = parking_lot::Mutex::new(Some(watch));
-        Ok(Host { config, clock, started, instance, services, recorder, plugins, faults, log, background, watch })
+        Ok(Host {
+            config,
+            clock,
+            started,
+            instance,
+            services,
+            recorder,
+            plugins,
+            faults,
+            log,
+            background,
+            watch,
+        })
     }
 }
 

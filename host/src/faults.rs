@@ -11,7 +11,7 @@ use crate::envelope::cause_chain;
 use crate::guards::ErrorWatch;
 
 /// Asks the embedding program to restart; the argument is the code that kept failing.
-pub type RebootRequest = dyn Fn(ErrorCode) + Send + Sync;
+pub(crate) type RebootRequest = dyn Fn(ErrorCode) + Send + Sync;
 
 /// Where every fault of the host is reported.
 pub(crate) struct Faults {

@@ -21,9 +21,7 @@ use crate::health::Health;
 use crate::logging::LogHandle;
 use crate::plugins::{LoadedPlugins, PluginListing, plugin_listings};
 use crate::query::{MetricQuery, QueryError};
-use crate::recording::{
-    ImportBatch, ImportOutcome, Receipt, RecordError, RecordRef, Recorder, SubscriberId,
-};
+use crate::recording::{ImportBatch, ImportOutcome, Receipt, RecordError, RecordRef, Recorder, SubscriberId};
 use crate::watch::Watch;
 
 /// What queries need; shared with the port through which monitors ask.

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use telemetry_core::{Clock, DeadLetter};
 use telemetry_sandbox::Plugin;
-use telemetry_store::Store;
+use telemetry_store::{Store, StoreError};
 use uuid::Uuid;
 
 use crate::alerts::{
-    AlertStore, Dispatcher, DispatcherError, HostAlerts, OutboxStatus, Receiver, ReplayError, Route, RoutingTable,
-    StoreFailure,
+    AlertStore, Dispatcher, DispatcherError, HostAlerts, OutboxStatus, Receiver, ReplayError, Route,
+    RoutingTable,
 };
 use crate::config::Config;
 use crate::envelope::cause_chain;
@@ -30,7 +30,7 @@ pub enum WatchError {
     Runner(#[from] RunnerError),
     /// What the store keeps of them.
     #[error(transparent)]
-    Store(#[from] StoreFailure),
+    Store(#[from] StoreError),
     /// A route's condition.
     #[error("a route of alerting.routes cannot be used")]
     Route(#[from] telemetry_core::filter::FilterError),
@@ -54,8 +54,11 @@ impl Watch {
         background: bool,
     ) -> Result<Self, WatchError> {
         let alert_store = Arc::clone(store) as Arc<dyn AlertStore>;
-        let dispatcher =
-            Arc::new(Dispatcher::open(Arc::clone(&alert_store), Arc::clone(clock), receivers(config, plugins))?);
+        let dispatcher = Arc::new(Dispatcher::open(
+            Arc::clone(&alert_store),
+            Arc::clone(clock),
+            receivers(config, plugins),
+        )?);
         let host = Arc::new(HostAlerts::load(
             alert_store,
             Arc::clone(clock),
@@ -88,7 +91,8 @@ impl Watch {
             }
         }
         // One that is configured but could not be loaded today keeps its place and its alerts.
-        let mut configured: BTreeSet<String> = plugins.failed.iter().map(|failed| failed.name.clone()).collect();
+        let mut configured: BTreeSet<String> =
+            plugins.failed.iter().map(|failed| failed.name.clone()).collect();
         configured.extend(plugins.monitors().map(|plugin| plugin.info().name.clone()));
         let enabled = config.plugins.settings.iter().filter(|(_, settings)| settings.enabled);
         configured.extend(enabled.map(|(name, _)| name.clone()));
@@ -118,7 +122,7 @@ impl Watch {
         self.dispatcher.status()
     }
 
-    pub(crate) fn dead_letters(&self) -> Result<Vec<DeadLetter>, StoreFailure> {
+    pub(crate) fn dead_letters(&self) -> Result<Vec<DeadLetter>, StoreError> {
         self.dispatcher.dead_letters()
     }
 
@@ -147,17 +151,22 @@ fn build(
 /// Every configured receiver; one whose sink could not be loaded keeps its deliveries until it can.
 fn receivers(config: &Config, plugins: &LoadedPlugins) -> Vec<Receiver> {
     let names = config.alerting.all_receivers().into_keys();
-    names.map(|name| {
-        let sink = plugins.receivers.get(&name).and_then(|plugin| plugin.sink());
-        Receiver { name, sink }
-    })
-    .collect()
+    names
+        .map(|name| {
+            let sink = plugins.receivers.get(&name).and_then(|plugin| plugin.sink());
+            Receiver { name, sink }
+        })
+        .collect()
 }
 
 fn routes(config: &Config) -> Result<RoutingTable, telemetry_core::filter::FilterError> {
     let routes = (config.alerting.routes.iter())
         .map(|route| {
-            Ok(Route { matches: route.filters()?, receivers: route.receivers.clone(), proceed: route.goes_on })
+            Ok(Route {
+                matches: route.filters()?,
+                receivers: route.receivers.clone(),
+                proceed: route.goes_on,
+            })
         })
         .collect::<Result<Vec<_>, telemetry_core::filter::FilterError>>()?;
     Ok(RoutingTable::new(routes, config.alerting.default_receivers.clone()))

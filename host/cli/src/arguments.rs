@@ -222,7 +222,15 @@ mod tests {
 
     #[test]
     fn negative_values_are_values() {
-        let arguments = Arguments::parse_from(["bridge-telemetry", "record", "metric", "t", "-4.5", "--context", "a=b=c"]);
+        let arguments = Arguments::parse_from([
+            "bridge-telemetry",
+            "record",
+            "metric",
+            "t",
+            "-4.5",
+            "--context",
+            "a=b=c",
+        ]);
         let Command::Record(Record::Metric { value, context, .. }) = arguments.command else { panic!() };
         assert_eq!((value.as_str(), context[0].1.as_str()), ("-4.5", "b=c"));
     }

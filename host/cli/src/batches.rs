@@ -146,7 +146,8 @@ fn csv_record(
     metric: &str,
     context: &Map<String, Value>,
 ) -> Result<Record, String> {
-    let (mut labels, mut name, mut value, mut timestamp) = (context.clone(), metric.to_owned(), Value::Null, "");
+    let (mut labels, mut name, mut value, mut timestamp) =
+        (context.clone(), metric.to_owned(), Value::Null, "");
     for (column, cell) in header.iter().zip(row) {
         match column {
             "timestamp" => timestamp = cell,
@@ -155,7 +156,8 @@ fn csv_record(
             label => drop(labels.insert(label.to_owned(), cell.into())),
         }
     }
-    let sample = json!({"metric_name": name, "metric_value": value, "context": labels, "timestamp": timestamp});
+    let sample =
+        json!({"metric_name": name, "metric_value": value, "context": labels, "timestamp": timestamp});
     Ok(Record::Metric(sample))
 }
 
@@ -180,7 +182,10 @@ mod tests {
         let text: String = (0..2500).map(line).collect();
         let ids = |text: &str| -> Vec<Value> {
             let place = 0_u64..;
-            place.zip(batches(text)).map(|(place, batch)| batch.request(place, "f")["batch_id"].clone()).collect()
+            place
+                .zip(batches(text))
+                .map(|(place, batch)| batch.request(place, "f")["batch_id"].clone())
+                .collect()
         };
         assert_eq!(ids(&text).len(), 3);
         assert_eq!(ids(&text), ids(&text));

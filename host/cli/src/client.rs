@@ -55,11 +55,18 @@ impl Client {
 
 fn envelope(answer: ureq::http::Response<ureq::Body>) -> Result<Envelope, Failure> {
     let mut answer = answer;
-    let text = answer.body_mut().with_config().limit(MAX_ANSWER_BYTES).read_to_vec().map_err(Failure::unreachable)?;
+    let text = answer
+        .body_mut()
+        .with_config()
+        .limit(MAX_ANSWER_BYTES)
+        .read_to_vec()
+        .map_err(Failure::unreachable)?;
     let body: Value = serde_json::from_slice(&text).map_err(Failure::unreachable)?;
     let error = match body.pointer("/error/code").and_then(Value::as_str) {
         Some(code) => ErrorCode::ALL.into_iter().find(|known| known.as_str() == code),
-        None if body.get("status").and_then(Value::as_str) == Some("error") => Some(ErrorCode::UnexpectedError),
+        None if body.get("status").and_then(Value::as_str) == Some("error") => {
+            Some(ErrorCode::UnexpectedError)
+        }
         None => None,
     };
     Ok(Envelope { body, error })

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use bridge_telemetry::{HostError, OpenError};
 use bridge_telemetry::config::ConfigError;
+use bridge_telemetry::{HostError, OpenError};
 use bridge_telemetry_server::ServerError;
 use telemetry_core::ErrorCode;
 
@@ -85,7 +85,9 @@ impl From<HostError> for Failure {
     fn from(error: HostError) -> Self {
         let (exit, code) = match &error {
             HostError::Config(_) | HostError::Plugins(_) => (Exit::Usage, ErrorCode::MalformedPayload),
-            HostError::Store(OpenError::Permission { .. }) => (Exit::Unreachable, ErrorCode::PermissionDenied),
+            HostError::Store(OpenError::Permission { .. }) => {
+                (Exit::Unreachable, ErrorCode::PermissionDenied)
+            }
             HostError::Store(_) => (Exit::Unreachable, ErrorCode::StorageFailure),
             _ => (Exit::Unreachable, ErrorCode::UnexpectedError),
         };

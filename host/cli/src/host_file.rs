@@ -47,7 +47,8 @@ mod tests {
     #[test]
     fn only_our_own_file_is_removed() {
         let directory = tempfile::tempdir().unwrap();
-        let host = HostAddress { address: "127.0.0.1:4600".parse().unwrap(), pid: 1, instance: Uuid::new_v4() };
+        let host =
+            HostAddress { address: "127.0.0.1:4600".parse().unwrap(), pid: 1, instance: Uuid::new_v4() };
         write(directory.path(), &host).unwrap();
         remove(directory.path(), Uuid::new_v4());
         assert_eq!(read(directory.path()), Some(host.clone()));

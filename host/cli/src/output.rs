@@ -34,7 +34,9 @@ fn print_error(body: &Value) {
     };
     for error in errors {
         eprintln!("error: {}: {}", text(error, "/code"), text(error, "/message"));
-        for issue in error.pointer("/details/validation_errors").and_then(Value::as_array).into_iter().flatten() {
+        for issue in
+            error.pointer("/details/validation_errors").and_then(Value::as_array).into_iter().flatten()
+        {
             let (field, message) = (text(issue, "/field"), text(issue, "/message"));
             eprintln!("  {field}: {message} ({}, {})", text(issue, "/code"), text(issue, "/validator"));
         }
@@ -76,7 +78,9 @@ pub(crate) fn text(value: &Value, pointer: &str) -> String {
 
 /// The text without control characters and marks that reorder it on a terminal; line feeds stay.
 pub(crate) fn printable(text: &str) -> String {
-    let harmless = |c: char| c == '\n' || !(c.is_control() || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}'));
+    let harmless = |c: char| {
+        c == '\n' || !(c.is_control() || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}'))
+    };
     text.chars().map(|c| if harmless(c) { c } else { '\u{FFFD}' }).collect()
 }
 

@@ -11,7 +11,8 @@ pub(crate) fn layers(shared: &Shared) -> ConfigLayers {
         layers = layers.file(file);
     }
     if let Some(data) = &shared.data {
-        layers = layers.set(["storage_config", "connection_string"], data.to_string_lossy().as_ref(), "--data");
+        layers =
+            layers.set(["storage_config", "connection_string"], data.to_string_lossy().as_ref(), "--data");
     }
     if let Some(plugins) = &shared.plugins {
         layers = layers.set(["plugins", "directory"], plugins.to_string_lossy().as_ref(), "--plugins");

@@ -30,7 +30,9 @@ pub(crate) fn show_until_stopped(host: &Arc<Host>, stop: &Receiver<()>) {
         let (events, metrics) = (records("/stats/events_recorded"), records("/stats/metrics_recorded"));
         let rate = last.map_or(0, |last| (events + metrics).saturating_sub(last));
         last = Some(events + metrics);
-        let firing = host.alerts(AlertFilter::Firing).map_or_else(|_| "?".to_owned(), |alerts| alerts.len().to_string());
+        let firing = host
+            .alerts(AlertFilter::Firing)
+            .map_or_else(|_| "?".to_owned(), |alerts| alerts.len().to_string());
         bar.set_message(format!(
             "{}  ·  {events} events, {metrics} samples ({rate}/s)  ·  {firing} alerts firing  ·  storage {} %",
             text(&health, "/status"),

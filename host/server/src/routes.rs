@@ -51,7 +51,8 @@ pub(crate) fn router(host: Arc<Host>, fence: Fence) -> Router {
         .layer(DefaultBodyLimit::max(body_limit))
         .layer(middleware::from_fn_with_state(fence, fence::check))
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
-            Answer::error(ErrorCode::UnexpectedError, "the request could not be handled", Map::new()).into_response()
+            Answer::error(ErrorCode::UnexpectedError, "the request could not be handled", Map::new())
+                .into_response()
         }))
         .layer(middleware::map_response(move |mut response: Response<Body>| {
             if let Some(instance) = &instance {
@@ -149,12 +150,20 @@ async fn plugins(State(served): State<Served>) -> Answer {
 
 async fn no_such_route(uri: axum::http::Uri) -> Answer {
     let details = object(json!({"path": uri.path()}));
-    Answer::error(ErrorCode::NotFound, "there is nothing at this path; GET /v1/openapi.json lists the paths", details)
+    Answer::error(
+        ErrorCode::NotFound,
+        "there is nothing at this path; GET /v1/openapi.json lists the paths",
+        details,
+    )
 }
 
 async fn wrong_method(method: axum::http::Method, uri: axum::http::Uri) -> Answer {
     let details = object(json!({"path": uri.path(), "method": method.as_str()}));
-    Answer::error(ErrorCode::NotFound, "this path does not take this method; GET /v1/openapi.json lists them", details)
+    Answer::error(
+        ErrorCode::NotFound,
+        "this path does not take this method; GET /v1/openapi.json lists them",
+        details,
+    )
 }
 
 fn object(value: Value) -> Map<String, Value> {

@@ -17,13 +17,17 @@ pub const INSTANCE_HEADER: &str = "x-bridge-telemetry-instance";
 #[non_exhaustive]
 pub enum ServerError {
     /// Others could reach the address, and nothing would ask them who they are.
-    #[error("{address} is not a loopback address; without authentication the server listens on loopback only, such as 127.0.0.1:4600")]
+    #[error(
+        "{address} is not a loopback address; without authentication the server listens on loopback only, such as 127.0.0.1:4600"
+    )]
     NotLoopback {
         /// The address asked for.
         address: SocketAddr,
     },
     /// The address cannot be had.
-    #[error("cannot listen on {address}; end the program that uses it, or choose another with --listen (port 0 takes a free one)")]
+    #[error(
+        "cannot listen on {address}; end the program that uses it, or choose another with --listen (port 0 takes a free one)"
+    )]
     Bind {
         /// The address asked for.
         address: SocketAddr,
@@ -68,9 +72,6 @@ impl Server {
     ) -> Result<(), ServerError> {
         let fence = Fence::new(self.address, host.config().server.allowed_hosts.clone());
         let router = router(host, fence);
-        axum::serve(self.listener, router)
-            .with_graceful_shutdown(shutdown)
-            .await
-            .map_err(ServerError::Serve)
+        axum::serve(self.listener, router).with_graceful_shutdown(shutdown).await.map_err(ServerError::Serve)
     }
 }

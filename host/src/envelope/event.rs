@@ -79,14 +79,16 @@ mod tests {
 
     #[test]
     fn other_fields_are_kept() {
-        let draft = read(json!({"event_type": "A", "trace": [1], "source": "s", "data": {"b": 1.0}})).unwrap();
+        let draft =
+            read(json!({"event_type": "A", "trace": [1], "source": "s", "data": {"b": 1.0}})).unwrap();
         assert_eq!(draft.extra.as_str(), r#"{"trace":[1]}"#);
         assert_eq!(draft.data.as_str(), r#"{"b":1.0}"#);
     }
 
     #[test]
     fn every_fault_is_named() {
-        let error = read(json!({"event_type": 1, "data": [], "timestamp": "x", "event_id": "y"})).unwrap_err();
+        let error =
+            read(json!({"event_type": 1, "data": [], "timestamp": "x", "event_id": "y"})).unwrap_err();
         let RecordError::Invalid { issues, received } = error else { panic!("{error:?}") };
         let fields: Vec<_> = issues.iter().map(|issue| issue.field.as_str()).collect();
         assert_eq!(fields, ["event_type", "data", "timestamp", "event_id", "source"]);

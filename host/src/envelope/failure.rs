@@ -33,7 +33,8 @@ impl EnvelopeError for RecordError {
 
 /// `{"status":"error","error":{…}}`
 pub fn error_envelope(code: ErrorCode, message: &str, details: Map<String, Value>) -> Envelope {
-    let body = json!({"status": "error", "error": {"code": code.as_str(), "message": message, "details": details}});
+    let body =
+        json!({"status": "error", "error": {"code": code.as_str(), "message": message, "details": details}});
     Envelope { body, error: Some(code) }
 }
 

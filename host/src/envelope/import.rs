@@ -17,9 +17,10 @@ type Texts<'a> = Vec<&'a RawValue>;
 pub(super) fn import_batch(host: &Host, body: &[u8]) -> Envelope {
     match read(body).and_then(|(batch, faults)| Ok((host.import(batch)?, faults))) {
         Err(error) => Envelope::of_error(&error),
-        Ok((ImportOutcome::Known, _)) => {
-            Envelope::success(Map::from_iter([("known".to_owned(), true.into()), ("stored".to_owned(), 0.into())]))
-        }
+        Ok((ImportOutcome::Known, _)) => Envelope::success(Map::from_iter([
+            ("known".to_owned(), true.into()),
+            ("stored".to_owned(), 0.into()),
+        ])),
         Ok((ImportOutcome::Stored(outcomes), faults)) => answer(outcomes, faults),
     }
 }

@@ -18,15 +18,19 @@ pub fn metric_draft(text: &str) -> Result<MetricDraft, RecordError> {
             RecordError::invalid_field(&key, "invalid_type", message, received)
         };
         match key.as_str() {
-            "metric_name" => draft.name = serde_json::from_str::<String>(raw.get()).map_err(name_error)?.into(),
+            "metric_name" => {
+                draft.name = serde_json::from_str::<String>(raw.get()).map_err(name_error)?.into()
+            }
             "metric_value" => value = Some(metric_value(raw)?),
             "context" if raw.get() == "null" => {}
             "context" => {
-                draft.context = Context::parse(raw.get()).map_err(|error| fault(format!("must be an object: {error}")))?;
+                draft.context = Context::parse(raw.get())
+                    .map_err(|error| fault(format!("must be an object: {error}")))?;
             }
             "timestamp" if raw.get() == "null" => {}
             "timestamp" => {
-                let time: Timestamp = serde_json::from_str(raw.get()).map_err(|error| fault(error.to_string()))?;
+                let time: Timestamp =
+                    serde_json::from_str(raw.get()).map_err(|error| fault(error.to_string()))?;
                 draft.timestamp = Some(time);
             }
             _ => return Err(fault("is not a field of a metric; labels belong into context".to_owned())),

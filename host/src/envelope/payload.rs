@@ -88,7 +88,10 @@ pub(super) fn fields(text: &str) -> Result<indexmap::IndexMap<String, &RawValue>
 }
 
 fn wrong_shape(expected: &'static str, text: &str) -> MalformedPayload {
-    MalformedPayload::Shape { expected, found: serde_json::from_str(text).map_or("not JSON", |value| kind(&value)) }
+    MalformedPayload::Shape {
+        expected,
+        found: serde_json::from_str(text).map_or("not JSON", |value| kind(&value)),
+    }
 }
 
 pub(super) fn kind(value: &Value) -> &'static str {

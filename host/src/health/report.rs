@@ -116,8 +116,11 @@ fn judge_store(store: &StoreStats, issues: &mut Issues) {
     if let Some(reason) = &store.poisoned {
         issues.unhealthy(format!("storage stopped writing until the host is restarted: {reason}"));
     }
+    if let Some(reason) = &store.refusing {
+        issues.unhealthy(format!("storage refuses records for now: {reason}"));
+    }
     if let Some(jump) = &store.clock_jump {
-        issues.degraded(format!("the clock jumped, expiry is paused: {jump}"));
+        issues.degraded(format!("expiry is paused: {jump}"));
     }
     if store.usage_percentage > STORAGE_LIMIT {
         issues.degraded(format!("storage is {:.1} % full", store.usage_percentage));
@@ -160,7 +163,10 @@ fn judge_watchers(monitors: &[MonitorStatus], outbox: Option<&OutboxStatus>, iss
             issues.degraded(format!("{} deliveries of alerts wait", outbox.pending));
         }
         if outbox.dead_letters > 0 {
-            issues.degraded(format!("{} deliveries of alerts were given up; see the dead letters", outbox.dead_letters));
+            issues.degraded(format!(
+                "{} deliveries of alerts were given up; see the dead letters",
+                outbox.dead_letters
+            ));
         }
     }
 }

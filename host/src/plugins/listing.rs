@@ -83,8 +83,9 @@ impl PluginListing {
 pub(crate) fn plugin_listings(loaded: &LoadedPlugins) -> Vec<PluginListing> {
     let plugins = loaded.plugins.iter().map(|plugin| PluginListing::of_plugin(&plugin.info().name, plugin));
     let receivers = loaded.receivers.iter().map(|(name, plugin)| PluginListing::of_plugin(name, plugin));
-    let failed = (loaded.failed.iter())
-        .map(|failed| PluginListing::without_component(&failed.name, PluginState::Failed, Some(failed.reason.clone())));
+    let failed = (loaded.failed.iter()).map(|failed| {
+        PluginListing::without_component(&failed.name, PluginState::Failed, Some(failed.reason.clone()))
+    });
     let used: std::collections::BTreeSet<_> = loaded.receivers.keys().collect();
     let unused = (loaded.idle_sinks.iter().filter(|name| !used.contains(name)))
         .map(|name| PluginListing::without_component(name, PluginState::Unused, None));

@@ -117,7 +117,12 @@ fn load_one(
     sandbox.load(spec).map(Some).map_err(component)
 }
 
-fn load_receivers(config: &Config, sandbox: &Sandbox, files: &[(String, PathBuf)], loaded: &mut LoadedPlugins) {
+fn load_receivers(
+    config: &Config,
+    sandbox: &Sandbox,
+    files: &[(String, PathBuf)],
+    loaded: &mut LoadedPlugins,
+) {
     let files: BTreeMap<&str, &PathBuf> = files.iter().map(|(name, file)| (name.as_str(), file)).collect();
     for (name, receiver) in config.alerting.all_receivers() {
         let fault = |reason| PluginLoadError::Receiver {

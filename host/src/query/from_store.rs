@@ -3,7 +3,6 @@
 use telemetry_store::StoreError;
 
 use super::error::{QueryError, ReadError};
-use crate::alerts::StoreFailure;
 
 impl From<StoreError> for QueryError {
     fn from(error: StoreError) -> Self {
@@ -11,11 +10,5 @@ impl From<StoreError> for QueryError {
             StoreError::BadCursor { reason } => Self::invalid("cursor", reason),
             other => Self::Retrieval(ReadError::new(other)),
         }
-    }
-}
-
-impl From<StoreFailure> for QueryError {
-    fn from(failure: StoreFailure) -> Self {
-        Self::Retrieval(ReadError::new(failure))
     }
 }

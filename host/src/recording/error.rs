@@ -87,7 +87,9 @@ impl RecordError {
             Self::Malformed(error) => error.code(),
             Self::Unexpected { .. } => ErrorCode::UnexpectedError,
             Self::Storage(error) => match **error {
-                StoreError::Expired { .. } | StoreError::TooManyPartitions { .. } => ErrorCode::InvalidTimestamp,
+                StoreError::Expired { .. } | StoreError::TooManyPartitions { .. } => {
+                    ErrorCode::InvalidTimestamp
+                }
                 StoreError::TooLarge { .. } => ErrorCode::PayloadTooLarge,
                 _ => ErrorCode::StorageFailure,
             },

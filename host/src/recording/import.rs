@@ -53,7 +53,8 @@ impl Recorder {
         let data = Map::from_iter([("name".to_owned(), name.into()), ("records".to_owned(), count.into())]);
         let marker = EventDraft::new(IMPORT_EVENT_TYPE, "Bridge_Telemetry").with_id(batch_id);
         events.push(marker.with_data(JsonObject::from(&data)));
-        let (mut event_round, mut sample_round) = (Round::of_size(events.len()), Round::of_size(metrics.len()));
+        let (mut event_round, mut sample_round) =
+            (Round::of_size(events.len()), Round::of_size(metrics.len()));
         self.admit_events(events, &mut event_round, |id| claim.known(id));
         self.admit_samples(metrics, &mut sample_round);
         self.judge(&mut event_round, &mut sample_round);

@@ -23,5 +23,4 @@ pub use receipt::Receipt;
 pub use subscribers::{RecordRef, SubscriberId};
 
 pub(crate) use recorder::{Recorder, RecorderParts};
-pub(crate) use subscribers::Subscribers;
 pub(crate) use validation::{OnFailure, ValidatorChain, ValidatorEntry};

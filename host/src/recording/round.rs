@@ -126,7 +126,11 @@ impl<T: Admitted> Round<T> {
     }
 
     /// Answers all that is left with success; `stored` are id and time of each record, in order.
-    pub(super) fn answer_stored(&mut self, recorder: &Recorder, stored: impl Iterator<Item = (Uuid, Timestamp)>) {
+    pub(super) fn answer_stored(
+        &mut self,
+        recorder: &Recorder,
+        stored: impl Iterator<Item = (Uuid, Timestamp)>,
+    ) {
         for (note, (event_id, timestamp)) in std::mem::take(&mut self.notes).into_iter().zip(stored) {
             Counters::add(&recorder.counters.warnings, note.warnings.len());
             self.answer(note.place, Ok(Receipt { event_id, timestamp, warnings: note.warnings }));

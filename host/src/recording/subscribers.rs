@@ -94,7 +94,11 @@ impl Subscribers {
     fn call(&self, subscriber: &Subscriber, record: RecordRef<'_>) {
         if catch_unwind(AssertUnwindSafe(|| (subscriber.callback)(record))).is_err() {
             self.panics.fetch_add(1, Ordering::Relaxed);
-            tracing::error!(source = "Bridge_Telemetry", subscriber = subscriber.id.0, "a native subscriber panicked");
+            tracing::error!(
+                source = "Bridge_Telemetry",
+                subscriber = subscriber.id.0,
+                "a native subscriber panicked"
+            );
         }
     }
 }

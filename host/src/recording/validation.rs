@@ -39,14 +39,15 @@ impl ValidatorChain {
         Self { entries }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    pub(crate) fn judge_events(&self, round: &mut Round<AdmittedEvent>, counters: &Counters) {
+    pub(super) fn judge_events(&self, round: &mut Round<AdmittedEvent>, counters: &Counters) {
         for entry in &self.entries {
             let subscription = entry.validator.subscription();
-            let rows = rows_where(round, |event| subscription.wants_event(event.event_type(), event.source()));
+            let rows =
+                rows_where(round, |event| subscription.wants_event(event.event_type(), event.source()));
             if rows.is_empty() {
                 continue;
             }
@@ -59,7 +60,7 @@ impl ValidatorChain {
         }
     }
 
-    pub(crate) fn judge_samples(&self, round: &mut Round<AdmittedSample>, counters: &Counters) {
+    pub(super) fn judge_samples(&self, round: &mut Round<AdmittedSample>, counters: &Counters) {
         for entry in &self.entries {
             let subscription = entry.validator.subscription();
             let rows = rows_where(round, |sample| subscription.wants_metric(&sample.series().name));
@@ -125,12 +126,7 @@ fn sample_batch<'a>(samples: impl Iterator<Item = &'a AdmittedSample>) -> Sample
     batch
 }
 
-fn apply_to_events(
-    validator: &str,
-    rows: &[usize],
-    verdict: EventVerdict,
-    round: &mut Round<AdmittedEvent>,
-) {
+fn apply_to_events(validator: &str, rows: &[usize], verdict: EventVerdict, round: &mut Round<AdmittedEvent>) {
     for rewrite in verdict.rewrites {
         if let Some(event) = rows.get(rewrite.row as usize).and_then(|&row| round.records.get_mut(row)) {
             *event = event.clone().rewritten(rewrite.data, rewrite.extra);
@@ -148,7 +144,9 @@ fn apply_to_samples(
 ) {
     for rewrite in verdict.rewrites {
         let too_large = admission::check_context(&rewrite.context).err();
-        for (&row, _) in rows.iter().zip(batch.series_indices()).filter(|(_, series)| **series == rewrite.series) {
+        for (&row, _) in
+            rows.iter().zip(batch.series_indices()).filter(|(_, series)| **series == rewrite.series)
+        {
             if let (Some(sample), Some(note)) = (round.records.get_mut(row), round.notes.get_mut(row)) {
                 match &too_large {
                     Some(error) => note.refusal = Some(error.clone().into()),
@@ -188,7 +186,11 @@ fn settle<T: Admitted>(all: Vec<RecordIssues>, round: &mut Round<T>) {
     }
 }
 
-fn grouped(rows: &[usize], validator: &str, issues: Vec<telemetry_core::extension::RowIssue>) -> Vec<RecordIssues> {
+fn grouped(
+    rows: &[usize],
+    validator: &str,
+    issues: Vec<telemetry_core::extension::RowIssue>,
+) -> Vec<RecordIssues> {
     let mut groups = std::collections::BTreeMap::<usize, RecordIssues>::new();
     for issue in issues {
         let Some(&row) = rows.get(issue.row as usize) else { continue };

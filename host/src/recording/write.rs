@@ -58,7 +58,8 @@ impl Recorder {
                     let sample_ids = appended.sample_ids;
                     let stored = batch.events.iter().map(|event| (event.id().uuid(), event.timestamp()));
                     events.answer_stored(self, stored);
-                    let stored = sample_ids.iter().copied().zip(batch.samples.iter().map(AdmittedSample::timestamp));
+                    let stored =
+                        sample_ids.iter().copied().zip(batch.samples.iter().map(AdmittedSample::timestamp));
                     samples.answer_stored(self, stored);
                     Counters::add(&self.counters.events, batch.events.len());
                     Counters::add(&self.counters.metrics, batch.samples.len());

@@ -15,12 +15,18 @@ pub(crate) const JUMP: Duration = Duration::from_secs(3600);
 pub(crate) const MAX_TRUSTED_GAP: Duration = Duration::from_secs(4 * 86_400);
 
 /// The wall clock differs from the time that is known to have passed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct ClockJump {
     /// What the wall clock says.
     pub wall: Timestamp,
     /// The time by which records expire.
     pub trusted: Timestamp,
+}
+
+impl std::fmt::Display for ClockJump {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the clock says {}, by the time that has passed it is {}", self.wall, self.trusted)
+    }
 }
 
 /// The trusted time.

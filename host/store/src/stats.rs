@@ -8,7 +8,7 @@ use crate::options::Location;
 use crate::retention_clock::ClockJump;
 
 /// The state of a store.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
 #[non_exhaustive]
 pub struct StoreStats {
     /// Events in the store.

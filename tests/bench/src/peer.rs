@@ -29,7 +29,7 @@ impl JsonRows {
             let key = self.key(time);
             batch.put(key, serde_json::to_vec(row)?);
         }
-        Ok(self.database.write(&batch)?)
+        Ok(self.database.write(batch)?)
     }
 
     /// The mean of `data.metric_value` over all rows.

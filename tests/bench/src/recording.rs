@@ -26,7 +26,9 @@ pub(crate) fn event(number: usize) -> EventDraft {
 
 fn contexts() -> Vec<Context> {
     let host = |n: usize| format!("host-{n}");
-    (0..100).map(|n| Context::from_labels([("command_type", "INJECT_TASK"), ("host", host(n).as_str())])).collect()
+    (0..100)
+        .map(|n| Context::from_labels([("command_type", "INJECT_TASK"), ("host", host(n).as_str())]))
+        .collect()
 }
 
 fn sample(contexts: &[Context], number: usize) -> MetricDraft {

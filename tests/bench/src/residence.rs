@@ -17,8 +17,16 @@ pub(crate) fn run(report: &mut Report, _scale: &Scale) -> anyhow::Result<()> {
     let host = Host::open(config)?;
     host.health_check();
     let after = resident()?;
-    report.figure("resident memory of the process with an idle host, nine plugins", mebibytes(after), "≤ 60 MB");
-    report.figure("… of it added by opening the host a second time", mebibytes(after.saturating_sub(before)), "");
+    report.figure(
+        "resident memory of the process with an idle host, nine plugins",
+        mebibytes(after),
+        "≤ 60 MB",
+    );
+    report.figure(
+        "… of it added by opening the host a second time",
+        mebibytes(after.saturating_sub(before)),
+        "",
+    );
     Ok(())
 }
 

@@ -26,11 +26,12 @@ pub(crate) fn run(report: &mut Report, scale: &Scale) -> anyhow::Result<()> {
             outcome?;
         }
         if first < count / 10 {
-            let batch: Vec<_> = (first..first + 1000).map(|n| json!({"data": {"metric_value": value(n)}})).collect();
+            let batch: Vec<_> =
+                (first..first + 1000).map(|n| json!({"data": {"metric_value": value(n)}})).collect();
             rows.put_all(first as i64, &batch)?;
         }
     }
-    let query = MetricQuery::named(["measured"]);
+    let query = MetricQuery::of(["measured"]);
     let mean = Runs::of(scale.repeat() * 5, 1, || {
         let answer = host.get_metrics(&query)?.to_json();
         let counted = answer.pointer("/metrics/measured/sample_count").and_then(serde_json::Value::as_u64);
@@ -44,8 +45,13 @@ pub(crate) fn run(report: &mut Report, scale: &Scale) -> anyhow::Result<()> {
         }
         Ok(())
     })?;
-    report.time("MEAN over 1 M samples of one series", &mean, "≤ 15 ms", Some(("JSON rows scanned", &scanned)));
-    let query = MetricQuery::named(["measured"]).aggregated_by("P99")?;
+    report.time(
+        "MEAN over 1 M samples of one series",
+        &mean,
+        "≤ 15 ms",
+        Some(("JSON rows scanned", &scanned)),
+    );
+    let query = MetricQuery::of(["measured"]).aggregate("P99");
     let quantile = Runs::of(scale.repeat(), 1, || {
         host.get_metrics(&query)?;
         Ok(())

@@ -13,7 +13,15 @@ impl Report {
     pub(crate) fn new() -> Self {
         let mut table = Table::new();
         table.load_style(presets::ASCII_MARKDOWN);
-        table.set_header(["measured", "median", "range", "aim", "alternative in the same run", "its median", "ratio"]);
+        table.set_header([
+            "measured",
+            "median",
+            "range",
+            "aim",
+            "alternative in the same run",
+            "its median",
+            "ratio",
+        ]);
         Self { table }
     }
 

@@ -47,6 +47,10 @@ pub(crate) fn run(report: &mut Report, scale: &Scale) -> anyhow::Result<()> {
     report.figure("… added to one event", seconds((with.median() - without.median()).max(0.0)), "≤ 3 µs");
     let (with, without) = (batched(&validated)?, batched(&plain)?);
     report.time("record_events of 1,000 with redact, per event", &with, "", Some(("without it", &without)));
-    report.figure("… added to one event of a batch", seconds((with.median() - without.median()).max(0.0)), "≤ 2 µs");
+    report.figure(
+        "… added to one event of a batch",
+        seconds((with.median() - without.median()).max(0.0)),
+        "≤ 2 µs",
+    );
     Ok(())
 }

@@ -18,7 +18,14 @@ pub(super) fn execute(connection: &Connection, alerts: &Alerts, shared: &Shared)
             ["STATUS", "SEVERITY", "MONITOR", "SINCE", "SEEN", "SUMMARY"],
             alerts.iter().map(|alert| {
                 let cell = |name: &str| text(alert, &format!("/{name}"));
-                [cell("status"), cell("severity"), cell("monitor"), cell("first_seen"), cell("times_seen"), cell("summary")]
+                [
+                    cell("status"),
+                    cell("severity"),
+                    cell("monitor"),
+                    cell("first_seen"),
+                    cell("times_seen"),
+                    cell("summary"),
+                ]
             }),
         );
     }))

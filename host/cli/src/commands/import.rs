@@ -89,8 +89,11 @@ impl Tally {
         let envelope = connection.import(batch.request(self.batches, name).to_string().as_bytes())?;
         self.batches += 1;
         if envelope.error.is_some() {
-            let (code, message) = (text(&envelope.body, "/error/code"), text(&envelope.body, "/error/message"));
-            return Err(Failure::refused(anyhow::anyhow!("the host refused a batch: {code}: {message}; what came before it is stored, call the command again to go on")));
+            let (code, message) =
+                (text(&envelope.body, "/error/code"), text(&envelope.body, "/error/message"));
+            return Err(Failure::refused(anyhow::anyhow!(
+                "the host refused a batch: {code}: {message}; what came before it is stored, call the command again to go on"
+            )));
         }
         if envelope.body.get("known").and_then(Value::as_bool) == Some(true) {
             self.known += batch.len() as u64;

@@ -31,7 +31,12 @@ pub(crate) fn execute(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Plugin(plugin) => plugin::execute(plugin, &shared),
         Command::Config(config) => config::execute(config, &shared),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Arguments::command(), "bridge-telemetry", &mut std::io::stdout());
+            clap_complete::generate(
+                shell,
+                &mut Arguments::command(),
+                "bridge-telemetry",
+                &mut std::io::stdout(),
+            );
             Ok(Exit::Done)
         }
     }

@@ -47,7 +47,9 @@ fn inspect(plugin: &str, shared: &Shared) -> Result<Exit, Failure> {
     } else {
         let config = settings::config(shared)?;
         config.plugins.component_of(plugin).filter(|file| file.is_file()).ok_or_else(|| {
-            Failure::usage(anyhow::anyhow!("\"{plugin}\" is neither a file nor a plugin of plugins.directory"))
+            Failure::usage(anyhow::anyhow!(
+                "\"{plugin}\" is neither a file nor a plugin of plugins.directory"
+            ))
         })?
     };
     let info = inspect_component(&file).map_err(Failure::refused)?;

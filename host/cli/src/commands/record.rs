@@ -33,10 +33,15 @@ pub(super) fn execute(connection: &Connection, record: Record, shared: &Shared) 
         },
     };
     Ok(output::answer(&envelope, shared.json, |body| {
-        let receipts = body.get("results").and_then(Value::as_array).map_or(vec![body], |all| all.iter().collect());
+        let receipts =
+            body.get("results").and_then(Value::as_array).map_or(vec![body], |all| all.iter().collect());
         for receipt in receipts {
             match receipt.get("error") {
-                None => output::line(&format!("stored {} at {}", text(receipt, "/event_id"), text(receipt, "/timestamp"))),
+                None => output::line(&format!(
+                    "stored {} at {}",
+                    text(receipt, "/event_id"),
+                    text(receipt, "/timestamp")
+                )),
                 Some(error) => eprintln!("refused: {}: {}", text(error, "/code"), text(error, "/message")),
             }
             for warning in receipt.get("warnings").and_then(Value::as_array).into_iter().flatten() {

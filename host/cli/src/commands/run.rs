@@ -43,7 +43,8 @@ pub(super) fn execute(shared: &Shared, run: &Run) -> Result<Exit, Failure> {
 async fn serve(host: &Arc<Host>, shared: &Shared, run: &Run) -> Result<Exit, Failure> {
     let server = Server::bind(host.config().server.listen).await?;
     let directory = &host.config().storage_config.connection_string;
-    let address = HostAddress { address: server.address(), pid: std::process::id(), instance: host.instance() };
+    let address =
+        HostAddress { address: server.address(), pid: std::process::id(), instance: host.instance() };
     host_file::write(directory, &address).map_err(Failure::unreachable)?;
     print_summary(host, &address, shared);
     let mut workers = Workers::default();
@@ -82,7 +83,12 @@ struct Workers {
 }
 
 impl Workers {
-    fn start(&mut self, name: &str, host: &Arc<Host>, work: fn(&Arc<Host>, &Receiver<()>)) -> Result<(), Failure> {
+    fn start(
+        &mut self,
+        name: &str,
+        host: &Arc<Host>,
+        work: fn(&Arc<Host>, &Receiver<()>),
+    ) -> Result<(), Failure> {
         let (sender, receiver) = channel();
         let host = Arc::clone(host);
         let thread = std::thread::Builder::new()
@@ -122,12 +128,14 @@ fn print_summary(host: &Host, address: &HostAddress, shared: &Shared) {
         output::text(&stats, "/stats/events_total"),
         output::text(&stats, "/stats/metrics_total")
     ));
-    let (events, metrics) = (config.retention_policy.events.duration_days, config.retention_policy.metrics.duration_days);
+    let (events, metrics) =
+        (config.retention_policy.events.duration_days, config.retention_policy.metrics.duration_days);
     output::line(&format!("  retention   events {events} days, metrics {metrics} days"));
     output::line(&format!("  log         {}", config.logger_config.log_path.display()));
     for plugin in host.plugins() {
         let kind = plugin.kind.map(|kind| format!("{kind:?}").to_lowercase()).unwrap_or_default();
-        let state = plugin.reason.as_deref().map(|reason| format!("NOT LOADED: {reason}")).unwrap_or_default();
+        let state =
+            plugin.reason.as_deref().map(|reason| format!("NOT LOADED: {reason}")).unwrap_or_default();
         let line = format!("  plugin      {:<14} {kind:<11} {state}", plugin.name);
         output::line(output::printable(line.trim_end()).as_str());
     }
