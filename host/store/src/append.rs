@@ -261,15 +261,21 @@ impl Engine {
         Ok(bytes)
     }
 
-    /// Has full buffers sealed, by this call itself where waiting would let them grow without bound.
+    /// Has full buffers sealed; by this call itself where waiting would let them grow without bound.
     fn relieve(&self, placed: &Placed) {
-        if !placed.crowded.is_empty() {
-            if let Err(error) = self.seal(&mut self.sealing.lock(), &placed.crowded) {
-                // The records are stored; the next attempt to seal, or replay, will bring them into chunks.
-                tracing::error!(error = %error, "full heads could not be sealed");
+        if placed.crowded.is_empty() {
+            if placed.full || self.heads_over_budget() {
+                self.nudge();
             }
-        } else if placed.full || self.heads_over_budget() {
-            self.nudge();
+            return;
+        }
+        // Whoever holds it may be sealing these very heads; only the memory's limit is worth waiting for him.
+        let sealing =
+            if self.heads_far_over_budget() { Some(self.sealing.lock()) } else { self.sealing.try_lock() };
+        let Some(mut sealing) = sealing else { return self.nudge() };
+        if let Err(error) = self.seal(&mut sealing, &placed.crowded) {
+            // The records are stored; the next attempt to seal, or replay, will bring them into chunks.
+            tracing::error!(error = &error as &dyn std::error::Error, "full heads could not be sealed");
         }
     }
 }

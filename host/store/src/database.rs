@@ -68,7 +68,8 @@ impl Database {
         let partitions =
             names.into_iter().filter(|name| name != "default" && !FIXED.contains(&name.as_str())).collect();
         let mut acknowledged = WriteOptions::default();
-        acknowledged.set_sync(options.durability == Durability::Power && options.location != Location::Memory);
+        acknowledged
+            .set_sync(options.durability == Durability::Power && options.location != Location::Memory);
         let database = Self {
             rocks,
             acknowledged,

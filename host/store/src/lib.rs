@@ -18,6 +18,8 @@ mod checkpoint;
 mod chunks;
 mod codec;
 mod column;
+#[cfg(test)]
+mod damage_tests;
 mod database;
 mod engine;
 mod envelope;

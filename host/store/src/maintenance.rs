@@ -77,6 +77,7 @@ impl Engine {
         if let Some(partition) = self.unfolded() {
             done.folded_chunks = done.folded_chunks.saturating_add(self.fold_closed(&partition)?);
         }
+        let _pass = self.catalogue.pass();
         self.index.checkpoint(&self.database, &self.catalogue.all(Class::Metrics), false)?;
         Ok(())
     }
@@ -89,6 +90,7 @@ impl Engine {
             if let Some(active) = active {
                 active.head().clear_ragged();
             }
+            let _pass = self.catalogue.pass();
             if let Some(partition) = self.catalogue.find(Class::Metrics, start) {
                 let pieces = fold_series(&self.database, &partition, series, Thoroughness::Open)?;
                 folded = folded.saturating_add(pieces as u64);
@@ -102,6 +104,10 @@ impl Engine {
         let mut folded = 0_u64;
         for part in series_with_chunks(&self.database, partition)?.chunks(FOLDS_PER_ROUND) {
             let _sealing = self.sealing.lock();
+            let _pass = self.catalogue.pass();
+            if self.catalogue.find(Class::Metrics, partition.start).is_none() {
+                return Ok(folded);
+            }
             for series in part {
                 let pieces = fold_series(&self.database, partition, *series, Thoroughness::Closed)?;
                 folded = folded.saturating_add(pieces as u64);

@@ -64,7 +64,9 @@ pub(crate) fn open(
     wake: Sender<()>,
 ) -> Result<(Engine, DirectoryLock), OpenError> {
     let (directory, lock, synced) = match &options.location {
-        Location::Memory => (PathBuf::from("/memory"), DirectoryLock { _file: None }, SyncedMark::in_memory()),
+        Location::Memory => {
+            (PathBuf::from("/memory"), DirectoryLock { _file: None }, SyncedMark::in_memory())
+        }
         Location::Directory(directory) => {
             let lock = lock(directory)?;
             let synced = SyncedMark::open(directory).map_err(|error| io_failure(directory, error))?;

@@ -33,7 +33,7 @@ use crate::stats::StoreStats;
 pub struct Store {
     // In this order: the threads stop before the engine closes, and the directory is free last.
     caretaker: Option<Caretaker>,
-    engine: Arc<Engine>,
+    pub(crate) engine: Arc<Engine>,
     _lock: DirectoryLock,
 }
 

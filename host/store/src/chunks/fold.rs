@@ -106,7 +106,7 @@ fn groups(
     while let Some((key, value)) = chunk_at(&rows, series, i64::MAX) {
         match ChunkHeader::read(value) {
             Ok(header) => {
-                if !groups.last().is_some_and(|group| header.first_time <= group.end) {
+                if groups.last().is_none_or(|group| header.first_time > group.end) {
                     groups.push(Group { end: i64::MIN, ..Group::default() });
                 }
                 if let Some(group) = groups.last_mut() {

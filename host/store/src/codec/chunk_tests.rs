@@ -1,5 +1,6 @@
 //! Whole chunks against the plain samples they were made of, and against bytes that no encoder made.
 
+use expect_test::{Expect, expect};
 use proptest::prelude::*;
 
 use super::*;
@@ -167,4 +168,66 @@ fn a_series_of_the_benchmark_is_small() {
     assert!(size(integers.clone(), Effort::Compact) < 0.25, "{}", size(integers, Effort::Compact));
     let decimals = ValueColumn::Float(walk(200).map(|value| value as f64 / 100.0).collect());
     assert!(size(decimals.clone(), Effort::Seal) < 1.25, "{}", size(decimals, Effort::Seal));
+}
+
+/// The bytes of FORMAT.md: what is written stays readable, and a change of what is written is noticed.
+#[test]
+fn the_format_stays() {
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let check = |samples: &[(i64, MetricValue)], expected: Expect| {
+        let (times, values) = columns(samples);
+        let chunk = encode(&times, &values, Effort::Seal, 300).unwrap();
+        expected.assert_eq(&hex(&chunk));
+        let (mut back_times, mut back) = (Vec::new(), ValueColumn::default());
+        decode(&chunk, &mut back_times, &mut back).unwrap();
+        assert_eq!((back_times, back), (times, values));
+    };
+    let at = |index: i64| 1_747_837_937_000_000_000 + index * 10_000_000_000;
+    let series = |value: fn(i64) -> MetricValue, count: i64| -> Vec<_> {
+        (0..count).map(|index| (at(index), value(index))).collect()
+    };
+    check(
+        &series(|_| 42.into(), 3),
+        expect![
+            "010a03002ad6df579141188090dfc04aac0254000000fc0110021984da11000180a8b1fdfbd5c8c1308090dfc04a00547aa468ba"
+        ],
+    );
+    check(
+        &series(|index| (index * 7 % 4).into(), 10),
+        expect![
+            "010a0a002ad6df579141188088aca3cf02ac02000300031e1006cf7b3276000180a8b1fdfbd5c8c1308090dfc04a0202006c6c0c050616c9"
+        ],
+    );
+    check(
+        &series(|index| (index as f64 * 1.25 + f64::from(index == 4) / 3.0).into(), 6),
+        expect![
+            "010106002ad6df5791411880e8eda1ba01ac0200000000000000000000000000001940000000000000000000000000000019405555555555153340102e5fd04ea6000180a8b1fdfbd5c8c1308090dfc04a010f00023500000000000000000004bfc91b8e0000c16ff286230030f4744da95655d5ec362a2f0140b10baf682cdd73df38"
+        ],
+    );
+    let mixed = |index: i64| match index % 3 {
+        0 => MetricValue::Integer(index),
+        1 => MetricValue::Float(-0.0),
+        _ => MetricValue::Text("up".into()),
+    };
+    check(
+        &series(mixed, 5),
+        expect![
+            "01070501002ad6df5791411880a0be819501ac02000000000000000000000000000000000840000000000000000000000000000000800000000000000840101cba8adfa7000180a8b1fdfbd5c8c1308090dfc04a02020061000000ffffffffffffffffff0101000601030002757000006c80091f"
+        ],
+    );
+    check(
+        &series(|index| MetricValue::Integer(1000 + index % 3 + i64::from(index == 77) * 100_000), 128),
+        expect![
+            "010a8001002ad6df5791411880b8988ffb24ac02d00fa28d060001beec1b102909aeed14000180a8b1fdfbd5c8c1308090dfc04a0282d00f014da8c3012449922449922449922449922449922449922449922449922449922449922449525e9f52"
+        ],
+    );
+}
+
+/// Forms whose bytes a library makes: written once, readable for good.
+#[test]
+fn compressed_forms_stay_readable() {
+    let values: Vec<i64> = (0..600_i64).map(|index| index * index % 977).collect();
+    let mut encoded = Vec::new();
+    integers::encode(&values, Effort::Compact, &mut encoded);
+    println!("{}", encoded.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
 }

@@ -24,6 +24,8 @@ pub(crate) const FULL_HEAD: usize = 1024;
 pub(crate) const HARD_HEAD: usize = 4096;
 /// Age at which a buffer is sealed however small it is: bounds what replay reads.
 const MAX_HEAD_SECONDS: u64 = 20 * 60;
+/// Bytes of the log above the watermark at which the series that hold it back are sealed: bounds what replay reads.
+const MAX_UNSEALED_LOG_BYTES: u64 = 64 << 20;
 /// Series sealed in one commit: bounds how long readers wait for it.
 const SERIES_PER_COMMIT: usize = 128;
 /// Small chunks of one series after which they are merged; an overlapping one counts twice.
@@ -65,16 +67,24 @@ impl Engine {
         self.buffered.load(Ordering::Relaxed) as u64 > self.options.memory_bytes / 4
     }
 
-    /// Seals the buffers that are full or old; under memory pressure the largest ones too.
+    /// Whether they take so much more that appending calls must wait for sealing.
+    pub(crate) fn heads_far_over_budget(&self) -> bool {
+        self.buffered.load(Ordering::Relaxed) as u64 > self.options.memory_bytes / 2
+    }
+
+    /// Seals the buffers that are full or old, or hold back the log; under memory pressure the largest ones too.
     pub(crate) fn seal_due(&self, sealing: &mut Sealing) -> Result<Sealed, StoreError> {
         let now = self.seconds();
+        let held_back =
+            self.log_size.cut_after(self.watermark.load(Ordering::Acquire), MAX_UNSEALED_LOG_BYTES);
         let mut others = Vec::new();
         let mut due = Vec::new();
         for series in self.registry.read().all() {
             let head = series.head();
-            let (length, opened) = (head.len(), head.opened());
+            let (length, opened, first) = (head.len(), head.opened(), head.first_sequence());
             drop(head);
-            let old = opened.is_some_and(|opened| now.saturating_sub(opened) >= MAX_HEAD_SECONDS);
+            let old = opened.is_some_and(|opened| now.saturating_sub(opened) >= MAX_HEAD_SECONDS)
+                || held_back.zip(first).is_some_and(|(cut, first)| first <= cut);
             if length >= FULL_HEAD || (old && length > 0) {
                 due.push(Arc::clone(series));
             } else if length > 0 {

@@ -69,6 +69,24 @@ impl LogSize {
         }
         cut
     }
+
+    /// When more than `limit` bytes lie above `sequence`: the number up to which half of them do.
+    pub(crate) fn cut_after(&self, sequence: u64, limit: u64) -> Option<u64> {
+        let segments = self.segments.lock();
+        let above = || segments.list.iter().filter(|segment| segment.last > sequence);
+        let bytes = above().map(|segment| segment.bytes).fold(0, u64::saturating_add);
+        if bytes <= limit {
+            return None;
+        }
+        let mut passed = 0_u64;
+        for segment in above() {
+            passed = passed.saturating_add(segment.bytes);
+            if passed >= bytes / 2 {
+                return Some(segment.last);
+            }
+        }
+        None
+    }
 }
 
 #[cfg(test)]
@@ -85,6 +103,8 @@ mod tests {
         assert_eq!(size.cut_for(10 * SEGMENT_BYTES), None);
         assert_eq!(size.cut_for(8 * SEGMENT_BYTES), Some(2));
         assert_eq!(size.cut_for(8 * SEGMENT_BYTES - 1), Some(3));
+        assert_eq!(size.cut_after(2, 8 * SEGMENT_BYTES), None);
+        assert_eq!(size.cut_after(2, 7 * SEGMENT_BYTES), Some(6));
         size.forget(3);
         assert_eq!(size.bytes(), 7 * SEGMENT_BYTES);
         size.forget(10);

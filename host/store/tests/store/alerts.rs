@@ -72,7 +72,7 @@ fn the_outbox_is_ordered_by_when_it_is_due() {
     store.commit_alerts(&changes).unwrap();
     assert_eq!(store.alerts().unwrap(), [alert(2)]);
     assert_eq!(store.pending_deliveries(10).unwrap(), [retried, late]);
-    assert_eq!(store.dead_letters(10).unwrap(), [letter.clone()]);
+    assert_eq!(store.dead_letters(10).unwrap(), std::slice::from_ref(&letter));
     let again = AlertChanges {
         unbury: vec![DeadLetterKey::from(&letter)],
         enqueue: vec![letter.delivery],

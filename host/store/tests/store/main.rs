@@ -9,6 +9,8 @@
 )]
 
 mod alerts;
+mod crash;
+mod damage;
 mod fixture;
 mod limits;
 mod log;

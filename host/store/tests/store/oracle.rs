@@ -232,7 +232,7 @@ fn check_records(store: &Store, oracle: &Oracle) {
         assert_eq!(entries[0].first_sequence, next);
         for entry in &entries {
             let LogBody::Samples(batch) = &entry.body else { panic!("{entry:?}") };
-            assert_eq!(batch.is_empty() || batch.first_sequence == entry.first_sequence, true);
+            assert!(batch.is_empty() || batch.first_sequence == entry.first_sequence);
             for (sequence, row) in (entry.first_sequence..).zip(batch.rows()) {
                 numbers.insert(sequence, (row.timestamp, row.value));
             }

@@ -115,7 +115,7 @@ fn records_that_were_synced_and_are_gone_are_reported() {
     fs::write(&path, bytes).unwrap();
     let recovered = Fixture::in_directory(crashed.path());
     let stats = recovered.store.stats();
-    assert!(stats.last_sequence < 200 && stats.last_sequence % 10 == 0);
+    assert!(stats.last_sequence < 200 && stats.last_sequence.is_multiple_of(10));
     let expected = format!("records {} to 200 were on the disk and are gone", stats.last_sequence + 1);
     assert!(stats.reports.iter().any(|report| report.starts_with(&expected)), "{:?}", stats.reports);
     let again = recovered.reopen();

@@ -1,0 +1,137 @@
+//! Rows that are damaged or of a newer format, written into a real store.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use rocksdb::WriteBatch;
+use telemetry_core::admission::{AcceptedTimes, admit_sample};
+use telemetry_core::{ManualClock, MetricDraft, TimeRange, Timestamp};
+
+use crate::chunks::{ChunkKey, FIRST_CHUNK_KEY, LAST_CHUNK_KEY};
+use crate::database::{Database, Promise};
+use crate::families::{LOG, META};
+use crate::log::record;
+use crate::meta::{FORMAT, IDENTITY_KEY, Identity};
+use crate::{LogBody, OpenError, RecordBatch, ScanOptions, Store, StoreOptions};
+
+fn noon() -> Timestamp {
+    Timestamp::parse("2026-03-10T12:00:00Z").unwrap()
+}
+
+fn open(options: StoreOptions) -> Result<Store, OpenError> {
+    let options = StoreOptions { background: false, min_free_bytes: 0, ..options };
+    Store::open(options, Arc::new(ManualClock::at(noon())))
+}
+
+fn samples(name: &str, from: i64, count: i64) -> RecordBatch {
+    let times = AcceptedTimes { now: noon(), oldest: Timestamp::MIN, newest: Timestamp::MAX };
+    let at = |n: i64| Timestamp::from_nanos(noon().nanos() + (from + n) * 1_000_000_000);
+    let draft = |n: i64| MetricDraft::new(name, n).at(at(n));
+    let samples = (0..count).map(|n| admit_sample(draft(n), &times).unwrap()).collect();
+    RecordBatch { samples, ..RecordBatch::default() }
+}
+
+fn put(database: &Database, family: &str, key: &[u8], value: &[u8]) {
+    let mut batch = WriteBatch::new();
+    batch.put_cf(&database.find_family(family).unwrap(), key, value);
+    database.commit(batch, Promise::Derived).unwrap();
+}
+
+fn count(store: &Store, series: u32) -> (u64, u64) {
+    let visit = &mut |_: usize, _: crate::ScanBlock<'_>| ControlFlow::Continue(());
+    let stats = store.scan(&[series], TimeRange::ALL, ScanOptions::default(), visit).unwrap();
+    (stats.samples, stats.damaged)
+}
+
+#[test]
+fn a_damaged_chunk_is_set_aside_and_the_rest_serves() {
+    let store = open(StoreOptions::in_memory()).unwrap();
+    for part in 0..3 {
+        store.append(&samples("m", part * 2000, 1500)).unwrap();
+        store.seal().unwrap();
+    }
+    let database = &store.engine.database;
+    let family = database.find_family("m.20260310").unwrap();
+    let mut rows = database.rows(&family, FIRST_CHUNK_KEY.to_vec(), LAST_CHUNK_KEY.to_vec());
+    rows.first();
+    rows.forward();
+    let (key, value) = rows.row().map(|(key, value)| (key.to_vec(), value.to_vec())).unwrap();
+    let series = ChunkKey::decode(&key).unwrap().series;
+    assert_eq!(count(&store, series), (4500, 0));
+    for place in [3, value.len() / 2, value.len() - 1] {
+        let mut damaged = value.clone();
+        damaged[place] ^= 0x10;
+        put(database, "m.20260310", &key, &damaged);
+        assert_eq!(count(&store, series), (3000, 1), "byte {place}");
+    }
+    // Neither late samples nor merging trip over it.
+    store.append(&samples("m", 2100, 10)).unwrap();
+    store.seal().unwrap();
+    store.maintain().unwrap();
+    assert_eq!(count(&store, series), (3010, 1));
+    put(database, "m.20260310", &key, &value);
+    assert_eq!(count(&store, series), (4510, 0), "mended, it serves again");
+    let reports = store.stats().reports;
+    assert!(reports.iter().any(|report| report.contains("2026-03-10T12:33:20Z")), "{reports:?}");
+}
+
+#[test]
+fn a_damaged_log_row_is_a_gap() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(StoreOptions::in_directory(directory.path())).unwrap();
+    for part in 0..3 {
+        store.append(&samples("m", part * 100, 10)).unwrap();
+    }
+    put(&store.engine.database, LOG, &record::key(11), b"damaged");
+    let shape = |store: &Store| -> Vec<(u64, u64, bool)> {
+        let entries = store.read_log(1, 100).unwrap();
+        entries.iter().map(|e| (e.first_sequence, e.next_sequence, e.body == LogBody::Gap)).collect()
+    };
+    let expected = [(1, 11, false), (11, 21, true), (21, 31, false)];
+    assert_eq!(shape(&store), expected);
+    drop(store);
+    let store = open(StoreOptions::in_directory(directory.path())).unwrap();
+    assert_eq!(shape(&store), expected);
+    assert_eq!(store.last_sequence(), 30);
+    assert_eq!(count(&store, 1), (20, 0), "replay goes on after it");
+    assert!(store.stats().reports.iter().any(|report| report.starts_with("log row 11")));
+}
+
+#[test]
+fn a_newer_format_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = StoreOptions::in_directory(directory.path());
+    let store = open(options.clone()).unwrap();
+    let newer = Identity { format: FORMAT + 1, tag: 7 };
+    put(&store.engine.database, META, IDENTITY_KEY, &newer.encode());
+    drop(store);
+    let error = open(options).unwrap_err();
+    assert!(matches!(error, OpenError::NewerFormat { found: 2, known: 1, .. }), "{error:?}");
+    assert!(error.to_string().contains("use a newer release"), "{error}");
+}
+
+#[test]
+fn an_unfinished_partition_is_cleared_away() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = StoreOptions::in_directory(directory.path());
+    let store = open(options.clone()).unwrap();
+    // As a crash between creating the family and noting it leaves it.
+    store.engine.database.create_family("m.20260310").unwrap();
+    drop(store);
+    let store = open(options).unwrap();
+    assert!(store.engine.database.find_family("m.20260310").is_none());
+    store.append(&samples("m", 0, 10)).unwrap();
+    assert_eq!(count(&store, 1), (10, 0));
+}
+
+#[test]
+fn what_holds_back_the_log_is_sealed() {
+    let store = open(StoreOptions::in_memory()).unwrap();
+    store.append(&samples("slow", 0, 3)).unwrap();
+    store.engine.log_size.add(3, 41 << 20);
+    store.append(&samples("slow too", 0, 3)).unwrap();
+    store.engine.log_size.add(6, 40 << 20);
+    store.append(&samples("recent", 0, 3)).unwrap();
+    assert_eq!(store.maintain().unwrap().sealed_samples, 3, "the older half");
+    assert_eq!(store.stats().sealed_sequence, 3);
+}

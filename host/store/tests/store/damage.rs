@@ -1,0 +1,53 @@
+//! Damaged table files: what they held is reported, the rest serves.
+
+use std::fs;
+use std::ops::ControlFlow;
+
+use telemetry_core::TimeRange;
+use telemetry_store::ScanOptions;
+
+use crate::fixture::*;
+
+#[test]
+fn a_flipped_byte_in_a_table_costs_only_its_block() {
+    let directory = tempfile::tempdir().unwrap();
+    let fixture = Fixture::in_directory(directory.path());
+    for host in 0..20 {
+        let run = (0..3000_u32).map(|n| {
+            let noisy = f64::from(n.wrapping_mul(2_654_435_761) ^ host) / 7.0;
+            labelled("m", &format!("{host}"), noon().plus(SECOND * n), noisy)
+        });
+        fixture.samples(run.collect());
+    }
+    fixture.samples(vec![sample("other day", noon().minus(DAY), 1.0)]);
+    fixture.store.seal().unwrap();
+    // Opening brings the write-ahead log into tables.
+    drop(fixture.reopen());
+    let tables = fs::read_dir(directory.path().join("rocksdb")).unwrap().map(|entry| entry.unwrap().path());
+    let tables = tables.filter(|path| path.extension().is_some_and(|end| end == "sst"));
+    let largest = tables.max_by_key(|path| fs::metadata(path).unwrap().len()).unwrap();
+    let mut bytes = fs::read(&largest).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0x01;
+    fs::write(&largest, bytes).unwrap();
+
+    let fixture = Fixture::in_directory(directory.path());
+    let series = series_of(&fixture.store, "m");
+    assert_eq!(series.len(), 20);
+    let mut counts = vec![0; series.len()];
+    let stats = fixture
+        .store
+        .scan(&series, TimeRange::ALL, ScanOptions::default(), &mut |index, block| {
+            if let telemetry_store::ScanBlock::Samples { values, .. } = block {
+                counts[index] += values.len();
+            }
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    assert!(stats.damaged > 0);
+    assert!(counts.iter().filter(|count| **count == 3000).count() >= 17, "{counts:?}");
+    assert!(fixture.store.stats().reports.iter().any(|report| report.contains("m.20260310")));
+    assert_eq!(count_of(&fixture.store, "other day"), 1);
+    fixture.samples(run_of("new", noon(), 10));
+    assert_eq!(count_of(&fixture.store, "new"), 10);
+}
