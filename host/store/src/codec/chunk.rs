@@ -140,7 +140,7 @@ fn blocks<'a>(chunk: &'a [u8], times: &mut Vec<i64>) -> Result<(ChunkHeader, Rea
         return Err(Damage::new(CHUNK, "its blocks' checksum does not match"));
     }
     let mut reader = Reader::new(CHUNK, time_block);
-    times::decode(&mut reader, header.count as usize, times)?;
+    times::decode(&mut reader, header.count as usize, header.first_time, times)?;
     reader.finish()?;
     if times.len() != header.count as usize
         || times.first() != Some(&header.first_time)

@@ -1,7 +1,7 @@
 //! Times of a chunk, nanoseconds in ascending order.
 //!
-//! Either as they are (even ones are a first value and a step, ones with gaps are differences) or, when they only jitter around
-//! an even rhythm, as what is left of them above that rhythm.
+//! All count from the chunk's first time, which its header has. Either as they are (even ones are a step, ones with gaps are
+//! differences) or, when they only jitter around an even rhythm, as what is left of them above that rhythm.
 
 use super::integers::keep_smaller;
 use super::{CHUNK, Effort, integers};
@@ -10,7 +10,7 @@ use crate::wire::{Reader, put_signed};
 
 /// The times as integers.
 const DIRECT: u8 = 0;
-/// First time, step, then as integers what is left of time − first − index × step.
+/// Step, then as integers what is left of time − index × step.
 const RHYTHM: u8 = 1;
 
 /// Steps are also tried as multiples of these, in nanoseconds: collectors tick in round numbers.
@@ -20,64 +20,67 @@ const EVEN_BYTES: usize = 24;
 
 /// Appends the smallest form of `times`.
 pub(super) fn encode(times: &[i64], effort: Effort, out: &mut Vec<u8>) {
+    let first = times.first().copied().unwrap_or(0);
+    let times: Vec<i64> = times.iter().map(|time| time.wrapping_sub(first)).collect();
     let start = out.len();
     out.push(DIRECT);
-    integers::encode(times, effort, out);
+    integers::encode(&times, effort, out);
     if out.len().saturating_sub(start) <= EVEN_BYTES {
         return;
     }
-    let Some((first, step)) = rhythm(times) else { return };
-    let left: Vec<i64> = deviations(times, first, step).collect();
+    let Some(step) = rhythm(&times) else { return };
+    let left: Vec<i64> = deviations(&times, step).collect();
     let mut other = vec![RHYTHM];
-    put_signed(&mut other, first);
     put_signed(&mut other, step);
     integers::encode(&left, effort, &mut other);
     keep_smaller(out, start, &other);
 }
 
-/// Appends `count` times to `out`.
-pub(super) fn decode(reader: &mut Reader<'_>, count: usize, out: &mut Vec<i64>) -> Result<(), Damage> {
+/// Appends `count` times, the first of which is `first`, to `out`.
+pub(super) fn decode(
+    reader: &mut Reader<'_>,
+    count: usize,
+    first: i64,
+    out: &mut Vec<i64>,
+) -> Result<(), Damage> {
     let start = out.len();
-    match reader.byte()? {
-        DIRECT => integers::decode(reader, count, out),
-        RHYTHM => {
-            let (first, step) = (reader.signed()?, reader.signed()?);
-            integers::decode(reader, count, out)?;
-            let mut expected = first;
-            for time in out.get_mut(start..).unwrap_or_default() {
-                *time = time.wrapping_add(expected);
-                expected = expected.wrapping_add(step);
-            }
-            Ok(())
-        }
-        _ => Err(Damage::new(CHUNK, "an unknown form of times")),
+    let step = match reader.byte()? {
+        DIRECT => 0,
+        RHYTHM => reader.signed()?,
+        _ => return Err(Damage::new(CHUNK, "an unknown form of times")),
+    };
+    integers::decode(reader, count, out)?;
+    let mut expected = first;
+    for time in out.get_mut(start..).unwrap_or_default() {
+        *time = time.wrapping_add(expected);
+        expected = expected.wrapping_add(step);
     }
+    Ok(())
 }
 
-/// The first time and the step around which the times stray least.
-fn rhythm(times: &[i64]) -> Option<(i64, i64)> {
-    let (first, last) = (*times.first()?, *times.last()?);
+/// The step around which the times stray least.
+fn rhythm(times: &[i64]) -> Option<i64> {
     let steps = i64::try_from(times.len().checked_sub(1)?).ok()?;
-    let mean = last.checked_sub(first)?.checked_div(steps)?;
+    let mean = times.last()?.checked_div(steps)?;
     let round = |unit: i64| Some(mean.checked_add(unit / 2)? / unit * unit).filter(|step| *step > 0);
     std::iter::once(mean)
         .chain(ROUND_STEPS.iter().filter_map(|unit| round(*unit)))
-        .map(|step| (spread(times, first, step), step))
+        .map(|step| (spread(times, step), step))
         // Among steps that fit about as well, the roundest leaves the roundest deviations.
         .min_by_key(|(spread, step)| (spread.checked_ilog2(), std::cmp::Reverse(step.trailing_zeros())))
-        .map(|(_, step)| (first, step))
+        .map(|(_, step)| step)
 }
 
-fn deviations(times: &[i64], first: i64, step: i64) -> impl Iterator<Item = i64> {
-    times.iter().scan(first, move |expected, time| {
+fn deviations(times: &[i64], step: i64) -> impl Iterator<Item = i64> {
+    times.iter().scan(0_i64, move |expected, time| {
         let deviation = time.wrapping_sub(*expected);
         *expected = expected.wrapping_add(step);
         Some(deviation)
     })
 }
 
-fn spread(times: &[i64], first: i64, step: i64) -> u64 {
-    let (least, greatest) = deviations(times, first, step)
+fn spread(times: &[i64], step: i64) -> u64 {
+    let (least, greatest) = deviations(times, step)
         .fold((0_i64, 0_i64), |(least, greatest), deviation| (least.min(deviation), greatest.max(deviation)));
     greatest.abs_diff(least)
 }
@@ -94,7 +97,7 @@ mod tests {
         encode(times, Effort::Seal, &mut bytes);
         let mut back = Vec::new();
         let mut reader = Reader::new(CHUNK, &bytes);
-        decode(&mut reader, times.len(), &mut back).unwrap();
+        decode(&mut reader, times.len(), times.first().copied().unwrap_or(0), &mut back).unwrap();
         assert!(reader.is_done());
         assert_eq!(back, times);
         bytes.len()
@@ -124,7 +127,7 @@ mod tests {
     fn sizes() {
         let start = 1_747_837_937 * SECOND;
         let aligned: Vec<i64> = (0..1024).map(|index| start + index * 10 * SECOND).collect();
-        assert!(check(&aligned) <= 20);
+        assert!(check(&aligned) <= 12);
         let milliseconds: Vec<i64> = aligned
             .iter()
             .enumerate()

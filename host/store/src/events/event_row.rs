@@ -172,4 +172,22 @@ mod tests {
             let _ = EventRow::may_have_counter(&payload, 1);
         }
     }
+
+    /// The bytes of FORMAT.md.
+    #[test]
+    fn the_format_stays() {
+        let check = |row: EventRow<'_>, expected: &[u8]| {
+            let mut value = Vec::new();
+            row.encode(&mut value);
+            assert_eq!(value.escape_ascii().to_string(), expected.escape_ascii().to_string());
+        };
+        let (event_type, source) = (RowName::Number(3), RowName::Number(300));
+        let (data, extra) = (r#"{"n":42}"#, "{}");
+        check(
+            EventRow { id: RowId::Made(1), event_type, source, data, extra },
+            b"\x01\x0c\x85~F\x08\x00\x00\x00\x00\x01\x03\xac\x02\x08{\"n\":42}",
+        );
+        let (id, event_type) = (RowId::Given(Uuid::from_u128(7)), RowName::Text("T"));
+        check(EventRow { id, event_type, source: RowName::Text("S"), data: "{}", extra: data }, b"\x01\"\x86qi\x17\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x07\x01T\x01S\x08{\"n\":42}");
+    }
 }

@@ -79,4 +79,15 @@ mod tests {
             let _ = Definition::decode(&payload);
         }
     }
+
+    /// The bytes of FORMAT.md.
+    #[test]
+    fn the_format_stays() {
+        let key = SeriesKey { name: "cpu".into(), context: Context::from_labels([("k", "v")]) };
+        let value = Definition::encode(&key, true);
+        assert_eq!(
+            value.escape_ascii().to_string(),
+            b"\x01k1\x89 \x01\x03cpu{\"k\":\"v\"}".escape_ascii().to_string()
+        );
+    }
 }

@@ -155,4 +155,16 @@ mod tests {
             let _ = Postings::decode(&[&[VERSION], &payload[..]].concat());
         }
     }
+
+    /// The bytes of FORMAT.md.
+    #[test]
+    fn the_format_stays() {
+        let check = |ids: &[u32], expected: &[u8]| {
+            let mut postings = Postings::default();
+            ids.iter().for_each(|id| postings.insert(*id));
+            assert_eq!(postings.encode().escape_ascii().to_string(), expected.escape_ascii().to_string());
+        };
+        check(&[7, 300], b"\x01W\xed\xc81\x00\x07\xa5\x02");
+        check(&[1, 2, 3, 4, 70_000], b"\x01\xdc\x88X\xfb\x01:0\x00\x00\x02\x00\x00\x00\x00\x00\x03\x00\x01\x00\x00\x00\x18\x00\x00\x00 \x00\x00\x00\x01\x00\x02\x00\x03\x00\x04\x00p\x11");
+    }
 }
