@@ -1,18 +1,7 @@
 //! What alerting needs of the store. The trait lets tests put a model, and failures, in the store's place.
 
 use telemetry_core::{Alert, DeadLetter, PendingDelivery};
-use telemetry_store::AlertChanges;
-
-/// The store could not do its part; nothing was changed, or it cannot be known whether it was.
-#[derive(Debug, thiserror::Error)]
-#[error("the store could not {action}")]
-pub struct StoreFailure {
-    /// What it was asked to do.
-    pub action: &'static str,
-    /// Why it could not.
-    #[source]
-    pub source: Box<dyn std::error::Error + Send + Sync>,
-}
+use telemetry_store::{AlertChanges, Store, StoreError};
 
 /// The durable alerts, outbox and dead letters.
 ///
@@ -20,11 +9,29 @@ pub struct StoreFailure {
 /// so that what is mirrored in memory never contradicts it.
 pub trait AlertStore: Send + Sync {
     /// Every alert: those that fire and the resolved ones that are kept.
-    fn alerts(&self) -> Result<Vec<Alert>, StoreFailure>;
+    fn alerts(&self) -> Result<Vec<Alert>, StoreError>;
     /// Up to `limit` rows of the outbox.
-    fn pending_deliveries(&self, limit: usize) -> Result<Vec<PendingDelivery>, StoreFailure>;
-    /// Up to `limit` dead letters.
-    fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, StoreFailure>;
+    fn pending_deliveries(&self, limit: usize) -> Result<Vec<PendingDelivery>, StoreError>;
+    /// Up to `limit` dead letters, oldest first.
+    fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, StoreError>;
     /// Makes all changes durable, or none.
-    fn commit_alerts(&self, changes: &AlertChanges) -> Result<(), StoreFailure>;
+    fn commit_alerts(&self, changes: &AlertChanges) -> Result<(), StoreError>;
+}
+
+impl AlertStore for Store {
+    fn alerts(&self) -> Result<Vec<Alert>, StoreError> {
+        Self::alerts(self)
+    }
+
+    fn pending_deliveries(&self, limit: usize) -> Result<Vec<PendingDelivery>, StoreError> {
+        Self::pending_deliveries(self, limit)
+    }
+
+    fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
+        Self::dead_letters(self, limit)
+    }
+
+    fn commit_alerts(&self, changes: &AlertChanges) -> Result<(), StoreError> {
+        Self::commit_alerts(self, changes)
+    }
 }

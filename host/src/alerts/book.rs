@@ -13,7 +13,7 @@ use telemetry_store::AlertChanges;
 use uuid::{ContextV7, Uuid};
 
 use super::bounds::bounded;
-use super::delivery::{DueSlots, fresh};
+use super::delivery::fresh;
 use super::routes::RoutingTable;
 
 /// An alert that fires, and who was told of it.
@@ -38,7 +38,6 @@ struct Staged {
 pub struct AlertBook {
     monitor: String,
     routes: Arc<RoutingTable>,
-    slots: Arc<DueSlots>,
     firing: BTreeMap<String, Firing>,
     /// Kept for listing, oldest first.
     resolved: BTreeSet<(Timestamp, Uuid)>,
@@ -50,12 +49,7 @@ pub struct AlertBook {
 
 impl AlertBook {
     /// The book of `monitor`, from all alerts that the store holds.
-    pub fn load(
-        monitor: &str,
-        stored: impl IntoIterator<Item = Alert>,
-        routes: Arc<RoutingTable>,
-        slots: Arc<DueSlots>,
-    ) -> Self {
+    pub fn load(monitor: &str, stored: impl IntoIterator<Item = Alert>, routes: Arc<RoutingTable>) -> Self {
         let (mut firing, mut resolved) = (BTreeMap::new(), BTreeSet::new());
         for alert in stored.into_iter().filter(|alert| alert.monitor == monitor) {
             match alert.status {
@@ -74,7 +68,6 @@ impl AlertBook {
         Self {
             monitor: monitor.to_owned(),
             routes,
-            slots,
             firing,
             resolved,
             firing_count,
@@ -249,7 +242,7 @@ impl AlertBook {
     fn tell(&mut self, firing: &mut Firing, now: Timestamp) {
         firing.notified.extend(self.routes.receivers(&firing.alert));
         for receiver in &firing.notified {
-            self.staged.enqueue.push(fresh(&firing.alert, receiver, self.slots.now(now)));
+            self.staged.enqueue.push(fresh(&firing.alert, receiver, now));
         }
         self.staged.transitions += 1;
     }

@@ -8,11 +8,10 @@ use std::thread::JoinHandle;
 use parking_lot::Mutex;
 use telemetry_core::extension::Sink;
 use telemetry_core::{Clock, DeadLetter, limits};
-use telemetry_store::AlertChanges;
+use telemetry_store::{AlertChanges, StoreError};
 use uuid::Uuid;
 
-use super::alert_store::{AlertStore, StoreFailure};
-use super::delivery::DueSlots;
+use super::alert_store::AlertStore;
 use super::lane::Lane;
 use super::outbox::Outbox;
 use super::status::OutboxStatus;
@@ -51,7 +50,7 @@ pub enum DispatcherError {
     },
     /// The stored deliveries cannot be read.
     #[error(transparent)]
-    Store(#[from] StoreFailure),
+    Store(#[from] StoreError),
     /// The operating system gives no thread.
     #[error("no thread for receiver \"{receiver}\"")]
     Thread {
@@ -83,7 +82,7 @@ pub enum ReplayError {
     },
     /// The store cannot do it.
     #[error(transparent)]
-    Store(#[from] StoreFailure),
+    Store(#[from] StoreError),
 }
 
 /// Brings stored deliveries to sinks.
@@ -179,7 +178,7 @@ impl Dispatcher {
     }
 
     /// The dead letters, oldest first.
-    pub fn dead_letters(&self) -> Result<Vec<DeadLetter>, StoreFailure> {
+    pub fn dead_letters(&self) -> Result<Vec<DeadLetter>, StoreError> {
         let mut letters = self.outbox.store.dead_letters(usize::MAX)?;
         letters.sort_by_key(|letter| letter.since);
         Ok(letters)
@@ -193,11 +192,6 @@ impl Dispatcher {
     /// How the outbox and its receivers do.
     pub fn status(&self) -> OutboxStatus {
         self.outbox.status()
-    }
-
-    /// The due times of this outbox, for the books whose rows go there.
-    pub fn slots(&self) -> Arc<DueSlots> {
-        Arc::clone(&self.outbox.slots)
     }
 
     /// Turns planned rows that cannot wait into dead letters; to be called on changes before they are stored.

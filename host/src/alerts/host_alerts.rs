@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use telemetry_core::{Clock, Signal};
+use telemetry_store::StoreError;
 
-use super::alert_store::{AlertStore, StoreFailure};
+use super::alert_store::AlertStore;
 use super::book::AlertBook;
 use super::dispatcher::Dispatcher;
 use super::routes::RoutingTable;
@@ -35,13 +36,13 @@ impl HostAlerts {
         clock: Arc<dyn Clock>,
         dispatcher: Arc<Dispatcher>,
         routes: Arc<RoutingTable>,
-    ) -> Result<Self, StoreFailure> {
-        let book = AlertBook::load(HOST_MONITOR, store.alerts()?, routes, dispatcher.slots());
+    ) -> Result<Self, StoreError> {
+        let book = AlertBook::load(HOST_MONITOR, store.alerts()?, routes);
         Ok(Self { store, clock, dispatcher, book: Mutex::new(book) })
     }
 
     /// Raises, updates or resolves an alert; returns when it is stored.
-    pub fn signal(&self, signal: Signal) -> Result<(), StoreFailure> {
+    pub fn signal(&self, signal: Signal) -> Result<(), StoreError> {
         let mut book = self.book.lock();
         let now = self.clock.now();
         if !signal.firing && !book.is_firing(&signal.key) {

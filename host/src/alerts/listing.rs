@@ -5,8 +5,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use telemetry_core::{Alert, AlertStatus};
+use telemetry_store::StoreError;
 
-use super::alert_store::{AlertStore, StoreFailure};
+use super::alert_store::AlertStore;
 
 /// Which alerts to list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,7 +51,7 @@ impl FromStr for AlertFilter {
 }
 
 /// Stored alerts: those that fire first, the worst and newest of them on top; then the resolved ones, newest first.
-pub fn list_alerts(store: &dyn AlertStore, filter: AlertFilter) -> Result<Vec<Alert>, StoreFailure> {
+pub fn list_alerts(store: &dyn AlertStore, filter: AlertFilter) -> Result<Vec<Alert>, StoreError> {
     let mut alerts = store.alerts()?;
     alerts.retain(|alert| filter.includes(alert));
     alerts.sort_by_key(|alert| {

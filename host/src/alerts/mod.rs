@@ -35,10 +35,9 @@ mod status;
 #[cfg(test)]
 mod tests;
 
-pub use alert_store::{AlertStore, StoreFailure};
+pub use alert_store::AlertStore;
 pub(crate) use backoff::Backoff;
 pub use book::AlertBook;
-pub use delivery::DueSlots;
 pub use dispatcher::{Dispatcher, DispatcherError, Receiver, ReplayError};
 pub use host_alerts::{HOST_MONITOR, HostAlerts};
 pub use listing::{AlertFilter, list_alerts};

@@ -10,11 +10,12 @@ use telemetry_core::{
     Alert, AlertStatus, DeadLetter, EventBatch, EventRow, PendingDelivery, SampleBatch, Severity, Signal,
     Timestamp,
 };
-use telemetry_store::{AlertChanges, Checkpoint, DeadLetterKey, DeliveryKey, LogBody, LogEntry, SavedCursor};
+use telemetry_store::{
+    AlertChanges, Checkpoint, DeadLetterKey, DeliveryKey, LogBody, LogEntry, SavedCursor, StoreError,
+};
 use uuid::Uuid;
 
-use super::alert_store::{AlertStore, StoreFailure};
-use super::delivery::{key_of, letter_key};
+use super::alert_store::AlertStore;
 use crate::monitors::LogStore;
 
 /// 2023-11-14T22:13:20Z and some seconds.
@@ -111,7 +112,7 @@ impl ModelStore {
         state.poisoned = false;
     }
 
-    fn write(&self, action: &'static str, apply: impl FnOnce(&mut State)) -> Result<(), StoreFailure> {
+    fn write(&self, apply: impl FnOnce(&mut State)) -> Result<(), StoreError> {
         let mut state = self.state.lock();
         let fault = if state.poisoned { Some(Fault::Before) } else { state.faults.pop_front() };
         state.poisoned |= fault == Some(Fault::After);
@@ -121,7 +122,8 @@ impl ModelStore {
         }
         match fault {
             None => Ok(()),
-            Some(fault) => Err(StoreFailure { action, source: format!("{fault:?}").into() }),
+            Some(Fault::Before) => Err(StoreError::Full { used: 1, limit: 1 }),
+            Some(Fault::After) => Err(StoreError::Poisoned { reason: "a fault".to_owned() }),
         }
     }
 }
@@ -138,11 +140,11 @@ impl State {
             self.outbox.remove(key);
         }
         for delivery in &changes.enqueue {
-            let before = self.outbox.insert(key_of(delivery), delivery.clone());
+            let before = self.outbox.insert(delivery.into(), delivery.clone());
             assert!(before.is_none_or(|before| before == *delivery), "two rows share a key: {delivery:?}");
         }
         for letter in &changes.bury {
-            self.dead.insert(letter_key(letter), letter.clone());
+            self.dead.insert(letter.into(), letter.clone());
         }
         for key in &changes.unbury {
             assert!(self.dead.remove(key).is_some());
@@ -151,20 +153,20 @@ impl State {
 }
 
 impl AlertStore for ModelStore {
-    fn alerts(&self) -> Result<Vec<Alert>, StoreFailure> {
+    fn alerts(&self) -> Result<Vec<Alert>, StoreError> {
         Ok(self.state.lock().alerts.values().cloned().collect())
     }
 
-    fn pending_deliveries(&self, limit: usize) -> Result<Vec<PendingDelivery>, StoreFailure> {
+    fn pending_deliveries(&self, limit: usize) -> Result<Vec<PendingDelivery>, StoreError> {
         Ok(self.state.lock().outbox.values().take(limit).cloned().collect())
     }
 
-    fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, StoreFailure> {
+    fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
         Ok(self.state.lock().dead.values().take(limit).cloned().collect())
     }
 
-    fn commit_alerts(&self, changes: &AlertChanges) -> Result<(), StoreFailure> {
-        self.write("commit alerts", |state| state.change(changes))
+    fn commit_alerts(&self, changes: &AlertChanges) -> Result<(), StoreError> {
+        self.write(|state| state.change(changes))
     }
 }
 
@@ -181,11 +183,11 @@ impl LogStore for ModelStore {
         state.log.len() as u64 >= sequence
     }
 
-    fn append_tick(&self, at: Timestamp) -> Result<u64, StoreFailure> {
+    fn append_tick(&self, at: Timestamp) -> Result<u64, StoreError> {
         Ok(self.record([Record::Tick(at)]))
     }
 
-    fn read_log(&self, from_sequence: u64, max_records: usize) -> Result<Vec<LogEntry>, StoreFailure> {
+    fn read_log(&self, from_sequence: u64, max_records: usize) -> Result<Vec<LogEntry>, StoreError> {
         let state = self.state.lock();
         let from = usize::try_from(from_sequence).unwrap() - 1;
         let mut entries: Vec<LogEntry> = Vec::new();
@@ -196,16 +198,16 @@ impl LogStore for ModelStore {
         Ok(entries)
     }
 
-    fn load_cursor(&self, monitor: &str) -> Result<Option<SavedCursor>, StoreFailure> {
+    fn load_cursor(&self, monitor: &str) -> Result<Option<SavedCursor>, StoreError> {
         Ok(self.state.lock().cursors.get(monitor).cloned())
     }
 
-    fn monitors(&self) -> Result<Vec<String>, StoreFailure> {
+    fn monitors(&self) -> Result<Vec<String>, StoreError> {
         Ok(self.state.lock().cursors.keys().cloned().collect())
     }
 
-    fn commit_checkpoint(&self, checkpoint: &Checkpoint) -> Result<(), StoreFailure> {
-        self.write("commit a checkpoint", |state| {
+    fn commit_checkpoint(&self, checkpoint: &Checkpoint) -> Result<(), StoreError> {
+        self.write(|state| {
             let cursor =
                 SavedCursor { next_sequence: checkpoint.next_sequence, state: checkpoint.state.clone() };
             state.cursors.insert(checkpoint.monitor.clone(), cursor);
@@ -220,8 +222,8 @@ impl LogStore for ModelStore {
         })
     }
 
-    fn remove_monitor(&self, monitor: &str, changes: &AlertChanges) -> Result<(), StoreFailure> {
-        self.write("remove a monitor", |state| {
+    fn remove_monitor(&self, monitor: &str, changes: &AlertChanges) -> Result<(), StoreError> {
+        self.write(|state| {
             state.cursors.remove(monitor);
             state.change(changes);
         })

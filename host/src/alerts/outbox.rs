@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use telemetry_core::extension::Sink;
-use telemetry_core::{Clock, DeadLetter, PendingDelivery, limits};
-use telemetry_store::AlertChanges;
+use telemetry_core::{Clock, DeadLetter, ErrorCode, PendingDelivery, limits};
+use telemetry_store::{AlertChanges, DeadLetterKey, DeliveryKey, StoreError};
 use uuid::Uuid;
 
-use super::alert_store::{AlertStore, StoreFailure};
-use super::delivery::{DueSlots, key_of, letter_key, state_sequence};
+use super::alert_store::AlertStore;
+use super::delivery::state_sequence;
 use super::dispatcher::ReplayError;
 use super::lane::{Lane, deliver};
 use super::settlement::{Attempt, Settlement};
@@ -22,7 +22,6 @@ use super::status::OutboxStatus;
 pub(super) struct Outbox {
     pub(super) store: Arc<dyn AlertStore>,
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) slots: Arc<DueSlots>,
     pub(super) lanes: BTreeMap<String, Arc<Lane>>,
     counts: Mutex<Counts>,
     /// Held while dead letters are listed and then changed.
@@ -67,11 +66,10 @@ impl Outbox {
         store: Arc<dyn AlertStore>,
         clock: Arc<dyn Clock>,
         lanes: BTreeMap<String, Arc<Lane>>,
-    ) -> Result<Self, StoreFailure> {
+    ) -> Result<Self, StoreError> {
         let pending = store.pending_deliveries(usize::MAX)?;
         let dead = store.dead_letters(usize::MAX)?.len();
         let outbox = Self {
-            slots: Arc::new(DueSlots::following(&pending)),
             store,
             clock,
             lanes,
@@ -86,7 +84,7 @@ impl Outbox {
         if !orphaned.is_empty() {
             let mut changes = AlertChanges::default();
             for delivery in orphaned {
-                changes.settle.push(key_of(&delivery));
+                changes.settle.push(DeliveryKey::from(&delivery));
                 changes.bury.push(outbox.without_receiver(delivery));
             }
             outbox.store.commit_alerts(&changes)?;
@@ -136,8 +134,13 @@ impl Outbox {
         match self.store.commit_alerts(&settlement.changes) {
             Ok(()) => self.settled(lane, settlement),
             Err(error) => {
-                let source = error.source.as_ref();
-                tracing::error!(receiver = lane.receiver, %error, source, "outcomes of deliveries are not stored");
+                let cause = &error as &(dyn std::error::Error + 'static);
+                tracing::error!(
+                    error_code = ErrorCode::StorageFailure.as_str(),
+                    error = cause,
+                    receiver = lane.receiver,
+                    "outcomes of deliveries cannot be stored"
+                );
                 desk.unsettled = Some(settlement);
                 lane.pause(&*self.clock);
             }
@@ -154,7 +157,6 @@ impl Outbox {
         let attempt = Attempt {
             now: self.clock.now(),
             receiver: &lane.receiver,
-            slots: &self.slots,
             knows: &|name| self.lanes.contains_key(name),
             waits: &|onward| self.lanes.get(&onward.receiver).is_some_and(|lane| lane.holds(onward)),
         };
@@ -163,8 +165,9 @@ impl Outbox {
 
     /// Makes the dead letters of one alert for one receiver pending again.
     pub(super) fn replay(&self, alert_id: Uuid, receiver: &str) -> Result<usize, ReplayError> {
-        let lane = self.lanes.get(receiver);
-        let lane = lane.ok_or_else(|| ReplayError::UnknownReceiver { receiver: receiver.to_owned() })?;
+        if !self.lanes.contains_key(receiver) {
+            return Err(ReplayError::UnknownReceiver { receiver: receiver.to_owned() });
+        }
         let _burying = self.burying.lock();
         let mut letters = self.store.dead_letters(usize::MAX)?;
         letters.retain(|letter| {
@@ -176,8 +179,8 @@ impl Outbox {
         letters.sort_by_key(|letter| state_sequence(&letter.delivery.alert));
         let mut changes = AlertChanges::default();
         for letter in letters {
-            changes.unbury.push(letter_key(&letter));
-            let due = self.slots.now(self.clock.now());
+            changes.unbury.push(DeadLetterKey::from(&letter));
+            let due = self.clock.now();
             changes.enqueue.push(PendingDelivery { attempts: 0, due, ..letter.delivery });
         }
         self.store.commit_alerts(&changes)?;
@@ -189,7 +192,6 @@ impl Outbox {
         for delivery in changes.enqueue {
             self.insert(delivery);
         }
-        lane.wake();
         Ok(count)
     }
 
@@ -258,7 +260,7 @@ impl Outbox {
         let keep = limits::MAX_DEAD_LETTERS - limits::MAX_DEAD_LETTERS / 10;
         letters.sort_by_key(|letter| letter.since);
         letters.truncate(letters.len().saturating_sub(keep));
-        let unbury = letters.iter().map(letter_key).collect();
+        let unbury = letters.iter().map(DeadLetterKey::from).collect();
         if self.store.commit_alerts(&AlertChanges { unbury, ..AlertChanges::default() }).is_ok() {
             tracing::warn!(
                 count = letters.len(),

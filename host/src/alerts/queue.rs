@@ -37,27 +37,43 @@ fn place(alert: &Alert) -> (Uuid, u64) {
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     /// The waiting states of each identity, earliest state first.
-    lines: BTreeMap<Line, VecDeque<PendingDelivery>>,
-    /// The first state of each identity of which none is on its way.
-    heads: BTreeSet<(Timestamp, Line)>,
+    lines: BTreeMap<Line, VecDeque<Row>>,
+    /// The first state of each identity of which none is on its way: by due time, then by arrival.
+    heads: BTreeMap<(Timestamp, u64), Line>,
     on_the_way: BTreeSet<Line>,
     waiting: usize,
+    arrivals: u64,
+}
+
+#[derive(Debug)]
+struct Row {
+    arrival: u64,
+    delivery: PendingDelivery,
+}
+
+impl Row {
+    fn turn(&self) -> (Timestamp, u64) {
+        (self.delivery.due, self.arrival)
+    }
 }
 
 impl Queue {
     /// Adds a row.
     pub(super) fn insert(&mut self, delivery: PendingDelivery) {
         let line = Line::of(&delivery.alert);
+        let row = Row { arrival: self.arrivals, delivery };
         let states = self.lines.entry(line).or_default();
-        let index = states.partition_point(|other| place(&other.alert) <= place(&delivery.alert));
+        let index =
+            states.partition_point(|other| place(&other.delivery.alert) <= place(&row.delivery.alert));
         if index == 0 && !self.on_the_way.contains(&line) {
             if let Some(head) = states.front() {
-                self.heads.remove(&(head.due, line));
+                self.heads.remove(&head.turn());
             }
-            self.heads.insert((delivery.due, line));
+            self.heads.insert(row.turn(), line);
         }
-        states.insert(index, delivery);
+        states.insert(index, row);
         self.waiting += 1;
+        self.arrivals += 1;
     }
 
     /// Takes up to `max` rows that are due, of different identities, the longest due first. Each must be given back to
@@ -66,10 +82,10 @@ impl Queue {
         let mut taken = Vec::new();
         while taken.len() < max {
             let Some(line) = self.due_head(now) else { break };
-            let Some(delivery) = self.lines.get_mut(&line).and_then(VecDeque::pop_front) else { break };
+            let Some(row) = self.lines.get_mut(&line).and_then(VecDeque::pop_front) else { break };
             self.on_the_way.insert(line);
             self.waiting = self.waiting.saturating_sub(1);
-            taken.push(delivery);
+            taken.push(row.delivery);
         }
         taken
     }
@@ -79,7 +95,7 @@ impl Queue {
         self.on_the_way.remove(&line);
         match self.lines.get(&line).map(VecDeque::front) {
             Some(Some(head)) => {
-                self.heads.insert((head.due, line));
+                self.heads.insert(head.turn(), line);
             }
             Some(None) => {
                 self.lines.remove(&line);
@@ -93,19 +109,19 @@ impl Queue {
 
     /// When the next row is due; `None` when nothing waits.
     pub(super) fn next_due(&self) -> Option<Timestamp> {
-        self.heads.first().map(|(due, _)| *due)
+        self.heads.first_key_value().map(|((due, _), _)| *due)
     }
 
     /// Whether a row is due.
     pub(super) fn is_due(&self, now: Timestamp) -> bool {
-        self.heads.first().is_some_and(|(due, _)| *due <= now)
-            || self.heads.last().is_some_and(|(due, _)| *due > now.plus(LONGEST_WAIT))
+        let last = self.heads.last_key_value().map(|((due, _), _)| *due);
+        self.next_due().is_some_and(|due| due <= now) || last.is_some_and(|due| due > now.plus(LONGEST_WAIT))
     }
 
     /// Whether a row with this key waits.
     pub(super) fn holds(&self, line: Line, idempotency_key: &str) -> bool {
         let mut states = self.lines.get(&line).into_iter().flatten();
-        states.any(|delivery| delivery.idempotency_key == idempotency_key)
+        states.any(|row| row.delivery.idempotency_key == idempotency_key)
     }
 
     /// Rows that wait, and rows that are on their way.
@@ -114,8 +130,8 @@ impl Queue {
     }
 
     fn due_head(&mut self, now: Timestamp) -> Option<Line> {
-        let head = match self.heads.first() {
-            Some((due, _)) if *due <= now => self.heads.pop_first(),
+        let head = match self.next_due() {
+            Some(due) if due <= now => self.heads.pop_first(),
             Some(_) if self.is_due(now) => self.heads.pop_last(),
             _ => None,
         };

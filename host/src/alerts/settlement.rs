@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use telemetry_core::extension::{DeliveryOutcome, FailureReason, PluginFailure};
 use telemetry_core::{DeadLetter, PendingDelivery, Timestamp, limits};
-use telemetry_store::AlertChanges;
+use telemetry_store::{AlertChanges, DeliveryKey};
 
 use super::backoff::Backoff;
 use super::bounds::cut;
-use super::delivery::{DueSlots, idempotency_key, key_of};
+use super::delivery::fresh;
 use super::queue::Line;
 use super::status::Tally;
 
@@ -19,7 +19,6 @@ const BACKOFF: Backoff = Backoff { min: limits::MIN_DELIVERY_BACKOFF, max: limit
 pub(super) struct Attempt<'a> {
     pub(super) now: Timestamp,
     pub(super) receiver: &'a str,
-    pub(super) slots: &'a DueSlots,
     /// Whether there is a receiver of this name.
     pub(super) knows: &'a dyn Fn(&str) -> bool,
     /// Whether the same state waits for the same receiver already.
@@ -75,7 +74,7 @@ impl Settlement {
 
     fn settle(&mut self, attempt: &Attempt<'_>, delivery: PendingDelivery, outcome: DeliveryOutcome) {
         let (line, monitor) = (Line::of(&delivery.alert), delivery.alert.monitor.clone());
-        self.changes.settle.push(key_of(&delivery));
+        self.changes.settle.push(DeliveryKey::from(&delivery));
         let again = match outcome {
             DeliveryOutcome::Delivered(_) => {
                 self.tally.delivered += 1;
@@ -115,7 +114,7 @@ impl Settlement {
         }
         let asked = after.unwrap_or_default().min(limits::MAX_RETRY_AFTER);
         let pause = BACKOFF.pause_with_jitter(delivery.attempts).max(asked);
-        delivery.due = attempt.slots.at(attempt.now.plus(pause));
+        delivery.due = attempt.now.plus(pause);
         delivery.last_error = Some(reason.to_owned());
         self.tally.retried += 1;
         self.changes.enqueue.push(delivery.clone());
@@ -140,13 +139,8 @@ impl Settlement {
         for receiver in distinct {
             let receiver = cut(&receiver, limits::MAX_NAME_BYTES);
             let onward = PendingDelivery {
-                alert: delivery.alert.clone(),
-                receiver: receiver.to_owned(),
-                due: attempt.slots.now(attempt.now),
-                attempts: 0,
                 forwarded_by: forwarded_by.clone(),
-                idempotency_key: idempotency_key(&delivery.alert, receiver),
-                last_error: None,
+                ..fresh(&delivery.alert, receiver, attempt.now)
             };
             if forwarded_by.iter().any(|before| before == receiver) {
                 let reason = format!("forwarded in a circle: {} → {receiver}", forwarded_by.join(" → "));
@@ -173,7 +167,6 @@ impl Settlement {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::alerts::delivery::fresh;
     use crate::alerts::model::alert;
     use telemetry_core::Severity;
 
@@ -188,7 +181,6 @@ mod tests {
         let attempt = Attempt {
             now: Timestamp::from_millis(10_000),
             receiver: "a",
-            slots: &DueSlots::following(&[]),
             knows: &|name| ["a", "b", "c", "d"].contains(&name),
             waits: &|onward| onward.receiver == "d",
         };
@@ -208,7 +200,7 @@ mod tests {
         for outcome in [DeliveryOutcome::Delivered(None), DeliveryOutcome::Duplicate, forward(&[])] {
             let delivery = delivery();
             let settlement = one(delivery.clone(), outcome);
-            assert_eq!(settlement.changes.settle, [key_of(&delivery)]);
+            assert_eq!(settlement.changes.settle, [DeliveryKey::from(&delivery)]);
             assert!(settlement.changes.enqueue.is_empty() && settlement.changes.bury.is_empty());
             assert_eq!(settlement.finished.len(), 1);
         }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use telemetry_core::{Clock, Severity, Signal, limits};
+use telemetry_store::StoreError;
 
-use crate::alerts::{HostAlerts, StoreFailure};
+use crate::alerts::HostAlerts;
 
 /// What can befall a monitor without stopping it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,7 +60,7 @@ impl Incidents {
         incident: Incident,
         summary: String,
         count: u64,
-    ) -> Result<(), StoreFailure> {
+    ) -> Result<(), StoreError> {
         tracing::error!(monitor = self.monitor, incident = incident.name(), count, "{summary}");
         #[allow(clippy::cast_precision_loss, reason = "a count for people")]
         self.host.signal(self.signal(incident, true, summary, Some(count as f64)))?;

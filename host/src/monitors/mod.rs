@@ -20,6 +20,7 @@
 mod crash_tests;
 mod follower;
 mod incidents;
+mod joining;
 mod log_store;
 mod poison;
 mod runner;

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use telemetry_core::extension::{Monitor, PluginFailure, SavedState};
-use telemetry_core::{Clock, limits};
-use telemetry_store::{AlertChanges, Checkpoint, SavedCursor};
+use telemetry_core::{Clock, ErrorCode, limits};
+use telemetry_store::{AlertChanges, Checkpoint, SavedCursor, StoreError};
 
 use super::follower::{Follower, Ports};
 use super::incidents::Incidents;
@@ -17,7 +17,7 @@ use super::log_store::LogStore;
 use super::status::{MonitorState, MonitorStatus};
 use super::ticks::TickGrid;
 use super::worker::{self, Control};
-use crate::alerts::{AlertBook, Dispatcher, HOST_MONITOR, HostAlerts, RoutingTable, StoreFailure};
+use crate::alerts::{AlertBook, Dispatcher, HOST_MONITOR, HostAlerts, RoutingTable};
 
 /// A monitor cannot be added.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +48,7 @@ pub enum AddMonitorError {
     },
     /// The store cannot say where it was, or keep where it begins.
     #[error(transparent)]
-    Store(#[from] StoreFailure),
+    Store(#[from] StoreError),
     /// The operating system gives no thread.
     #[error("no thread for monitor \"{monitor}\"")]
     Thread {
@@ -174,14 +174,10 @@ impl MonitorRunner {
 
     /// Removes a monitor that is not configured any more, running or not: its alerts are resolved, its place in the log and
     /// its state are forgotten.
-    pub fn remove_monitor(&self, name: &str) -> Result<(), StoreFailure> {
+    pub fn remove_monitor(&self, name: &str) -> Result<(), StoreError> {
         let mut workers = self.workers.lock();
-        let book = match workers.remove(name).and_then(|worker| self.join(name, worker)) {
-            Some(follower) => Some(follower.retire()),
-            None => None,
-        };
-        let mut book = match book {
-            Some(book) => book,
+        let mut book = match workers.remove(name).and_then(|worker| self.join(name, worker)) {
+            Some(follower) => follower.retire(),
             None => {
                 Incidents::load(name, Arc::clone(&self.host), Arc::clone(&self.ports.clock)).close();
                 self.load_book(name)?
@@ -197,7 +193,7 @@ impl MonitorRunner {
     }
 
     /// Removes every stored monitor that is not among the `configured` ones; answers their names.
-    pub fn remove_absent(&self, configured: &BTreeSet<String>) -> Result<Vec<String>, StoreFailure> {
+    pub fn remove_absent(&self, configured: &BTreeSet<String>) -> Result<Vec<String>, StoreError> {
         let mut stored: BTreeSet<String> = self.ports.log.monitors()?.into_iter().collect();
         let alerts = self.ports.log.alerts()?;
         stored.extend(
@@ -300,7 +296,7 @@ impl MonitorRunner {
 
     /// Where a monitor is. The place of a new one is made durable at once: what comes from now on is not skipped, even if
     /// the host dies before the first checkpoint.
-    fn cursor(&self, name: &str) -> Result<SavedCursor, StoreFailure> {
+    fn cursor(&self, name: &str) -> Result<SavedCursor, StoreError> {
         if let Some(cursor) = self.ports.log.load_cursor(name)? {
             return Ok(cursor);
         }
@@ -315,9 +311,9 @@ impl MonitorRunner {
         Ok(SavedCursor { next_sequence, state: None })
     }
 
-    fn load_book(&self, name: &str) -> Result<AlertBook, StoreFailure> {
+    fn load_book(&self, name: &str) -> Result<AlertBook, StoreError> {
         let alerts = self.ports.log.alerts()?;
-        Ok(AlertBook::load(name, alerts, Arc::clone(&self.routes), self.ports.dispatcher.slots()))
+        Ok(AlertBook::load(name, alerts, Arc::clone(&self.routes)))
     }
 }
 
@@ -332,7 +328,12 @@ fn append_due_ticks(ports: &Ports, grid: &Mutex<TickGrid>) {
     let mut grid = grid.lock();
     for tick in grid.due(ports.clock.now()) {
         if let Err(error) = ports.log.append_tick(tick) {
-            tracing::error!(%error, source = error.source.as_ref(), "a tick cannot be appended to the log");
+            let cause = &error as &(dyn std::error::Error + 'static);
+            tracing::error!(
+                error_code = ErrorCode::StorageFailure.as_str(),
+                error = cause,
+                "a tick cannot be appended to the log"
+            );
         }
     }
 }

@@ -233,7 +233,7 @@ impl World {
         let cursor = store.load_cursor("levels").unwrap().unwrap_or_default();
         let cursor = telemetry_store::SavedCursor { next_sequence: cursor.next_sequence.max(1), ..cursor };
         let monitor = Levels::boxed(&sabotage, cursor.state.clone());
-        let book = AlertBook::load("levels", store.alerts().unwrap(), routes(), dispatcher.slots());
+        let book = AlertBook::load("levels", store.alerts().unwrap(), routes());
         let incidents = Incidents::load("levels", Arc::clone(&host), clock.clone());
         let ports = Ports { log: store.clone(), clock: clock.clone(), dispatcher: Arc::clone(&dispatcher) };
         let follower = Follower::new("levels", monitor, cursor, ports, book, incidents);

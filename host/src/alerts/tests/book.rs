@@ -10,7 +10,7 @@ use telemetry_store::AlertChanges;
 use uuid::Uuid;
 
 use crate::alerts::model::{at, signal};
-use crate::alerts::{AlertBook, DueSlots, Route, RoutingTable};
+use crate::alerts::{AlertBook, Route, RoutingTable};
 
 fn routes() -> Arc<RoutingTable> {
     let pager = Route {
@@ -22,7 +22,7 @@ fn routes() -> Arc<RoutingTable> {
 }
 
 fn load(stored: Vec<Alert>) -> AlertBook {
-    AlertBook::load("m", stored, routes(), Arc::new(DueSlots::following(&[])))
+    AlertBook::load("m", stored, routes())
 }
 
 /// Applies signals and commits; answers what was stored.
@@ -99,7 +99,6 @@ fn the_same_stage_gives_the_same_rows_again() {
     book.apply(signal("a", false, Severity::Info, 1), at(1));
     let changes = book.changes(at(1));
     assert_eq!(changes, book.changes(at(2)));
-    assert_ne!(changes.enqueue[0].due, changes.enqueue[1].due);
     assert_ne!(changes.enqueue[0].idempotency_key, changes.enqueue[1].idempotency_key);
     assert_eq!(changes.put.len(), 1, "the firing state was never true in the store");
 }

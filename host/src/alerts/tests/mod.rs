@@ -49,7 +49,7 @@ impl Bench {
     }
 
     fn enqueue(&self, alert: &Alert, receiver: &str) {
-        let due = self.dispatcher.slots().now(self.clock.now());
+        let due = self.clock.now();
         let mut changes =
             AlertChanges { enqueue: vec![fresh(alert, receiver, due)], ..AlertChanges::default() };
         self.dispatcher.admit(&mut changes);
@@ -223,7 +223,7 @@ fn the_outbox_is_bounded_and_one_monitor_leaves_room_for_others() {
     let bench = Bench::new(&["a"]);
     assert!(bench.dispatcher.attach("a", None));
     let noisy = alert("noisy", "k", Severity::Info);
-    let due = || bench.dispatcher.slots().now(bench.clock.now());
+    let due = || bench.clock.now();
     let rows = (0..limits::MAX_PENDING_PER_MONITOR + 3)
         .map(|n| PendingDelivery {
             alert: Alert { times_seen: n as u64, ..noisy.clone() },
@@ -247,10 +247,7 @@ fn old_dead_letters_make_room() {
     let bench = Bench::new(&["a"]);
     let lost = alert("m", "k", Severity::Info);
     let enqueue = (0..=limits::MAX_DEAD_LETTERS)
-        .map(|n| PendingDelivery {
-            idempotency_key: format!("{n}"),
-            ..fresh(&lost, "unheard", bench.dispatcher.slots().now(at(0)))
-        })
+        .map(|n| PendingDelivery { idempotency_key: format!("{n}"), ..fresh(&lost, "unheard", at(0)) })
         .collect();
     let mut changes = AlertChanges { enqueue, ..AlertChanges::default() };
     bench.dispatcher.admit(&mut changes);

@@ -16,6 +16,7 @@ use telemetry_core::{Clock, Signal, Timestamp, limits};
 use telemetry_store::{LogBody, LogEntry, SavedCursor};
 
 use super::incidents::Incidents;
+use super::joining::join;
 use super::log_store::LogStore;
 use super::poison::PoisonHunt;
 use super::selection::{select_events, select_samples};
@@ -140,7 +141,7 @@ impl Follower {
         match self.ports.log.read_log(self.next, most) {
             Ok(entries) if entries.is_empty() => Step::CaughtUp,
             Ok(entries) => {
-                if entries.iter().all(|entry| self.take_in(entry)) {
+                if join(entries).iter().all(|entry| self.take_in(entry)) {
                     Step::Progress
                 } else {
                     self.paused()
@@ -243,7 +244,8 @@ impl Follower {
                 self.called = true;
                 guarded(&self.name, || monitor.tick(*at))
             }
-            LogBody::Tick(_) | LogBody::Gap => Ok(Vec::new()),
+            // Others' ticks, gaps, and whatever kinds the log may get: nothing for a monitor.
+            _ => Ok(Vec::new()),
         }
     }
 

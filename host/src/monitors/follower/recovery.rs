@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use telemetry_core::extension::{FailureReason, MonitorCheckpoint, PluginFailure};
-use telemetry_core::limits;
-use telemetry_store::LogEntry;
+use telemetry_core::{ErrorCode, limits};
+use telemetry_store::{LogEntry, StoreError};
 
 use super::{Follower, guarded};
-use crate::alerts::{Backoff, StoreFailure};
+use crate::alerts::Backoff;
 use crate::monitors::incidents::Incident;
 use crate::monitors::poison::Finding;
 use crate::monitors::status::MonitorState;
@@ -130,10 +130,15 @@ impl Follower {
         }
     }
 
-    pub(super) fn store_failed(&mut self, error: &StoreFailure) {
-        let source = error.source.as_ref();
-        tracing::error!(monitor = self.name, %error, source, "a monitor waits for the store");
-        self.status.lock().last_error = Some(format!("{error}: {source}"));
+    pub(super) fn store_failed(&mut self, error: &StoreError) {
+        let cause = error as &(dyn std::error::Error + 'static);
+        tracing::error!(
+            error_code = ErrorCode::StorageFailure.as_str(),
+            error = cause,
+            monitor = self.name,
+            "a monitor waits for the store"
+        );
+        self.status.lock().last_error = Some(error.to_string());
         self.pause(limits::STORE_RETRY_PAUSE);
     }
 }
