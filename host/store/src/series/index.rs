@@ -250,12 +250,16 @@ impl SeriesIndex {
         let mut index = load(database, partition, family, |id, definition| {
             self.definitions.lock().get_or_insert(id, || Arc::new(definition));
         })?;
-        // Whatever was defined while the rows were read is in `added`, whether it is a row by now or not.
         let mut defining = slot.defining.lock();
-        for (id, definition) in std::mem::take(&mut defining.added) {
-            index.insert(id, &definition.key);
+        let mut postings = slot.postings.write();
+        // A first definition may have found the partition new meanwhile; then nothing is missing from its postings.
+        if postings.is_none() {
+            // Whatever was defined while the rows were read is in `added`, whether it is a row by now or not.
+            for (id, definition) in std::mem::take(&mut defining.added) {
+                index.insert(id, &definition.key);
+            }
+            *postings = Some(index);
         }
-        *slot.postings.write() = Some(index);
         Ok(())
     }
 
