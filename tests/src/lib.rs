@@ -2,9 +2,13 @@
 //!
 //! The tests themselves are one binary, `e2e/main.rs`, with a module per behaviour: linking RocksDB and wasmtime is
 //! what takes the time.
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")
+)]
 
 mod artifact;
 mod crash;
 
-pub use crash::crash_event_id;
 pub use artifact::{ArtifactError, component_folder, guest, host_binary, plugin};
+pub use crash::crash_event_id;

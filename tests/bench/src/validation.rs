@@ -14,9 +14,8 @@ fn validated_host(directory: &std::path::Path) -> anyhow::Result<Host> {
     let mut config = Config::default();
     config.storage_config.connection_string = directory.join("validated");
     config.loops.exempt_event_types = vec!["*".to_owned()];
-    let mut settings = PluginSettings::default();
-    settings.component = Some(artifact::plugin("redact")?);
-    settings.required = true;
+    let component = Some(artifact::plugin("redact")?);
+    let mut settings = PluginSettings { component, required: true, ..PluginSettings::default() };
     settings.config.0.insert("keys".to_owned(), serde_json::json!(["password", "token"]));
     config.plugins.settings.insert("redact".to_owned(), settings);
     Ok(Host::open(config)?)
