@@ -9,3 +9,8 @@
 )]
 
 mod components;
+mod crash;
+mod errors;
+mod fixture;
+mod idempotency;
+mod injector;
