@@ -1,6 +1,5 @@
 //! Events in a real RocksDB against a plain list of them.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -33,7 +32,7 @@ struct Fixture {
 
 impl Fixture {
     fn new() -> Self {
-        let database = Database::open(&StoreOptions::in_memory(), Path::new("/memory")).unwrap().0;
+        let database = Database::open(&StoreOptions::in_memory(), &std::env::temp_dir()).unwrap().0;
         let partitions: Vec<_> = (0..DAYS)
             .map(|day| Arc::new(Partition::new(Class::Events, day * DAY, (day + 1) * DAY)))
             .collect();
