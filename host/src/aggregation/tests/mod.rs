@@ -6,6 +6,7 @@ mod memory;
 mod oracle;
 mod plugins;
 mod properties;
+mod real_store;
 
 use std::sync::Arc;
 

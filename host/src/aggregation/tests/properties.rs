@@ -21,7 +21,7 @@ fn any_value() -> impl Strategy<Value = MetricValue> {
     ]
 }
 
-fn any_reader() -> impl Strategy<Value = MemoryReader> {
+pub(super) fn any_reader() -> impl Strategy<Value = MemoryReader> {
     let name = prop_oneof![Just("cpu"), Just("load"), Just("disk")];
     let label = prop_oneof![Just(None), Just(Some("a")), Just(Some("b"))];
     let samples = proptest::collection::vec((-100..300i64, any_value()), 0..40);
@@ -53,7 +53,7 @@ fn any_range() -> impl Strategy<Value = TimeRange> {
     })
 }
 
-fn any_query() -> impl Strategy<Value = MetricQuery> {
+pub(super) fn any_query() -> impl Strategy<Value = MetricQuery> {
     let aggregation = || proptest::sample::select(BuiltIn::ALL.map(BuiltIn::as_str).to_vec());
     let names = proptest::option::of(proptest::sample::subsequence(vec!["disk", "none", "cpu"], 1..=3));
     let group_by = proptest::sample::subsequence(vec!["host", "zone", "rack"], 0..=2);
@@ -75,7 +75,7 @@ fn any_query() -> impl Strategy<Value = MetricQuery> {
 }
 
 /// Equal, but for the last digits of numbers, which are taken out of both.
-fn assert_same(mut found: MetricsAnswer, mut expected: MetricsAnswer) {
+pub(super) fn assert_same(mut found: MetricsAnswer, mut expected: MetricsAnswer) {
     let (ours, theirs) = (take_numbers(&mut found), take_numbers(&mut expected));
     assert_eq!(found, expected);
     assert_eq!(ours.len(), theirs.len());
