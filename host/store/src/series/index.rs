@@ -18,7 +18,7 @@ use super::load::load;
 use super::partition_index::PartitionIndex;
 use super::rows;
 use crate::database::{Database, Family, Promise};
-use crate::error::StoreError;
+use crate::error::{Damage, StoreError};
 use crate::families::Partition;
 
 /// Definitions kept for being found by number: those of a large query, at about 100 bytes each beside their text.
@@ -87,7 +87,9 @@ impl SeriesIndex {
         key: &SeriesKey,
         overflow: bool,
     ) -> Result<(), StoreError> {
-        let Some(family) = database.find_family(&partition.family) else { return Ok(()) };
+        let family = database
+            .find_family(&partition.family)
+            .ok_or_else(|| Damage::new("column family", format!("\"{}\" is missing", partition.family)))?;
         let slot = self.slot(partition);
         let mut defining = slot.defining.lock();
         if defining.rows == PostingRows::Untouched && self.greatest_id(database, partition)?.is_none() {
