@@ -55,7 +55,8 @@ impl Database {
     pub(crate) fn open(options: &StoreOptions, path: &Path) -> Result<(Self, Vec<String>), rocksdb::Error> {
         let tuning = Tuning::new(options)?;
         let general = tuning.general();
-        let exists = path.join("CURRENT").try_exists().unwrap_or(false);
+        let on_disk = options.location != Location::Memory;
+        let exists = on_disk && path.join("CURRENT").try_exists().unwrap_or(false);
         let names = if exists { Rocks::list_cf(&general, path)? } else { vec!["default".to_owned()] };
         let descriptors =
             names.iter().map(|name| rocksdb::ColumnFamilyDescriptor::new(name, tuning.family(name)));
@@ -68,14 +69,13 @@ impl Database {
         let partitions =
             names.into_iter().filter(|name| name != "default" && !FIXED.contains(&name.as_str())).collect();
         let mut acknowledged = WriteOptions::default();
-        acknowledged
-            .set_sync(options.durability == Durability::Power && options.location != Location::Memory);
+        acknowledged.set_sync(options.durability == Durability::Power && on_disk);
         let database = Self {
             rocks,
             acknowledged,
             derived: WriteOptions::default(),
             poison: OnceLock::new(),
-            on_disk: options.location != Location::Memory,
+            on_disk,
             unsynced: AtomicBool::new(true),
             syncing: Mutex::new(()),
             reports: Reports::default(),

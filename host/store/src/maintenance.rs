@@ -10,7 +10,6 @@ use crate::chunks::{Thoroughness, fold_series, series_with_chunks};
 use crate::engine::Engine;
 use crate::error::StoreError;
 use crate::families::{Class, Partition};
-use crate::head::Sealing;
 use crate::options::SYNC_INTERVAL;
 
 /// Time between two rounds of the maintenance thread.
@@ -64,16 +63,16 @@ impl Engine {
         Ok(expired)
     }
 
-    /// Seals what is due, merges chunks, and notes how far it came.
+    /// Seals what is due, notes how far it came, and merges chunks.
     fn maintain_chunks(&self, done: &mut Maintenance, everything: bool) -> Result<(), StoreError> {
-        let mut sealing = self.sealing.lock();
-        let sealed = self.seal_due(&mut sealing)?;
-        done.sealed_samples = sealed.samples;
-        done.sealed_chunks = sealed.chunks;
-        done.folded_chunks =
-            self.fold_ragged(&mut sealing, if everything { usize::MAX } else { FOLDS_PER_ROUND })?;
-        self.advance(&mut sealing)?;
-        drop(sealing);
+        {
+            let mut sealing = self.sealing.lock();
+            let sealed = self.seal_due(&mut sealing)?;
+            done.sealed_samples = sealed.samples;
+            done.sealed_chunks = sealed.chunks;
+            self.advance(&mut sealing)?;
+        }
+        done.folded_chunks = self.fold_ragged(if everything { usize::MAX } else { FOLDS_PER_ROUND })?;
         if let Some(partition) = self.unfolded() {
             done.folded_chunks = done.folded_chunks.saturating_add(self.fold_closed(&partition)?);
         }
@@ -82,43 +81,41 @@ impl Engine {
         Ok(())
     }
 
-    fn fold_ragged(&self, sealing: &mut Sealing, most: usize) -> Result<u64, StoreError> {
+    fn fold_ragged(&self, most: usize) -> Result<u64, StoreError> {
         let mut folded = 0_u64;
         for _ in 0..most {
-            let Some((start, series)) = sealing.ragged.pop_first() else { break };
+            let Some((start, series)) = self.sealing.lock().ragged.pop_first() else { break };
             let active = self.registry.read().by_id(series).map(Arc::clone);
             if let Some(active) = active {
                 active.head().clear_ragged();
             }
-            let _pass = self.catalogue.pass();
-            if let Some(partition) = self.catalogue.find(Class::Metrics, start) {
-                let pieces = fold_series(&self.database, &partition, series, Thoroughness::Open)?;
-                folded = folded.saturating_add(pieces as u64);
-            }
+            folded = folded.saturating_add(self.fold(start, series, Thoroughness::Open)?);
         }
         Ok(folded)
     }
 
-    /// Merges all chunks of a partition that gets no more samples. Sealing goes on in between.
+    /// Merges all chunks of a partition that gets no more samples.
     fn fold_closed(&self, partition: &Arc<Partition>) -> Result<u64, StoreError> {
         let mut folded = 0_u64;
-        for part in series_with_chunks(&self.database, partition)?.chunks(FOLDS_PER_ROUND) {
-            let _sealing = self.sealing.lock();
-            let _pass = self.catalogue.pass();
-            if self.catalogue.find(Class::Metrics, partition.start).is_none() {
-                return Ok(folded);
-            }
-            for series in part {
-                let pieces = fold_series(&self.database, partition, *series, Thoroughness::Closed)?;
-                folded = folded.saturating_add(pieces as u64);
-            }
+        for series in series_with_chunks(&self.database, partition)? {
+            folded = folded.saturating_add(self.fold(partition.start, series, Thoroughness::Closed)?);
         }
-        partition.set_folded(true);
         let _pass = self.catalogue.pass();
         if self.catalogue.find(Class::Metrics, partition.start).is_some() {
+            partition.set_folded(true);
             self.catalogue.put(&self.database, partition)?;
         }
         Ok(folded)
+    }
+
+    /// Merges one series' chunks. Sealing waits no longer than for this one.
+    fn fold(&self, partition: i64, series: u32, thoroughness: Thoroughness) -> Result<u64, StoreError> {
+        let _sealing = self.sealing.lock();
+        let _pass = self.catalogue.pass();
+        match self.catalogue.find(Class::Metrics, partition) {
+            Some(partition) => Ok(fold_series(&self.database, &partition, series, thoroughness)? as u64),
+            None => Ok(0),
+        }
     }
 
     fn evict_idle(&self) -> usize {

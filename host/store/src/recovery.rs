@@ -64,17 +64,21 @@ pub(crate) fn open(
     wake: Sender<()>,
 ) -> Result<(Engine, DirectoryLock), OpenError> {
     let (directory, lock, synced) = match &options.location {
-        Location::Memory => {
-            (PathBuf::from("/memory"), DirectoryLock { _file: None }, SyncedMark::in_memory())
-        }
+        Location::Memory => (PathBuf::from("memory"), DirectoryLock { _file: None }, SyncedMark::in_memory()),
         Location::Directory(directory) => {
             let lock = lock(directory)?;
             let synced = SyncedMark::open(directory).map_err(|error| io_failure(directory, error))?;
             (directory.clone(), lock, synced)
         }
     };
-    let (database, partitions) = Database::open(&options, &directory.join(ROCKS_DIRECTORY))
-        .map_err(|error| rocks_failure(&directory, error))?;
+    let path = match options.location {
+        // The library makes sure of the directory even where the environment is in memory: this one is there already. Not
+        // the root: the engine does not find its files again below a path that ends in a separator.
+        Location::Memory => std::env::temp_dir(),
+        Location::Directory(_) => directory.join(ROCKS_DIRECTORY),
+    };
+    let (database, partitions) =
+        Database::open(&options, &path).map_err(|error| rocks_failure(&directory, error))?;
     match recover(database, &partitions, options, clock, synced, wake) {
         Ok(engine) => Ok((engine, lock)),
         Err(Stop::Newer { found }) => Err(OpenError::NewerFormat { directory, found, known: FORMAT }),

@@ -45,7 +45,7 @@ fn kill_after(directory: &std::path::Path, acknowledgements: u64, power: bool) -
     if power {
         command.env("POWER", "1");
     }
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut last = 0;
     let mut note = |line: &str| {
@@ -54,7 +54,13 @@ fn kill_after(directory: &std::path::Path, acknowledgements: u64, power: bool) -
         }
     };
     for _ in 0..acknowledgements {
-        note(&lines.next().expect("the child ended by itself").unwrap());
+        match lines.next() {
+            Some(line) => note(&line.unwrap()),
+            None => panic!(
+                "the child ended by itself:\n{}",
+                std::io::read_to_string(child.stderr.take().unwrap()).unwrap()
+            ),
+        }
     }
     child.kill().unwrap();
     // What it acknowledged before the kill reached it counts too; a last line may be torn.
