@@ -113,6 +113,11 @@
     )
 )]
 
+/// The README's code is compiled as a test, too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod aggregation;
 mod batch;
 #[doc(hidden)]
