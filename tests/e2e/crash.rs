@@ -62,12 +62,12 @@ fn check(host: &Host, journals: &BTreeMap<u64, Journal>) {
         let count = answer.pointer("/metrics/batch/value").map_or(0, |value| value.as_u64().unwrap());
         assert_eq!(count % 5, 0, "run {run}: a torn batch, {count} samples");
         let batches = count / 5;
-        assert!(batches >= acknowledged, "run {run}: {acknowledged} acknowledged, {batches} found");
-        assert!(batches <= acknowledged + 2, "run {run}: {acknowledged} acknowledged, {batches} found");
         let query = MetricQuery::of(["batch"]).filter(label).aggregate("SUM");
         let answer = host.get_metrics(&query).unwrap().to_json();
         let sum = answer.pointer("/metrics/batch/value").map_or(0, |value| value.as_u64().unwrap());
-        assert_eq!(sum, 5 * (0..batches).sum::<u64>(), "run {run}");
+        assert_eq!(sum, 5 * (0..batches).sum::<u64>(), "run {run}: {acknowledged} acknowledged, {batches} found");
+        assert!(batches >= acknowledged, "run {run}: {acknowledged} acknowledged, {batches} found");
+        assert!(batches <= acknowledged + 2, "run {run}: {acknowledged} acknowledged, {batches} found");
         for (number, made) in (0_u32..).zip(&journal.made_ids) {
             for id in [crash_event_id(*run, number), *made] {
                 let found = host.get_event(id).unwrap();

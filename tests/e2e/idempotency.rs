@@ -60,7 +60,9 @@ fn across_partitions_and_restarts() {
 
 #[test]
 fn racing_threads_store_one_event() {
-    let (host, _) = host_with_clock(in_memory());
+    let mut config = in_memory();
+    config["loop"]["exempt_event_types"] = json!(["*"]);
+    let (host, _) = host_with_clock(config);
     let (host, ids) = (Arc::new(host), (0..200).map(|_| Uuid::new_v4()).collect::<Vec<_>>());
     let barrier = Arc::new(Barrier::new(4));
     let threads: Vec<_> = (0..4)
