@@ -131,7 +131,12 @@ impl Engine {
         let mut slots = Slots::default();
         for time in times {
             if slots.find(time.nanos()).is_none() {
-                slots.0.push(self.catalogue.ensure(&self.database, class, time.nanos())?);
+                let partition = self.catalogue.ensure(&self.database, class, time.nanos())?;
+                if partition.is_folded() {
+                    self.catalogue.set_folded(&self.database, &partition, false)?;
+                }
+                partition.touch(self.seconds());
+                slots.0.push(partition);
             }
         }
         Ok(slots)

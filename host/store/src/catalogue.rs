@@ -100,6 +100,9 @@ impl Catalogue {
             let partition = Partition::new(class, start, row.end);
             partition.set_folded(row.folded);
             if names.contains(&partition.family) {
+                if !row.folded {
+                    database.set_compaction(&partition.family, true)?;
+                }
                 self.shelf(class).write().partitions.push(Arc::new(partition));
             } else {
                 database.reports().add(format!("partition {} is missing", partition.family));
@@ -196,8 +199,20 @@ impl Catalogue {
         Ok(partition)
     }
 
+    /// Notes whether a partition is in its final form, in which compaction leaves it alone.
+    pub(crate) fn set_folded(
+        &self,
+        database: &Database,
+        partition: &Partition,
+        folded: bool,
+    ) -> Result<(), StoreError> {
+        partition.set_folded(folded);
+        database.set_compaction(&partition.family, !folded)?;
+        self.put(database, partition)
+    }
+
     /// Writes a partition's row.
-    pub(crate) fn put(&self, database: &Database, partition: &Partition) -> Result<(), StoreError> {
+    fn put(&self, database: &Database, partition: &Partition) -> Result<(), StoreError> {
         let row = PartitionRow { end: partition.end, folded: partition.is_folded() };
         let mut batch = WriteBatch::new();
         let key = meta::partition_key(partition.class, partition.start);

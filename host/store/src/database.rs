@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 use rocksdb::{
-    BoundColumnFamily, DBPinnableSlice, DBRawIteratorWithThreadMode, DBWithThreadMode, MultiThreaded,
-    ReadOptions, SnapshotWithThreadMode, WriteBatch, WriteOptions,
+    BoundColumnFamily, CompactOptions, DBPinnableSlice, DBRawIteratorWithThreadMode, DBWithThreadMode,
+    MultiThreaded, ReadOptions, SnapshotWithThreadMode, WriteBatch, WriteOptions,
 };
 
 use crate::error::{EngineError, StoreError};
@@ -59,7 +59,7 @@ impl Database {
         let exists = on_disk && path.join("CURRENT").try_exists().unwrap_or(false);
         let names = if exists { Rocks::list_cf(&general, path)? } else { vec!["default".to_owned()] };
         let descriptors =
-            names.iter().map(|name| rocksdb::ColumnFamilyDescriptor::new(name, tuning.family(name)));
+            names.iter().map(|name| rocksdb::ColumnFamilyDescriptor::new(name, tuning.at_opening(name)));
         let rocks = Rocks::open_cf_descriptors(&general, path, descriptors)?;
         for name in FIXED {
             if rocks.cf_handle(name).is_none() {
@@ -116,6 +116,23 @@ impl Database {
     pub(crate) fn drop_family(&self, name: &str) -> Result<(), StoreError> {
         self.check()?;
         self.rocks.drop_cf(name).map_err(|error| self.poisoned_by(error))
+    }
+
+    /// Lets RocksDB compact a family by itself, or no longer. A family that is gone is nothing to do.
+    pub(crate) fn set_compaction(&self, name: &str, on: bool) -> Result<(), StoreError> {
+        let Some(family) = self.find_family(name) else { return Ok(()) };
+        let off = if on { "false" } else { "true" };
+        self.rocks
+            .set_options_cf(&family, &[("disable_auto_compactions", off)])
+            .map_err(StoreError::read("a family's options"))
+    }
+
+    /// Brings all rows of a family into as few tables as possible. A family that is gone is nothing to do.
+    pub(crate) fn compact(&self, name: &str) {
+        let Some(family) = self.find_family(name) else { return };
+        let mut options = CompactOptions::default();
+        options.set_exclusive_manual_compaction(false);
+        self.rocks.compact_range_cf_opt(&family, None::<&[u8]>, None::<&[u8]>, &options);
     }
 
     /// The value of a key.

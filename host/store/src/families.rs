@@ -78,6 +78,7 @@ pub(crate) struct Partition {
     pub(crate) family: String,
     records: AtomicU64,
     folded: AtomicBool,
+    touched: AtomicU64,
 }
 
 impl Partition {
@@ -90,6 +91,7 @@ impl Partition {
             family: family_name(class, start),
             records: AtomicU64::new(0),
             folded: AtomicBool::new(false),
+            touched: AtomicU64::new(0),
         }
     }
 
@@ -113,12 +115,22 @@ impl Partition {
         self.records.fetch_add(records, Ordering::Relaxed);
     }
 
-    /// Whether its small and overlapping chunks were merged after it closed.
+    /// Notes when a record came, on the monotonic clock, in seconds.
+    pub(crate) fn touch(&self, seconds: u64) {
+        self.touched.store(seconds, Ordering::Relaxed);
+    }
+
+    /// When a record came last, since the store was opened.
+    pub(crate) fn touched(&self) -> u64 {
+        self.touched.load(Ordering::Relaxed)
+    }
+
+    /// Whether it was brought into its final form after it closed: chunks merged, tables compacted.
     pub(crate) fn is_folded(&self) -> bool {
         self.folded.load(Ordering::Relaxed)
     }
 
-    /// Notes whether its chunks are merged.
+    /// Notes whether it is in its final form.
     pub(crate) fn set_folded(&self, folded: bool) {
         self.folded.store(folded, Ordering::Relaxed);
     }

@@ -94,16 +94,18 @@ impl Engine {
         Ok(folded)
     }
 
-    /// Merges all chunks of a partition that gets no more samples.
+    /// Brings a partition that gets no more records into its final form.
     fn fold_closed(&self, partition: &Arc<Partition>) -> Result<u64, StoreError> {
         let mut folded = 0_u64;
-        for series in series_with_chunks(&self.database, partition)? {
-            folded = folded.saturating_add(self.fold(partition.start, series, Thoroughness::Closed)?);
+        if partition.class == Class::Metrics {
+            for series in series_with_chunks(&self.database, partition)? {
+                folded = folded.saturating_add(self.fold(partition.start, series, Thoroughness::Closed)?);
+            }
         }
+        self.database.compact(&partition.family);
         let _pass = self.catalogue.pass();
-        if self.catalogue.find(Class::Metrics, partition.start).is_some() {
-            partition.set_folded(true);
-            self.catalogue.put(&self.database, partition)?;
+        if self.catalogue.find(partition.class, partition.start).is_some() {
+            self.catalogue.set_folded(&self.database, partition, true)?;
         }
         Ok(folded)
     }

@@ -79,7 +79,7 @@ pub(crate) fn partition_of_key(key: &[u8]) -> Result<(Class, i64), Damage> {
 pub(crate) struct PartitionRow {
     /// The first instant after it.
     pub(crate) end: i64,
-    /// Whether its chunks were merged after it closed.
+    /// Whether it was brought into its final form after it closed.
     pub(crate) folded: bool,
 }
 

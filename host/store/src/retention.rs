@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rocksdb::{FlushOptions, WriteBatch, properties};
-use telemetry_core::time::NANOS_PER_DAY;
+use telemetry_core::time::saturating_nanos;
 use telemetry_core::{Timestamp, limits};
 
 use crate::database::Promise;
@@ -18,6 +18,8 @@ use crate::log::record;
 use crate::meta;
 use crate::options::Location;
 
+/// How long a partition is left for late records before it is brought into its final form.
+const LATE: Duration = Duration::from_secs(3600);
 /// How long before it is needed a partition is created.
 const AHEAD: Duration = Duration::from_secs(600);
 
@@ -167,12 +169,14 @@ impl Engine {
         self.catalogue.floor(class)
     }
 
-    /// Closed partitions that still have small or overlapping chunks; late samples of the last hour have had their time.
+    /// A partition whose time is over, that gets no more records, and that is not in its final form yet.
     pub(crate) fn unfolded(&self) -> Option<Arc<Partition>> {
-        let settled = self.clock.now().nanos().saturating_sub(NANOS_PER_DAY / 24);
-        self.catalogue
-            .all(Class::Metrics)
-            .into_iter()
-            .find(|partition| partition.end <= settled && !partition.is_folded())
+        let (wall, seconds) = (self.clock.now().nanos(), self.seconds());
+        let settled = |partition: &Arc<Partition>| {
+            partition.end.saturating_add(saturating_nanos(LATE)) <= wall
+                && seconds.saturating_sub(partition.touched()) >= LATE.as_secs()
+                && !partition.is_folded()
+        };
+        Class::ALL.into_iter().flat_map(|class| self.catalogue.all(class)).find(settled)
     }
 }

@@ -63,6 +63,16 @@ impl Tuning {
         options
     }
 
+    /// The options of a family at opening. Partitions rest until the catalogue says which are still open: compaction
+    /// must not read a closed one again, where damage to a table would stop all writes.
+    pub(crate) fn at_opening(&self, name: &str) -> Options {
+        let mut options = self.family(name);
+        options.set_disable_auto_compactions(
+            name.starts_with(METRICS_PREFIX) || name.starts_with(EVENTS_PREFIX),
+        );
+        options
+    }
+
     /// The options of the family with this name.
     pub(crate) fn family(&self, name: &str) -> Options {
         let mut options = self.general();

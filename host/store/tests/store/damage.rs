@@ -8,10 +8,9 @@ use telemetry_store::ScanOptions;
 
 use crate::fixture::*;
 
-#[test]
-fn a_flipped_byte_in_a_table_costs_only_its_block() {
-    let directory = tempfile::tempdir().unwrap();
-    let fixture = Fixture::in_directory(directory.path());
+/// Twenty noisy series of one day, and one sample of the day before.
+fn filled(directory: &std::path::Path) -> Fixture {
+    let fixture = Fixture::in_directory(directory);
     for host in 0..20 {
         let run = (0..3000_u32).map(|n| {
             let noisy = f64::from(n.wrapping_mul(2_654_435_761) ^ host) / 7.0;
@@ -21,17 +20,21 @@ fn a_flipped_byte_in_a_table_costs_only_its_block() {
     }
     fixture.samples(vec![sample("other day", noon().minus(DAY), 1.0)]);
     fixture.store.seal().unwrap();
-    // Opening brings the write-ahead log into tables.
-    drop(fixture.reopen());
-    let tables = fs::read_dir(directory.path().join("rocksdb")).unwrap().map(|entry| entry.unwrap().path());
+    fixture
+}
+
+/// Flips a byte in the middle of the largest table.
+fn flip(directory: &std::path::Path) {
+    let tables = fs::read_dir(directory.join("rocksdb")).unwrap().map(|entry| entry.unwrap().path());
     let tables = tables.filter(|path| path.extension().is_some_and(|end| end == "sst"));
     let largest = tables.max_by_key(|path| fs::metadata(path).unwrap().len()).unwrap();
     let mut bytes = fs::read(&largest).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 0x01;
     fs::write(&largest, bytes).unwrap();
+}
 
-    let fixture = Fixture::in_directory(directory.path());
+fn check(fixture: &Fixture) {
     let series = series_of(&fixture.store, "m");
     assert_eq!(series.len(), 20);
     let mut counts = vec![0; series.len()];
@@ -48,6 +51,36 @@ fn a_flipped_byte_in_a_table_costs_only_its_block() {
     assert!(counts.iter().filter(|count| **count == 3000).count() >= 17, "{counts:?}");
     assert!(fixture.store.stats().reports.iter().any(|report| report.contains("m.20260310")));
     assert_eq!(count_of(&fixture.store, "other day"), 1);
-    fixture.samples(run_of("new", noon(), 10));
-    assert_eq!(count_of(&fixture.store, "new"), 10);
+}
+
+#[test]
+fn a_flipped_byte_in_a_table_costs_only_its_block() {
+    let directory = tempfile::tempdir().unwrap();
+    // Opening brings the write-ahead log into tables.
+    drop(filled(directory.path()).reopen());
+    flip(directory.path());
+    check(&Fixture::in_directory(directory.path()));
+}
+
+#[test]
+fn damage_in_a_closed_partition_does_not_stop_writes() {
+    let directory = tempfile::tempdir().unwrap();
+    let fixture = filled(directory.path());
+    fixture.clock.advance(DAY * 2);
+    // One partition at a time.
+    for _ in 0..3 {
+        fixture.store.maintain().unwrap();
+    }
+    drop(fixture);
+    flip(directory.path());
+    let mut fixture = Fixture::in_directory(directory.path());
+    check(&fixture);
+    // Openings flush; tables of the new day and of the log pile up and are compacted.
+    for round in 0..6 {
+        fixture.samples(run_of("new", noon().plus(DAY * 2 + SECOND * 10 * round), 10));
+        fixture = fixture.reopen();
+        check(&fixture);
+    }
+    assert_eq!(count_of(&fixture.store, "new"), 60);
+    assert!(fixture.store.stats().poisoned.is_none());
 }
