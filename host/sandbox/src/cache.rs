@@ -3,6 +3,9 @@
 //! Loading native code is as good as running it, so an entry is used only from a directory and file that are ours, with a
 //! whole checksum, under the hash of its component and of the compiler's settings. Everything else is compiled anew; no
 //! trouble here ever fails a load.
+//!
+//! An entry is the code, its checksum and a mark. The code stands first, so that it is mapped from the file and only the
+//! pages that run take memory. Entries are renamed into place and unlinked, never changed.
 
 use std::fs::{self, DirBuilder, File};
 use std::hash::{Hash, Hasher};
@@ -15,10 +18,32 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 use xxhash_rust::xxh3::{Xxh3Default, xxh3_128};
 
-/// The first bytes of every entry; a change of the form changes them.
-const MAGIC: [u8; 8] = *b"BTCODE1\n";
-const CHECKSUM_BYTES: usize = 16;
+use crate::engine::engine;
+
+/// The last bytes of every entry; a change of the form changes them.
+const MARK: [u8; 8] = *b"BTCODE1\n";
+/// Checksum and mark.
+const TRAILER_BYTES: usize = 16 + MARK.len();
 const SUFFIX: &str = "cwasm";
+
+/// Native code of one component, fresh from the compiler.
+pub(crate) struct CompiledCode(Vec<u8>);
+
+impl CompiledCode {
+    /// Compiles with an engine of its own, so that what the compiler keeps for its next run goes with it.
+    pub(crate) fn of(component: &[u8]) -> wasmtime::Result<Self> {
+        engine()?.precompile_component(component).map(Self)
+    }
+
+    /// The code, ready to run.
+    pub(crate) fn load(&self, engine: &Engine) -> wasmtime::Result<Component> {
+        #[allow(unsafe_code, reason = "loading native code; see the safety comment")]
+        // SAFETY: these are the very bytes that the compiler gave to `of`, the only maker of a `CompiledCode`.
+        unsafe {
+            Component::deserialize(engine, &self.0)
+        }
+    }
+}
 
 /// A directory of compiled components.
 #[derive(Debug)]
@@ -53,19 +78,19 @@ impl CodeCache {
     /// The compiled component with this hash, if the cache has it whole.
     pub(crate) fn load(&self, engine: &Engine, sha256: &str) -> Option<Component> {
         let path = self.path(sha256);
-        let code = match read_entry(&path) {
-            Ok(code) => code,
+        match check_entry(&path) {
+            Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
             Err(error) => {
                 tracing::warn!(path = %path.display(), %error, "a cache entry of compiled code is ignored");
                 return None;
             }
-        };
+        }
         #[allow(unsafe_code, reason = "loading native code; see the safety comment")]
-        // SAFETY: these bytes are what `Component::serialize` gave to `save`: the directory and the file belong to this
-        // user and nobody else can write them, the checksum says that they are whole, and the name says that the same
-        // compiler made them.
-        let component = unsafe { Component::deserialize(engine, &code) };
+        // SAFETY: this file holds a `CompiledCode` that was given to `save`: the directory and the file belong to this
+        // user and nobody else can write them, the checksum says that it is whole, and the name says that the same
+        // compiler made it. Nothing here changes a file that has its name.
+        let component = unsafe { Component::deserialize_file(engine, &path) };
         match component {
             Ok(component) => Some(component),
             Err(error) => {
@@ -76,13 +101,9 @@ impl CodeCache {
     }
 
     /// Keeps a compiled component: written beside its place, then renamed, so that readers see all of it or nothing.
-    pub(crate) fn save(&self, sha256: &str, component: &Component) {
+    pub(crate) fn save(&self, sha256: &str, code: &CompiledCode) {
         let path = self.path(sha256);
-        let saved = match component.serialize() {
-            Ok(code) => self.write(&path, &code),
-            Err(error) => Err(io::Error::other(error.to_string())),
-        };
-        match saved {
+        match self.write(&path, &code.0) {
             Ok(()) => self.prune(),
             Err(error) => {
                 tracing::warn!(path = %path.display(), %error, "compiled code could not be kept in the cache");
@@ -98,9 +119,9 @@ impl CodeCache {
         let draft = self.directory.join(format!(".{}-{:016x}", std::process::id(), rand::random::<u64>()));
         let written = (|| {
             let mut file = File::options().write(true).create_new(true).mode(0o600).open(&draft)?;
-            file.write_all(&MAGIC)?;
-            file.write_all(&xxh3_128(code).to_le_bytes())?;
             file.write_all(code)?;
+            file.write_all(&xxh3_128(code).to_le_bytes())?;
+            file.write_all(&MARK)?;
             fs::rename(&draft, path)
         })();
         if written.is_err() {
@@ -132,23 +153,32 @@ fn is_ours(found: &fs::Metadata) -> bool {
     found.uid() == rustix::process::geteuid().as_raw() && found.mode() & 0o022 == 0
 }
 
-fn read_entry(path: &Path) -> io::Result<Vec<u8>> {
+/// Checks that an entry is ours and whole.
+fn check_entry(path: &Path) -> io::Result<()> {
     let refused = |reason: &str| io::Error::new(io::ErrorKind::InvalidData, reason.to_owned());
-    let mut file =
-        File::options().read(true).custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32).open(path)?;
+    let no_link = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
+    let mut file = File::options().read(true).custom_flags(no_link).open(path)?;
     let found = file.metadata()?;
     if !found.is_file() || !is_ours(&found) {
         return Err(refused("it is not a file of this user's own"));
     }
-    let mut head = [0; MAGIC.len() + CHECKSUM_BYTES];
-    file.read_exact(&mut head)?;
-    let (magic, checksum) = head.split_at(MAGIC.len());
-    let mut code = Vec::with_capacity(usize::try_from(found.len()).unwrap_or(0));
-    file.read_to_end(&mut code)?;
-    if magic != MAGIC || checksum != xxh3_128(&code).to_le_bytes() {
-        return Err(refused("its checksum is wrong"));
+    let length = found.len().checked_sub(TRAILER_BYTES as u64).ok_or_else(|| refused("it is too short"))?;
+    let mut checksum = Xxh3Default::new();
+    let mut code = Read::by_ref(&mut file).take(length);
+    let mut part = vec![0; 64 << 10];
+    loop {
+        match code.read(&mut part)? {
+            0 => break,
+            read => checksum.update(part.get(..read).unwrap_or_default()),
+        }
     }
-    Ok(code)
+    let mut trailer = [0; TRAILER_BYTES];
+    file.read_exact(&mut trailer)?;
+    if trailer == [&checksum.digest128().to_le_bytes()[..], &MARK].concat().as_slice() {
+        Ok(())
+    } else {
+        Err(refused("its checksum is wrong"))
+    }
 }
 
 #[cfg(test)]
@@ -158,14 +188,14 @@ mod tests {
 
     const SHA: &str = "00ff";
 
-    fn component(engine: &Engine) -> Component {
-        Component::new(engine, wat::parse_str("(component (core module (func)))").unwrap()).unwrap()
+    fn code() -> CompiledCode {
+        CompiledCode::of(&wat::parse_str("(component (core module (func)))").unwrap()).unwrap()
     }
 
     fn filled(directory: &Path) -> (Engine, CodeCache, PathBuf) {
-        let engine = crate::engine::engine().unwrap();
+        let engine = engine().unwrap();
         let cache = CodeCache::open(directory, &engine).unwrap();
-        cache.save(SHA, &component(&engine));
+        cache.save(SHA, &code());
         let path = cache.path(SHA);
         assert!(path.is_file());
         (engine, cache, path)
@@ -220,13 +250,13 @@ mod tests {
     #[test]
     fn the_oldest_entries_go_first() {
         let directory = tempfile::tempdir().unwrap();
-        let (engine, cache, path) = filled(&directory.path().join("c"));
+        let (_, cache, path) = filled(&directory.path().join("c"));
         let ancient = std::time::SystemTime::UNIX_EPOCH;
         File::options().write(true).open(&path).unwrap().set_modified(ancient).unwrap();
         for n in 0..limits::MAX_CACHED_COMPONENTS {
             fs::write(cache.directory.join(format!("{n}.{SUFFIX}")), b"x").unwrap();
         }
-        cache.save("another", &component(&engine));
+        cache.save("another", &code());
         assert!(!path.exists());
     }
 }

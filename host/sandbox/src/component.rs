@@ -6,7 +6,9 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
+use crate::cache::CompiledCode;
 use crate::error::LoadError;
+use crate::heap;
 use crate::outline::Outline;
 use crate::runtime::Runtime;
 use crate::spec::Component;
@@ -62,11 +64,19 @@ fn compile(
     sha256: &str,
     runtime: &Runtime,
 ) -> Result<wasmtime::component::Component, LoadError> {
-    let component = wasmtime::component::Component::from_binary(&runtime.engine, bytes)
-        .map_err(|error| LoadError::Compile { reason: format!("{error:#}") })?;
-    if let Some(cache) = &runtime.cache {
-        cache.save(sha256, &component);
-    }
+    let failed = |error: wasmtime::Error| LoadError::Compile { reason: format!("{error:#}") };
+    let code = CompiledCode::of(bytes).map_err(failed)?;
+    // Code that is mapped from the cache's file takes less memory than the same code on the heap.
+    let from_file = runtime.cache.as_ref().and_then(|cache| {
+        cache.save(sha256, &code);
+        cache.load(&runtime.engine, sha256)
+    });
+    let component = match from_file {
+        Some(component) => component,
+        None => code.load(&runtime.engine).map_err(failed)?,
+    };
+    drop(code);
+    heap::trim();
     Ok(component)
 }
 

@@ -12,7 +12,9 @@ pub(crate) fn engine() -> wasmtime::Result<Engine> {
         .concurrency_support(false)
         .max_wasm_stack(limits::MAX_WASM_STACK_BYTES)
         .cranelift_opt_level(OptLevel::Speed)
-        .parallel_compilation(true)
+        // Compiling happens once per component and is then kept. On many threads it would be faster, and leave tens of
+        // megabytes behind in the heaps of those threads for as long as the host lives.
+        .parallel_compilation(false)
         // Guests carry no names, so a backtrace would only be numbers; without it a trap is cheap.
         .wasm_backtrace_max_frames(None)
         .generate_address_map(false)

@@ -23,6 +23,7 @@ mod engine;
 mod error;
 mod failure;
 mod grants;
+mod heap;
 mod http;
 mod inspect;
 mod instance;

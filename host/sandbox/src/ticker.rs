@@ -33,8 +33,9 @@ impl Ticker {
 
     /// The ticks after which `allowance` has surely passed.
     pub(crate) fn ticks(&self, allowance: Duration) -> u64 {
-        let ticks = allowance.as_nanos().div_ceil(self.tick.as_nanos().max(1));
-        u64::try_from(ticks).unwrap_or(u64::MAX / 2).saturating_add(1)
+        // In 64 bits, which is faster on the way of every call: centuries fit.
+        let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX / 2);
+        nanos(allowance).div_ceil(nanos(self.tick).max(1)).saturating_add(1)
     }
 }
 

@@ -112,7 +112,11 @@ impl aggregation::GuestAccumulator for Sums {
             };
             from = to;
         }
-        if from == values.len() { Ok(()) } else { Err(PluginError::Other("the runs do not add up".to_owned())) }
+        if from == values.len() {
+            Ok(())
+        } else {
+            Err(PluginError::Other("the runs do not add up".to_owned()))
+        }
     }
 
     fn merge(&self, saved: State, group_map: Vec<u32>) -> Result<(), PluginError> {

@@ -33,7 +33,8 @@ impl lifecycle::Guest for Evil {
         let Some(state) = restored else { return Ok(()) };
         match state.version {
             1 => {
-                let bytes = state.bytes.try_into().map_err(|_| PluginError::Other("no state of mine".to_owned()))?;
+                let bytes =
+                    state.bytes.try_into().map_err(|_| PluginError::Other("no state of mine".to_owned()))?;
                 SEEN.set(u64::from_le_bytes(bytes));
                 Ok(())
             }

@@ -2,7 +2,9 @@
 #![cfg(target_arch = "wasm32")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "hostile on purpose")]
 
-use bridge_telemetry_plugin::bindings::delivery::exports::bridge::telemetry::delivery::{self, Alert, Outcome, Retry};
+use bridge_telemetry_plugin::bindings::delivery::exports::bridge::telemetry::delivery::{
+    self, Alert, Outcome, Retry,
+};
 use bridge_telemetry_plugin::bindings::imports::key_value;
 use bridge_telemetry_plugin::bindings::imports::outbound_http::{self, Failure, Header, Request};
 use bridge_telemetry_plugin::bindings::imports::types::{PluginError, State};
@@ -56,7 +58,9 @@ fn attacked(alert: &Alert) -> Result<Outcome, PluginError> {
             key_value::put("last", argument.as_bytes())?;
             Outcome::Delivered(None)
         }
-        "get" => Outcome::Delivered(key_value::get("last")?.map(|value| String::from_utf8_lossy(&value).into_owned())),
+        "get" => Outcome::Delivered(
+            key_value::get("last")?.map(|value| String::from_utf8_lossy(&value).into_owned()),
+        ),
         "http" => send(request("GET", argument, "")),
         "post" => send(request("POST", argument, "token=${secret:TOKEN}")),
         "stolen" => send(request("POST", argument, "token=${secret:OTHER}")),
@@ -77,7 +81,10 @@ fn request(method: &str, url: &str, body: &str) -> Request {
     Request {
         method: method.to_owned(),
         url: url.to_owned(),
-        headers: vec![Header { name: "Authorization".to_owned(), value: "Bearer ${secret:TOKEN}".to_owned() }],
+        headers: vec![Header {
+            name: "Authorization".to_owned(),
+            value: "Bearer ${secret:TOKEN}".to_owned(),
+        }],
         body: body.as_bytes().to_vec(),
         timeout_milliseconds: 10_000,
     }
@@ -86,9 +93,11 @@ fn request(method: &str, url: &str, body: &str) -> Request {
 /// The answer, or the failure, in an outcome.
 fn send(request: Request) -> Outcome {
     match outbound_http::send(&request) {
-        Ok(response) => {
-            Outcome::Delivered(Some(format!("{} {}", response.status, String::from_utf8_lossy(&response.body))))
-        }
+        Ok(response) => Outcome::Delivered(Some(format!(
+            "{} {}",
+            response.status,
+            String::from_utf8_lossy(&response.body)
+        ))),
         Err(Failure::Denied(reason)) => Outcome::Rejected(format!("denied: {reason}")),
         Err(Failure::Timeout) => Outcome::Rejected("timeout".to_owned()),
         Err(Failure::Connection(reason)) => Outcome::Rejected(format!("connection: {reason}")),

@@ -6,7 +6,9 @@ use std::hint::black_box;
 
 use bridge_telemetry_plugin::bindings::imports::types::PluginError;
 use bridge_telemetry_plugin::bindings::imports::{counters, log};
-use bridge_telemetry_plugin::bindings::validation::exports::bridge::telemetry::validation::{EventRewrite, Issue};
+use bridge_telemetry_plugin::bindings::validation::exports::bridge::telemetry::validation::{
+    EventRewrite, Issue,
+};
 
 thread_local! {
     static CONFIG: RefCell<String> = const { RefCell::new(String::new()) };
@@ -44,7 +46,7 @@ pub(crate) fn run(attack: &str) -> Result<Answer, PluginError> {
         "shadow_stack" => Ok((vec![issue(&[deep([1; 4096])])], vec![])),
         "stack" => Ok((vec![issue(&[deeper(1) as u8])], vec![])),
         "giant_message" => Ok((vec![Issue { message: "x".repeat(32 << 20), ..issue(b"") }], vec![])),
-        "giant_list" => Ok(((0..1_000_000).map(|_| issue(b"")).collect(), vec![])),
+        "giant_list" => Ok(((0..250_000).map(|_| issue(b"")).collect(), vec![])),
         "many_issues" => Ok(((0..10_000).map(|_| issue(b"")).collect(), vec![])),
         "row" => Ok((vec![Issue { row: 1_000_000, ..issue(b"") }], vec![])),
         "rewrite_row" => Ok((vec![], vec![rewrite(77, "{}")])),
@@ -53,8 +55,13 @@ pub(crate) fn run(attack: &str) -> Result<Answer, PluginError> {
         "no_object" => Ok((vec![], vec![rewrite(0, "[1]")])),
         "deep_json" => Ok((vec![], vec![rewrite(0, &format!("{{\"a\":{}", "[".repeat(100_000)))])),
         // SAFETY: it is not; the host has to find out.
-        "no_utf8" => Ok((vec![Issue { code: unsafe { String::from_utf8_unchecked(vec![0xFF; 8]) }, ..issue(b"") }], vec![])),
-        "escape_codes" => Ok((vec![Issue { message: "\u{1b}[2Jnew\nline".to_owned(), ..issue(b"") }], vec![])),
+        "no_utf8" => Ok((
+            vec![Issue { code: unsafe { String::from_utf8_unchecked(vec![0xFF; 8]) }, ..issue(b"") }],
+            vec![],
+        )),
+        "escape_codes" => {
+            Ok((vec![Issue { message: "\u{1b}[2Jnew\nline".to_owned(), ..issue(b"") }], vec![]))
+        }
         "log_flood" => {
             for n in 0..100_000 {
                 log::write(log::Level::Error, &format!("line {n}\n\u{1b}[31mred"), "");
@@ -114,7 +121,8 @@ fn deeper(n: u64) -> u64 {
 /// What a plugin can see of the world around it.
 fn surroundings() -> String {
     let seeded: HashMap<u8, u8> = [(1, 2)].into();
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let now =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs());
     format!(
         "variables {}, arguments {}, input {:?}, map {}, seconds {now}",
         std::env::vars().count(),

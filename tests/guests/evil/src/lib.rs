@@ -2,11 +2,19 @@
 //!
 //! It answers through the raw bindings, since the SDK does not let an author answer garbage.
 #![cfg(target_arch = "wasm32")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, unsafe_code, reason = "hostile on purpose")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    unsafe_code,
+    reason = "hostile on purpose"
+)]
 
 mod attack;
 
-use bridge_telemetry_plugin::bindings::imports::types::{EventBatch, PluginError, SampleBatch, State, Subscription};
+use bridge_telemetry_plugin::bindings::imports::types::{
+    EventBatch, PluginError, SampleBatch, State, Subscription,
+};
 use bridge_telemetry_plugin::bindings::lifecycle::exports::bridge::telemetry::lifecycle;
 use bridge_telemetry_plugin::bindings::validation::exports::bridge::telemetry::validation::{
     self, EventVerdict, Issue, SampleVerdict, SeriesRewrite,
@@ -67,7 +75,9 @@ impl validation::Guest for Evil {
         for row in 0..batch.timestamps.len() {
             let event_type = &batch.fields.bytes[end(row * 5)..end(row * 5 + 1)];
             let (issues, rewrites) = attack::run(std::str::from_utf8(event_type).unwrap_or_default())?;
-            verdict.issues.extend(issues.into_iter().map(|issue| Issue { row: issue.row + row as u32, ..issue }));
+            verdict
+                .issues
+                .extend(issues.into_iter().map(|issue| Issue { row: issue.row + row as u32, ..issue }));
             verdict.rewrites.extend(rewrites);
         }
         Ok(verdict)
