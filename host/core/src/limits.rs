@@ -236,6 +236,9 @@ pub const QUERY_DEADLINE: Duration = Duration::from_secs(30);
 pub const MAX_QUERY_THREADS: usize = 8;
 /// Samples that are held at once to merge series by time: 24 MiB.
 pub const MAX_MERGED_SAMPLES: usize = 1 << 20;
+/// States of a plugin's aggregation that one query merges at most: saved, they must fit into what one call may answer. Beyond, the
+/// samples are read once more.
+pub const MAX_MERGED_STATES: usize = 4096;
 /// Values that an exact percentile keeps at most: 128 MiB, and as much again while states are merged.
 pub const MAX_EXACT_VALUES: usize = 16 << 20;
 /// Most bytes that one plugin keeps in its key-value space.

@@ -222,7 +222,7 @@ impl Run<'_> {
             wants_extent: self.query.range.start.is_none() || self.query.range.end.is_none(),
             points_left: self.points_left,
             merged_samples: self.merged_samples,
-            threads: self.threads,
+            threads: self.threads.min(aggregation.function.accumulators_at_once()),
         })?;
         self.points_left = self.points_left.saturating_sub(outcome.points.len());
         Ok(Assembly { query: self.query, aggregation, step: self.step }.answer(outcome, &grouping))

@@ -31,7 +31,7 @@ impl Grain {
         step.map_or(Self::Whole, Self::Both)
     }
 
-    fn step(self) -> Option<i64> {
+    pub(super) fn step(self) -> Option<i64> {
         match self {
             Self::Whole => None,
             Self::Buckets(step) | Self::Both(step) => Some(step),

@@ -1,6 +1,11 @@
 //! Functions whose states can be merged: the finest cells are fed, in parallel over series, and the coarser ones merged.
+//!
+//! Invariant: a function that allows a query one accumulator at a time (a plugin) is never asked for a second one before the
+//! first is gone.
 
 use telemetry_core::aggregation::{Accumulator, AggregateValue, SampleOrder};
+use telemetry_core::extension::SavedState;
+use telemetry_core::limits;
 
 use super::cells::Cells;
 use super::feed::evaluate;
@@ -11,53 +16,19 @@ use super::reader::ScanOptions;
 use super::task::Task;
 use crate::query::QueryError;
 
-type Part = (Cells, Box<dyn Accumulator>, Extent);
-
 /// Works a metric out. Owners of cells are its groups.
 pub(super) fn run(task: &Task<'_>) -> Result<Outcome, QueryError> {
-    let function = &*task.aggregation.function;
-    let options = ScanOptions {
-        digests: function.accepts_digests(),
-        bucket: task.step,
-        ordered: function.order() != SampleOrder::Any,
-    };
-    let parts = split(task.series.len(), task.threads, task.watch, |range| -> Result<Part, QueryError> {
-        let mut intake = Intake::new(task, Grain::finest(task.step), task.points_left)?;
-        let first = range.start;
-        let series = task.series.get(range).unwrap_or_default();
-        task.scan(series, task.range, options, &mut |place, block| {
-            intake.block(task.group(first.saturating_add(place)), block)
-        })?;
-        intake.finish()
-    })?;
-    let mut parts = parts.into_iter();
-    let Some((mut cells, mut accumulator, mut extent)) = parts.next() else { return Ok(Outcome::empty()) };
-    for (other, mut states, seen) in parts {
-        extent.absorb(seen);
-        let map = cells.absorb(&other)?;
-        merge(task, &mut *accumulator, &mut *states, &map)?;
-    }
-    climb(task, cells, accumulator, extent)
-}
-
-/// From the finest cells to the metric's total.
-fn climb(
-    task: &Task<'_>,
-    cells: Cells,
-    accumulator: Box<dyn Accumulator>,
-    extent: Extent,
-) -> Result<Outcome, QueryError> {
+    let (mut level, extent) = read(task, Grain::finest(task.step), |group| group)?;
     let mut outcome = Outcome { extent, ..Outcome::empty() };
-    let mut level = Level { cells, accumulator };
     if task.step.is_some() {
         let values = level.values(task)?;
         outcome.take_points(level.cells.all(), &values, |group| group);
-        level = level.merged(task, |group| group)?;
+        level = level.coarser(task, |group| group)?;
     }
     if task.grouped {
         let values = level.values(task)?;
         outcome.groups = level.cells.all().iter().map(|cell| (cell.owner, figure(cell, &values))).collect();
-        level = level.merged(task, |_| 0)?;
+        level = level.coarser(task, |_| 0)?;
     }
     let values = level.values(task)?;
     if let Some(cell) = level.cells.all().first() {
@@ -72,6 +43,58 @@ struct Level {
     accumulator: Box<dyn Accumulator>,
 }
 
+/// What one thread read; all but the first hand their states over saved.
+enum Part {
+    Live(Level, Extent),
+    Saved(Cells, SavedState, Extent),
+}
+
+/// Reads all samples into cells of one fineness; `owner` names the owner of a group's cells.
+fn read(
+    task: &Task<'_>,
+    grain: Grain,
+    owner: impl Fn(u32) -> u32 + Sync,
+) -> Result<(Level, Extent), QueryError> {
+    let function = &*task.aggregation.function;
+    let options = ScanOptions {
+        digests: function.accepts_digests(),
+        bucket: grain.step(),
+        ordered: function.order() != SampleOrder::Any,
+    };
+    let parts = split(task.series.len(), task.threads, task.watch, |range| {
+        let mut intake = Intake::new(task, grain, task.points_left)?;
+        let first = range.start;
+        let series = task.series.get(range).unwrap_or_default();
+        task.scan(series, task.range, options, &mut |place, block| {
+            intake.block(owner(task.group(first.saturating_add(place))), block)
+        })?;
+        let (cells, mut accumulator, extent) = intake.finish()?;
+        if first == 0 {
+            return Ok(Part::Live(Level { cells, accumulator }, extent));
+        }
+        Ok(Part::Saved(cells, save(task, &mut *accumulator)?, extent))
+    })?;
+    let mut whole: Option<(Level, Extent)> = None;
+    for part in parts {
+        match (part, &mut whole) {
+            (Part::Live(level, extent), _) => whole = Some((level, extent)),
+            (Part::Saved(other, saved, seen), Some((level, extent))) => {
+                extent.absorb(seen);
+                let map = level.cells.absorb(&other)?;
+                merge(task, &mut *level.accumulator, &saved, &map)?;
+            }
+            (Part::Saved(..), None) => {}
+        }
+    }
+    match whole {
+        Some(whole) => Ok(whole),
+        None => {
+            let (cells, accumulator, extent) = Intake::new(task, grain, 0)?.finish()?;
+            Ok((Level { cells, accumulator }, extent))
+        }
+    }
+}
+
 impl Level {
     fn values(&mut self, task: &Task<'_>) -> Result<Vec<AggregateValue>, QueryError> {
         let count = self.cells.numbered().count();
@@ -79,41 +102,49 @@ impl Level {
     }
 
     /// The next coarser level: whole ranges of the owners that `owner` names.
-    fn merged(mut self, task: &Task<'_>, owner: impl Fn(u32) -> u32) -> Result<Self, QueryError> {
+    fn coarser(self, task: &Task<'_>, owner: impl Fn(u32) -> u32 + Sync) -> Result<Self, QueryError> {
         task.watch.check()?;
+        let Self { cells: finer, mut accumulator } = self;
         let mut cells = Cells::new(None, 0);
-        let map: Vec<u32> = self
-            .cells
+        let map: Vec<u32> = finer
             .numbered()
             .map(|cell| {
                 let parent = cells.whole(owner(cell.owner));
                 cells.count(parent, cell.numeric).0
             })
             .collect();
-        for cell in self.cells.all().iter().filter(|cell| cell.text > 0) {
+        for cell in finer.all().iter().filter(|cell| cell.text > 0) {
             let parent = cells.whole(owner(cell.owner));
             cells.count_text(parent, cell.text);
         }
         // Where each state has a parent of its own the states are already right.
         if map.iter().enumerate().all(|(place, number)| place == *number as usize) {
-            return Ok(Self { cells, accumulator: self.accumulator });
+            return Ok(Self { cells, accumulator });
         }
+        if map.len() > limits::MAX_MERGED_STATES && task.aggregation.function.accumulators_at_once() == 1 {
+            drop(accumulator);
+            return Ok(read(task, Grain::Whole, owner)?.0);
+        }
+        let saved = save(task, &mut *accumulator)?;
+        drop(accumulator);
         let mut accumulator = task.aggregation.accumulator()?;
-        merge(task, &mut *accumulator, &mut *self.accumulator, &map)?;
+        merge(task, &mut *accumulator, &saved, &map)?;
         Ok(Self { cells, accumulator })
     }
+}
+
+fn save(task: &Task<'_>, states: &mut dyn Accumulator) -> Result<SavedState, QueryError> {
+    states.save().map_err(|error| QueryError::of_aggregation(&task.aggregation.shown, error))
 }
 
 fn merge(
     task: &Task<'_>,
     into: &mut dyn Accumulator,
-    from: &mut dyn Accumulator,
+    saved: &SavedState,
     map: &[u32],
 ) -> Result<(), QueryError> {
     if map.is_empty() {
         return Ok(());
     }
-    let failed = |error| QueryError::of_aggregation(&task.aggregation.shown, error);
-    let saved = from.save().map_err(failed)?;
-    into.merge(&saved, map).map_err(failed)
+    into.merge(saved, map).map_err(|error| QueryError::of_aggregation(&task.aggregation.shown, error))
 }

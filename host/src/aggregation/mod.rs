@@ -1,8 +1,8 @@
 //! The aggregation engine: answers metric queries from any reader of samples with built-in and plugin functions alike.
 //!
 //! A query is split by metric. A metric's series are read in one of three ways, whichever its function allows:
-//! [`merging`] feeds the finest cells of the answer (buckets, else groups, else the metric) and merges their states upwards, in
-//! parallel over series; [`sequential`] feeds every cell its samples in time order; [`per_series`] gives each series a state of its
+//! `merging` feeds the finest cells of the answer (buckets, else groups, else the metric) and merges their states upwards, in
+//! parallel over series; `sequential` feeds every cell its samples in time order; `per_series` gives each series a state of its
 //! own and adds up the results.
 //!
 //! Invariant: averages are never averaged, only states are merged; memory is bounded by cells and by limits, never by samples.

@@ -131,6 +131,10 @@ impl Aggregation for BuiltIn {
         *self == Self::Count
     }
 
+    fn accumulators_at_once(&self) -> usize {
+        usize::MAX
+    }
+
     fn accumulator(&self) -> Result<Box<dyn Accumulator>, AggregationError> {
         let name = self.as_str();
         Ok(match self {

@@ -132,6 +132,11 @@ pub trait Aggregation: Send + Sync {
     fn counts_text(&self) -> bool {
         false
     }
+    /// How many accumulators one query may hold at once. Those of a plugin hold an instance each, of which there are few: by
+    /// default a query holds one at a time, so that two queries never wait for each other.
+    fn accumulators_at_once(&self) -> usize {
+        1
+    }
     /// An empty accumulator.
     fn accumulator(&self) -> Result<Box<dyn Accumulator>, AggregationError>;
 }
