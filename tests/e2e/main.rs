@@ -8,9 +8,11 @@
     reason = "tests: a failed expectation is a failed test"
 )]
 
+mod cli;
 mod components;
 mod crash;
 mod errors;
 mod fixture;
 mod idempotency;
 mod injector;
+mod plugins;

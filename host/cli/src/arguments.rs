@@ -77,7 +77,9 @@ pub(crate) enum Record {
     /// Store an event given as a JSON object, or as an array of them
     Event {
         /// The JSON; `-` reads standard input
-        json: String,
+        // Not `json`: clap would take it for the flag of that name.
+        #[arg(value_name = "JSON")]
+        event: String,
     },
     /// Store a sample
     Metric {

@@ -50,7 +50,12 @@ impl Recorder {
         if claim.known(batch_id).is_some() {
             return Ok(ImportOutcome::Known);
         }
-        let data = Map::from_iter([("name".to_owned(), name.into()), ("records".to_owned(), count.into())]);
+        // With the batch's id the contents differ: the batches of one file are no loop.
+        let data = Map::from_iter([
+            ("batch_id".to_owned(), batch_id.to_string().into()),
+            ("name".to_owned(), name.into()),
+            ("records".to_owned(), count.into()),
+        ]);
         let marker = EventDraft::new(IMPORT_EVENT_TYPE, "Bridge_Telemetry").with_id(batch_id);
         events.push(marker.with_data(JsonObject::from(&data)));
         let (mut event_round, mut sample_round) =

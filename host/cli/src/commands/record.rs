@@ -16,7 +16,7 @@ use crate::samples::number_or_text;
 
 pub(super) fn execute(connection: &Connection, record: Record, shared: &Shared) -> Result<Exit, Failure> {
     let envelope = match record {
-        Record::Event { json } => connection.record_event(&body(json)?)?,
+        Record::Event { event } => connection.record_event(&body(event)?)?,
         Record::Metric { name, value, context, timestamp } => match number_or_text(&value) {
             None => {
                 let reason = format!("must be finite, it is {value}");
