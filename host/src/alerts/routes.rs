@@ -2,10 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use telemetry_core::filter::FilterError;
 use telemetry_core::{Alert, LabelFilter, Severity};
-
-use crate::config::{AlertingConfig, RouteConfig};
 
 /// One entry of `alerting.routes`.
 #[derive(Clone, Debug)]
@@ -31,16 +28,6 @@ impl RoutingTable {
     /// A table of these routes.
     pub fn new(routes: Vec<Route>, default_receivers: Vec<String>) -> Self {
         Self { routes, default_receivers }
-    }
-
-    /// The configured table.
-    pub fn from_config(config: &AlertingConfig) -> Result<Self, FilterError> {
-        let route = |route: &RouteConfig| {
-            let (matches, receivers) = (route.filters()?, route.receivers.clone());
-            Ok(Route { matches, receivers, proceed: route.goes_on })
-        };
-        let routes = config.routes.iter().map(route).collect::<Result<_, FilterError>>()?;
-        Ok(Self::new(routes, config.default_receivers.clone()))
     }
 
     /// The receivers of an alert as it is now.

@@ -46,7 +46,7 @@ fn sample((name, value): &(u8, u8)) -> Record {
 }
 
 /// How many signals the alert of a sample's series has received in its last firing period of an undisturbed run.
-fn signals_of_last_period(log: &[Record], series: &str) -> Option<u64> {
+pub(super) fn signals_of_last_period(log: &[Record], series: &str) -> Option<u64> {
     let (mut signals, mut firing) = (None, false);
     for record in log {
         if let Record::Sample(name, value) = record
@@ -66,7 +66,7 @@ fn signals_of_last_period(log: &[Record], series: &str) -> Option<u64> {
 }
 
 /// What an undisturbed run tells, by key: the changes of level.
-fn expected(log: &[Record]) -> BTreeMap<String, Vec<Option<Severity>>> {
+pub(super) fn expected(log: &[Record]) -> BTreeMap<String, Vec<Option<Severity>>> {
     let mut told: BTreeMap<String, Vec<Option<Severity>>> = BTreeMap::new();
     let mut ticks = 0;
     for record in log {

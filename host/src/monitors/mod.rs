@@ -27,6 +27,8 @@ mod runner;
 mod selection;
 mod status;
 #[cfg(test)]
+mod store_tests;
+#[cfg(test)]
 mod testbed;
 #[cfg(test)]
 mod tests;

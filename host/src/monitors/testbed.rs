@@ -1,6 +1,6 @@
 //! A monitor with known behaviour, and a world to follow the log in, for the tests.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -229,7 +229,7 @@ impl World {
         mailbox: Arc<Mailbox>,
         sabotage: Arc<Sabotage>,
     ) -> Self {
-        let (dispatcher, host) = alerting(&store, &clock, &mailbox);
+        let (dispatcher, host) = alerting(store.clone(), &clock, &mailbox);
         let cursor = store.load_cursor("levels").unwrap().unwrap_or_default();
         let cursor = telemetry_store::SavedCursor { next_sequence: cursor.next_sequence.max(1), ..cursor };
         let monitor = Levels::boxed(&sabotage, cursor.state.clone());
@@ -269,18 +269,8 @@ impl World {
         panic!("the follower never comes to the end of the log");
     }
 
-    /// What the monitor's own alerts told the sink: (key, severity while firing), each state once.
     pub(super) fn told(&self) -> Vec<(String, Option<Severity>)> {
-        let received = self.mailbox.received.lock();
-        let mut keys = std::collections::BTreeSet::new();
-        let new = received.iter().filter(|given| {
-            given.alert.monitor != HOST_MONITOR && keys.insert(given.idempotency_key.clone())
-        });
-        new.map(|given| {
-            let firing = given.alert.resolved_at.is_none();
-            (given.alert.key.clone(), firing.then_some(given.alert.severity))
-        })
-        .collect()
+        told(&self.mailbox)
     }
 
     pub(super) fn status(&self) -> super::MonitorStatus {
@@ -298,13 +288,27 @@ pub(super) fn routes() -> Arc<RoutingTable> {
 }
 
 pub(super) fn alerting(
-    store: &Arc<ModelStore>,
+    store: Arc<dyn AlertStore>,
     clock: &Arc<ManualClock>,
     mailbox: &Arc<Mailbox>,
 ) -> (Arc<Dispatcher>, Arc<HostAlerts>) {
     let clock: Arc<dyn Clock> = clock.clone();
     let receivers = vec![TestSink::boxed("console", mailbox).into()];
-    let dispatcher = Arc::new(Dispatcher::open(store.clone(), Arc::clone(&clock), receivers).unwrap());
-    let host = HostAlerts::load(store.clone(), clock, Arc::clone(&dispatcher), routes()).unwrap();
+    let dispatcher = Arc::new(Dispatcher::open(Arc::clone(&store), Arc::clone(&clock), receivers).unwrap());
+    let host = HostAlerts::load(store, clock, Arc::clone(&dispatcher), routes()).unwrap();
     (dispatcher, Arc::new(host))
+}
+
+/// What the monitors' own alerts told a sink: (key, severity while firing), each state once.
+pub(super) fn told(mailbox: &Mailbox) -> Vec<(String, Option<Severity>)> {
+    let received = mailbox.received.lock();
+    let mut keys = BTreeSet::new();
+    let new = received
+        .iter()
+        .filter(|given| given.alert.monitor != HOST_MONITOR && keys.insert(given.idempotency_key.clone()));
+    new.map(|given| {
+        let firing = given.alert.resolved_at.is_none();
+        (given.alert.key.clone(), firing.then_some(given.alert.severity))
+    })
+    .collect()
 }

@@ -215,7 +215,7 @@ fn running(store: &Arc<ModelStore>, clock: &Arc<ManualClock>) -> Running {
 
 fn host(store: &Arc<ModelStore>, clock: &Arc<ManualClock>, background: bool) -> Running {
     let mailbox = Arc::default();
-    let (dispatcher, host) = alerting(store, clock, &mailbox);
+    let (dispatcher, host) = alerting(store.clone(), clock, &mailbox);
     let runner = MonitorRunner::start(
         store.clone(),
         clock.clone(),
