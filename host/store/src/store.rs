@@ -87,7 +87,8 @@ impl Store {
         self.engine.wait_for(sequence, timeout)
     }
 
-    /// The records from `from_sequence` on, in order, at most `max_records`. Nothing when all were read.
+    /// The records from `from_sequence` on, in order, at most `max_records`. Nothing when all were read. Numbers of calls
+    /// that failed were never used and are passed over without a gap.
     pub fn read_log(&self, from_sequence: u64, max_records: usize) -> Result<Vec<LogEntry>, StoreError> {
         self.engine.read_log(from_sequence, max_records)
     }

@@ -5,8 +5,10 @@ mod ledger;
 mod registry;
 mod seal;
 mod series;
+mod vacancy;
 
 pub(crate) use ledger::{Ledger, RecordCounts};
 pub(crate) use registry::{Registry, Resolved, SeriesIds, SeriesLimits};
 pub(crate) use seal::{FULL_HEAD, HARD_HEAD, Sealing};
-pub(crate) use series::{HeadSamples, Series, Vacancy};
+pub(crate) use series::{HeadSamples, Series};
+pub(crate) use vacancy::Vacancy;
