@@ -159,8 +159,10 @@ pub const MAX_CACHED_COMPONENTS: usize = 64;
 pub const MAX_MONITORS: usize = 64;
 /// Most receivers of one host: each has a thread of its own.
 pub const MAX_RECEIVERS: usize = 64;
-/// Records that a monitor reads from the log at once: enough to amortise the read, a few megabytes at most in memory.
+/// Records that a monitor reads from the log at once: enough to amortise the read.
 pub const MAX_LOG_READ: usize = 4096;
+/// Bytes of events shown by one reading of the log, give or take the last event: a batch must fit a plugin's memory.
+pub const MAX_LOG_READ_BYTES: usize = 4 << 20;
 /// Longest time between two checkpoints of a monitor that moves on: bounds what is replayed after a crash (design.md).
 pub const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
 /// Most records between two checkpoints, so that catching up at full speed does not widen the replay.

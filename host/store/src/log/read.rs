@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use telemetry_core::{EventBatch, SampleBatch, SeriesKey, Timestamp};
+use telemetry_core::{EventBatch, SampleBatch, SeriesKey, Timestamp, limits};
 
 use crate::database::Rows;
 use crate::engine::Engine;
@@ -46,11 +46,14 @@ struct Reading<'a> {
     next: u64,
     /// Records that may still be shown.
     room: u64,
+    /// Bytes of events that were shown.
+    bytes: usize,
     keys: HashMap<u32, SeriesKey>,
 }
 
 impl Engine {
-    /// The records from `from` on, at most `max_records`; nothing when all that is published was read.
+    /// The records from `from` on, at most `max_records`, fewer when their events are large; nothing when all that is
+    /// published was read.
     pub(crate) fn read_log(&self, from: u64, max_records: usize) -> Result<Vec<LogEntry>, StoreError> {
         let published = self.ledger.published();
         let log = self.database.family(LOG)?;
@@ -60,6 +63,7 @@ impl Engine {
             entries: Vec::new(),
             next: from.max(1),
             room: max_records as u64,
+            bytes: 0,
             keys: HashMap::new(),
         };
         rows.seek_back(&record::key(reading.next));
@@ -162,9 +166,18 @@ impl Reading<'_> {
     fn show_events(&mut self, times: &[i64]) -> Result<(), StoreError> {
         let mut batch = EventBatch::starting_at(self.next);
         for time in times {
+            if self.bytes >= limits::MAX_LOG_READ_BYTES {
+                self.room = batch.len() as u64;
+                break;
+            }
             let sequence = batch.first_sequence.saturating_add(batch.len() as u64);
             match self.event(*time, sequence)? {
-                Some(event) => push_row(&event, &mut batch),
+                Some(event) => {
+                    let before = batch.fields().bytes().len();
+                    push_row(&event, &mut batch);
+                    self.bytes =
+                        self.bytes.saturating_add(batch.fields().bytes().len().saturating_sub(before));
+                }
                 None => {
                     self.push(batch.len() as u64, LogBody::Events(std::mem::take(&mut batch)));
                     self.gap_until(self.next.saturating_add(1));

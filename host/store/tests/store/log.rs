@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use telemetry_core::admission::admit_event;
+use telemetry_core::{EventDraft, JsonObject};
 use telemetry_store::{Checkpoint, LogBody, RecordBatch, StoreOptions};
 
 use crate::fixture::*;
@@ -133,4 +135,20 @@ fn expired_events_leave_a_gap() {
     assert_eq!(expired, ["e.20260304"]);
     let shown: Vec<String> = fixture.store.read_log(1, 100).unwrap().iter().map(show).collect();
     assert_eq!(shown, ["1-2 gap", "2-3 events NEW"]);
+}
+
+#[test]
+fn large_events_come_in_several_readings() {
+    let fixture = Fixture::in_memory();
+    let large = "x".repeat(1 << 20);
+    let event = |number: usize| {
+        let data = serde_json::Map::from_iter([("text".to_owned(), large.clone().into())]);
+        let draft = EventDraft::new(format!("E{number}"), "test").with_data(JsonObject::from(&data));
+        admit_event(draft, &any_time(), fixture.store.event_ids()).unwrap()
+    };
+    fixture.events((0..6).map(event).collect());
+    fixture.events(vec![fixture.event("SMALL", noon())]);
+    let shown = |from| fixture.store.read_log(from, 100).unwrap().iter().map(show).collect::<Vec<_>>();
+    assert_eq!(shown(1), ["1-5 events E0 E1 E2 E3"]);
+    assert_eq!(shown(5), ["5-7 events E4 E5", "7-8 events SMALL"]);
 }
