@@ -14,9 +14,10 @@ fn names(folder: &Path, of: impl Fn(&Path) -> Option<String>) -> BTreeSet<String
 
 #[test]
 fn every_shipped_plugin_has_its_component_and_no_other_is_there() {
-    let crates = names(&Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("../plugins"), |path| {
-        path.join("Cargo.toml").is_file().then(|| path.file_name().unwrap().to_str().unwrap().to_owned())
-    });
+    let crates =
+        names(&Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("../plugins"), |path| {
+            path.join("Cargo.toml").is_file().then(|| path.file_name().unwrap().to_str().unwrap().to_owned())
+        });
     let built = names(&component_folder().unwrap(), |path| {
         Some(path.file_name()?.to_str()?.strip_suffix(".wasm")?.to_owned())
     });

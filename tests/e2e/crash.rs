@@ -65,13 +65,20 @@ fn check(host: &Host, journals: &BTreeMap<u64, Journal>) {
         let query = MetricQuery::of(["batch"]).filter(label).aggregate("SUM");
         let answer = host.get_metrics(&query).unwrap().to_json();
         let sum = answer.pointer("/metrics/batch/value").map_or(0, |value| value.as_u64().unwrap());
-        assert_eq!(sum, 5 * (0..batches).sum::<u64>(), "run {run}: {acknowledged} acknowledged, {batches} found");
+        assert_eq!(
+            sum,
+            5 * (0..batches).sum::<u64>(),
+            "run {run}: {acknowledged} acknowledged, {batches} found"
+        );
         assert!(batches >= acknowledged, "run {run}: {acknowledged} acknowledged, {batches} found");
         assert!(batches <= acknowledged + 2, "run {run}: {acknowledged} acknowledged, {batches} found");
         for (number, made) in (0_u32..).zip(&journal.made_ids) {
             for id in [crash_event_id(*run, number), *made] {
                 let found = host.get_event(id).unwrap();
-                assert!(matches!(found, Some(StoredRecord::Event(_))), "run {run}, batch {number}, event {id}");
+                assert!(
+                    matches!(found, Some(StoredRecord::Event(_))),
+                    "run {run}, batch {number}, event {id}"
+                );
             }
         }
     }

@@ -55,7 +55,8 @@ fn times_outside_the_accepted_range() {
         assert_eq!(details["oldest"], "2025-05-14T14:32:17.123Z");
         assert_eq!(details["newest"], "2025-05-21T15:32:17.123Z");
     }
-    let metric = metric(&host, json!({"metric_name": "m", "metric_value": 1, "timestamp": "2025-01-01T00:00:00Z"}));
+    let metric =
+        metric(&host, json!({"metric_name": "m", "metric_value": 1, "timestamp": "2025-01-01T00:00:00Z"}));
     assert_eq!(code(&metric), "INVALID_TIMESTAMP");
     assert!(is_empty(&host));
 }
@@ -76,7 +77,10 @@ fn a_thousand_identical_events_in_a_second() {
     assert!(codes["LOOP_DETECTED"] > 900, "{codes:?}");
     assert!(codes["success"] >= 5, "{codes:?}");
     // What is different passes all the same.
-    assert_eq!(code(&event(&host, json!({"event_type": "TICK", "source": "s", "data": {"n": 2}}))), "success");
+    assert_eq!(
+        code(&event(&host, json!({"event_type": "TICK", "source": "s", "data": {"n": 2}}))),
+        "success"
+    );
 }
 
 #[test]
@@ -107,7 +111,8 @@ fn recording_nested_too_deeply() {
 #[test]
 fn metrics_without_a_name_or_value() {
     let host = host();
-    let check = |body: Value, expected: &str| assert_eq!(code(&metric(&host, body.clone())), expected, "{body}");
+    let check =
+        |body: Value, expected: &str| assert_eq!(code(&metric(&host, body.clone())), expected, "{body}");
     check(json!({"metric_name": "", "metric_value": 1}), "INVALID_METRIC_NAME");
     check(json!({"metric_value": 1}), "INVALID_METRIC_NAME");
     check(json!({"metric_name": "m", "metric_value": null}), "INVALID_METRIC_VALUE");
@@ -131,7 +136,12 @@ fn queries_that_cannot_be_answered() {
         envelope
     };
     let envelope = check(json!({"aggregation": "MEDIAN"}), "INVALID_AGGREGATION");
-    assert!(envelope.body["error"]["message"].as_str().unwrap().starts_with("Unsupported aggregation method: MEDIAN"));
+    assert!(
+        envelope.body["error"]["message"]
+            .as_str()
+            .unwrap()
+            .starts_with("Unsupported aggregation method: MEDIAN")
+    );
     assert!(envelope.body["error"]["details"].to_string().contains("P99"));
     check(json!({"time_range": ["2025-05-21T00:00:00Z", "2025-05-20T00:00:00Z"]}), "INVALID_TIME_RANGE");
     check(json!({"time_range": ["yesterday", null]}), "INVALID_TIME_RANGE");
@@ -162,9 +172,11 @@ fn payloads_that_are_no_json_or_too_large() {
         "PAYLOAD_TOO_LARGE"
     );
     let many = vec![MetricDraft::new("m", 1); limits::MAX_BATCH_RECORDS + 1];
-    assert!(host.record_metrics(many).iter().all(|outcome| {
-        outcome.as_ref().unwrap_err().code() == ErrorCode::PayloadTooLarge
-    }));
+    assert!(
+        host.record_metrics(many)
+            .iter()
+            .all(|outcome| { outcome.as_ref().unwrap_err().code() == ErrorCode::PayloadTooLarge })
+    );
     assert!(is_empty(&host));
 }
 
@@ -217,5 +229,8 @@ fn a_disk_without_room() {
     let envelope = metric(&host, json!({"metric_name": "m", "metric_value": 2}));
     assert_eq!(code(&envelope), "STORAGE_FAILURE");
     let answer = query(&host, json!({"aggregation": "SUM"}));
-    assert_eq!(answer.body["metrics"]["m"]["value"], 1, "reads go on, nothing of the refused record is there");
+    assert_eq!(
+        answer.body["metrics"]["m"]["value"], 1,
+        "reads go on, nothing of the refused record is there"
+    );
 }

@@ -71,8 +71,10 @@ fn racing_threads_store_one_event() {
             std::thread::spawn(move || {
                 barrier.wait();
                 for pair in ids.chunks(2) {
-                    let mut drafts: Vec<_> =
-                        pair.iter().map(|id| EventDraft::new(format!("T{thread}"), "s").with_id(*id)).collect();
+                    let mut drafts: Vec<_> = pair
+                        .iter()
+                        .map(|id| EventDraft::new(format!("T{thread}"), "s").with_id(*id))
+                        .collect();
                     // Opposite orders must not lock each other out.
                     if thread % 2 == 1 {
                         drafts.reverse();

@@ -16,7 +16,10 @@ fn inject(host: &Host, id: u32, outcome: Result<f64, &str>) {
     let record = |event_type: &str, data: Value| {
         host.record_event(EventDraft::new(event_type, SOURCE).with_data(object(data))).unwrap()
     };
-    record("COMMAND_RECEIVED", json!({"command_type": "INJECT_TASK", "command_id": command_id, "source": "orchestrator"}));
+    record(
+        "COMMAND_RECEIVED",
+        json!({"command_type": "INJECT_TASK", "command_id": command_id, "source": "orchestrator"}),
+    );
     match outcome {
         Ok(time) => {
             record(
@@ -24,7 +27,8 @@ fn inject(host: &Host, id: u32, outcome: Result<f64, &str>) {
                 json!({"command_type": "INJECT_TASK", "command_id": command_id, "status": "SUCCESS", "processing_time_ms": time}),
             );
             let context = Context::from_labels([("command_type", "INJECT_TASK"), ("status", "SUCCESS")]);
-            host.record_metric(MetricDraft::new("command_processing_time_ms", time).with_context(context)).unwrap();
+            host.record_metric(MetricDraft::new("command_processing_time_ms", time).with_context(context))
+                .unwrap();
         }
         Err(message) => {
             record(

@@ -34,7 +34,15 @@ fn list(shared: &Shared) -> Result<Exit, Failure> {
                     other => other.to_owned(),
                 };
                 let told = if plugin.get("reason").is_some() { cell("reason") } else { cell("description") };
-                [cell("name"), cell("kind"), state, cell("calls"), cell("failures"), cell("time_used_seconds"), told]
+                [
+                    cell("name"),
+                    cell("kind"),
+                    state,
+                    cell("calls"),
+                    cell("failures"),
+                    cell("time_used_seconds"),
+                    told,
+                ]
             }),
         );
     }))
