@@ -63,6 +63,11 @@ impl Default for Config {
 }
 
 impl Config {
+    /// A sixtieth of the window, within reason.
+    fn tick(&self) -> Duration {
+        (self.window.as_duration() / 60).clamp(Duration::from_secs(1), Duration::from_secs(30))
+    }
+
     fn is_error(&self, event_type: &str) -> bool {
         self.error_types.iter().any(|pattern| match (pattern.strip_prefix('*'), pattern.strip_suffix('*')) {
             (Some(_), Some(_)) => event_type.contains(pattern.trim_matches('*')),
@@ -122,14 +127,15 @@ impl Plugin for ErrorRate {
 
 impl Monitor for ErrorRate {
     fn subscribe(&self) -> Subscription {
-        let tick = self.config.window.as_duration() / 60;
-        let tick = tick.clamp(Duration::from_secs(1), Duration::from_secs(30));
-        Subscription::none().event_types(self.config.event_types.clone()).tick(tick)
+        Subscription::none().event_types(self.config.event_types.clone()).tick(self.config.tick())
     }
 
     fn on_events(&mut self, batch: &EventBatch) -> Result<Vec<Signal>> {
         let State { now, sources } = &mut self.state;
         let length = self.config.window.as_nanos();
+        // A time ahead of the next tick counts as that, or one bad clock would outlive the window.
+        let tick = Period::from(self.config.tick()).as_nanos();
+        let latest = now.map_or(Timestamp::MAX, |now| now.saturating_add(tick));
         let mut signals = Vec::new();
         for event in batch.events() {
             let source = if self.config.per_source { event.source() } else { "" };
@@ -137,11 +143,9 @@ impl Monitor for ErrorRate {
                 counters::add("sources_ignored", 1);
                 continue;
             }
-            // A time ahead of the host's counts as now, or one bad clock would outlive the window.
-            let timestamp = now.map_or(event.timestamp(), |now| event.timestamp().min(now));
             let is_error = self.config.is_error(event.event_type());
             let watched = sources.entry(source.to_owned()).or_default();
-            watched.window.add(timestamp, length, is_error);
+            watched.window.add(event.timestamp().min(latest), length, is_error);
             if is_error && !watched.firing {
                 signals.extend(judge(&self.config, source, watched, event.timestamp()));
             }
@@ -237,10 +241,11 @@ mod tests {
     }
 
     #[test]
-    fn a_time_ahead_counts_as_now() {
+    fn a_time_ahead_counts_as_the_next_tick() {
         let mut plugin = started(r#"{"minimum":1}"#);
         plugin.tick(0).unwrap();
         assert!(feed(&mut plugin, 3600, "a", 0, 1)[0].firing);
+        assert_eq!(plugin.tick(304 * SECOND).unwrap(), []);
         assert!(!plugin.tick(310 * SECOND).unwrap()[0].firing);
     }
 

@@ -48,7 +48,7 @@ pub(crate) fn of<'a>(alert: &'a Alert, receiver: &'a str, external_url: &'a str)
     let status = alert.status.as_str();
     Payload {
         version: "4",
-        group_key: format!("{{}}:{{alertname=\"{}\", key=\"{}\"}}", alert.monitor, alert.key),
+        group_key: format!("{{}}:{{alertname={:?}, key={:?}}}", alert.monitor, alert.key),
         truncated_alerts: 0,
         status,
         receiver,
