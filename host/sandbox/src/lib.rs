@@ -8,6 +8,9 @@
 //! The way in: `component` (bytes to compiled code, `outline` and `world` before, `cache` beside it) → `instance` (a live copy,
 //! with `state`, `limiter` and `linker` around it) → `pool`, `monitor` and `sink` (who holds instances) → `validator` and
 //! `aggregation`. `convert` is the only way out.
+//!
+//! Calls run on the caller's thread and need up to 1 MiB of its stack; Rust's own threads have 2 MiB. A thread with less must
+//! not call a plugin.
 #![cfg_attr(
     test,
     allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")

@@ -37,6 +37,8 @@ impl HttpClient {
         let config = Agent::config_builder()
             // The environment's proxy would be an address that nobody checked.
             .proxy(None)
+            // Alerts are rare: a kept connection would mostly be found closed by the far side, and look like a failure.
+            .max_idle_connections(0)
             .max_redirects(0)
             .max_redirects_will_error(false)
             .http_status_as_error(false)

@@ -26,47 +26,44 @@ pub(crate) fn remembered() -> String {
 }
 
 pub(crate) fn run(attack: &str) -> Result<Answer, PluginError> {
-    let clean = (vec![], vec![]);
+    exhaust(attack);
+    call_host(attack);
+    match attack {
+        "panic" => panic!("it was all a trap"),
+        "exit" => std::process::exit(3),
+        "error" => Err(PluginError::Other("no luck\n".to_owned())),
+        "sleep" => {
+            std::thread::sleep(std::time::Duration::from_secs(3600));
+            Ok((vec![], vec![]))
+        }
+        _ => Ok((issues(attack), rewrites(attack))),
+    }
+}
+
+/// Uses up time, memory or stack.
+fn exhaust(attack: &str) {
     match attack {
         "loop" => spin(),
-        "panic" => panic!("it was all a trap"),
         "memory" => loop {
             KEPT.with_borrow_mut(|kept| kept.push(vec![1; 1 << 20]));
         },
         // Below the limit, and never freed: the instance is worn out.
-        "hoard" => {
-            KEPT.with_borrow_mut(|kept| kept.push(vec![1; 40 << 20]));
-            Ok(clean)
-        }
+        "hoard" => KEPT.with_borrow_mut(|kept| kept.push(vec![1; 40 << 20])),
         // A host that refuses memory leaves a guest that can cope with it alive.
-        "ask_for_memory" => {
-            let refused = Vec::<u8>::new().try_reserve_exact(1 << 30).is_err();
-            if refused { Ok(clean) } else { Err(PluginError::Other("got a gigabyte".to_owned())) }
-        }
-        "shadow_stack" => Ok((vec![issue(&[deep([1; 4096])])], vec![])),
-        "stack" => Ok((vec![issue(&[deeper(1) as u8])], vec![])),
-        "giant_message" => Ok((vec![Issue { message: "x".repeat(32 << 20), ..issue(b"") }], vec![])),
-        "giant_list" => Ok(((0..250_000).map(|_| issue(b"")).collect(), vec![])),
-        "many_issues" => Ok(((0..10_000).map(|_| issue(b"")).collect(), vec![])),
-        "row" => Ok((vec![Issue { row: 1_000_000, ..issue(b"") }], vec![])),
-        "rewrite_row" => Ok((vec![], vec![rewrite(77, "{}")])),
-        "rewrite_twice" => Ok((vec![], vec![rewrite(0, "{}"), rewrite(0, "{}")])),
-        "broken_json" => Ok((vec![], vec![rewrite(0, "{\"a\":")])),
-        "no_object" => Ok((vec![], vec![rewrite(0, "[1]")])),
-        "deep_json" => Ok((vec![], vec![rewrite(0, &format!("{{\"a\":{}", "[".repeat(100_000)))])),
-        // SAFETY: it is not; the host has to find out.
-        "no_utf8" => Ok((
-            vec![Issue { code: unsafe { String::from_utf8_unchecked(vec![0xFF; 8]) }, ..issue(b"") }],
-            vec![],
-        )),
-        "escape_codes" => {
-            Ok((vec![Issue { message: "\u{1b}[2Jnew\nline".to_owned(), ..issue(b"") }], vec![]))
-        }
+        "ask_for_memory" => assert!(Vec::<u8>::new().try_reserve_exact(1 << 30).is_err(), "got a gigabyte"),
+        "shadow_stack" => drop(black_box(deep([1; 4096]))),
+        "stack" => drop(black_box(deeper(1))),
+        _ => {}
+    }
+}
+
+/// Calls what the host offers, more than it likes.
+fn call_host(attack: &str) {
+    match attack {
         "log_flood" => {
             for n in 0..100_000 {
                 log::write(log::Level::Error, &format!("line {n}\n\u{1b}[31mred"), "");
             }
-            Ok(clean)
         }
         "endless_log" => loop {
             log::write(log::Level::Error, &"x".repeat(1 << 16), "{}");
@@ -75,25 +72,42 @@ pub(crate) fn run(attack: &str) -> Result<Answer, PluginError> {
             println!("to standard output");
             eprintln!("to standard error");
             log::write(log::Level::Info, "to the log", "{\"a\":1}");
-            Ok(clean)
         }
         "counter_flood" => {
             for n in 0..10_000 {
                 counters::add(&format!("counter_{n}"), 1);
             }
             counters::set("gauge", f64::NAN);
-            Ok(clean)
         }
-        "exit" => std::process::exit(3),
-        "error" => Err(PluginError::Other("no luck\n".to_owned())),
-        "surroundings" => Ok((vec![Issue { message: surroundings(), ..issue(b"") }], vec![])),
-        "sleep" => {
-            std::thread::sleep(std::time::Duration::from_secs(3600));
-            Ok(clean)
-        }
-        "warn" => Ok((vec![Issue { reject: false, ..issue(b"be careful") }], vec![])),
-        "rewrite" => Ok((vec![], vec![rewrite(0, "{\"rewritten\": true}")])),
-        _ => Ok(clean),
+        _ => {}
+    }
+}
+
+fn issues(attack: &str) -> Vec<Issue> {
+    let many = |count: u32| (0..count).map(|_| issue("")).collect();
+    match attack {
+        "giant_message" => vec![issue(&"x".repeat(20 << 20))],
+        "giant_list" => many(250_000),
+        "many_issues" => many(10_000),
+        "row" => vec![Issue { row: 1_000_000, ..issue("") }],
+        // SAFETY: it is not; the host has to find out.
+        "no_utf8" => vec![Issue { code: unsafe { String::from_utf8_unchecked(vec![0xFF; 8]) }, ..issue("") }],
+        "escape_codes" => vec![issue("\u{1b}[2Jnew\nline")],
+        "surroundings" => vec![issue(&surroundings())],
+        "warn" => vec![Issue { reject: false, ..issue("be careful") }],
+        _ => vec![],
+    }
+}
+
+fn rewrites(attack: &str) -> Vec<EventRewrite> {
+    match attack {
+        "rewrite" => vec![rewrite(0, "{\"rewritten\": true}")],
+        "rewrite_row" => vec![rewrite(77, "{}")],
+        "rewrite_twice" => vec![rewrite(0, "{}"), rewrite(0, "{}")],
+        "broken_json" => vec![rewrite(0, "{\"a\":")],
+        "no_object" => vec![rewrite(0, "[1]")],
+        "deep_json" => vec![rewrite(0, &format!("{{\"a\":{}", "[".repeat(100_000)))],
+        _ => vec![],
     }
 }
 
@@ -132,13 +146,13 @@ fn surroundings() -> String {
     )
 }
 
-fn issue(message: &[u8]) -> Issue {
+fn issue(message: &str) -> Issue {
     Issue {
         row: 0,
         reject: true,
         code: "evil".to_owned(),
         path: "/data".to_owned(),
-        message: String::from_utf8_lossy(message).into_owned(),
+        message: message.to_owned(),
     }
 }
 
