@@ -15,6 +15,13 @@ use super::receipt::Receipt;
 use super::recorder::Recorder;
 use super::round::{Outcome, Round};
 
+/// Whether events are looked at for loops. The records of a file are no loop, however alike they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LoopCheck {
+    Run,
+    Skip,
+}
+
 impl Recorder {
     /// Records one event.
     pub(crate) fn record_event(&self, draft: EventDraft) -> Outcome {
@@ -31,14 +38,14 @@ impl Recorder {
         let (mut round, mut no_samples) = (Round::of_size(size), Round::of_size(0));
         let given: Vec<Uuid> = drafts.iter().filter_map(|draft| draft.event_id).collect();
         let stored = if given.is_empty() {
-            self.admit_events(drafts, &mut round, |_| None);
+            self.admit_events(drafts, &mut round, LoopCheck::Run, |_| None);
             self.judge_and_store(&mut round, &mut no_samples)
         } else {
             let claim = match self.parts.store.claim(&given) {
                 Ok(claim) => claim,
                 Err(error) => return vec![Err(RecordError::Storage(Arc::new(error))); size],
             };
-            self.admit_events(drafts, &mut round, |id| claim.known(id));
+            self.admit_events(drafts, &mut round, LoopCheck::Run, |id| claim.known(id));
             self.judge(&mut round, &mut no_samples);
             self.answer_repeats(&mut round);
             self.store(&mut round, &mut no_samples)
@@ -53,6 +60,7 @@ impl Recorder {
         &self,
         drafts: Vec<EventDraft>,
         round: &mut Round<AdmittedEvent>,
+        loops: LoopCheck,
         known: impl Fn(Uuid) -> Option<Timestamp>,
     ) {
         let times = AcceptedTimes::at(self.parts.clock.now(), self.parts.events_retention);
@@ -67,7 +75,8 @@ impl Recorder {
             let repeats = draft.event_id.is_some_and(|id| !met.insert(id));
             match admission::admit_event(draft, &times, self.parts.store.event_ids()) {
                 Ok(event) => {
-                    let refusal = if repeats { None } else { self.loop_refusal(&event) };
+                    let checked = loops == LoopCheck::Run && !repeats;
+                    let refusal = if checked { self.loop_refusal(&event) } else { None };
                     round.send(place, event, refusal);
                 }
                 Err(refused) => round.answer(place, Err(self.refused_draft(&refused))),
@@ -81,7 +90,7 @@ impl Recorder {
         Some(RecordError::Loop { repeats: trip.repeats, window: trip.window })
     }
 
-    fn refused_draft(&self, refused: &admission::RefusedEvent) -> RecordError {
+    pub(super) fn refused_draft(&self, refused: &admission::RefusedEvent) -> RecordError {
         let error = match &refused.error {
             AdmissionError::Shape { issues } => {
                 RecordError::Invalid { issues: issues.clone(), received: refused.draft.to_json() }

@@ -6,10 +6,12 @@
 use std::sync::Arc;
 
 use serde_json::Map;
-use telemetry_core::{EventDraft, JsonObject, MetricDraft};
+use telemetry_core::admission::{self, AcceptedTimes};
+use telemetry_core::{AdmittedEvent, EventDraft, JsonObject, MetricDraft};
 use uuid::Uuid;
 
 use super::error::RecordError;
+use super::events::LoopCheck;
 use super::recorder::Recorder;
 use super::round::{Outcome, Round};
 
@@ -41,7 +43,7 @@ pub enum ImportOutcome {
 impl Recorder {
     /// Stores a batch in one write, unless it was stored before.
     pub(crate) fn import(&self, batch: ImportBatch) -> Result<ImportOutcome, RecordError> {
-        let ImportBatch { batch_id, name, mut events, metrics } = batch;
+        let ImportBatch { batch_id, name, events, metrics } = batch;
         let count = events.len().saturating_add(metrics.len());
         let _passage = self.enter(count)?;
         let mut ids: Vec<Uuid> = events.iter().filter_map(|event| event.event_id).collect();
@@ -50,19 +52,14 @@ impl Recorder {
         if claim.known(batch_id).is_some() {
             return Ok(ImportOutcome::Known);
         }
-        // With the batch's id the contents differ: the batches of one file are no loop.
-        let data = Map::from_iter([
-            ("batch_id".to_owned(), batch_id.to_string().into()),
-            ("name".to_owned(), name.into()),
-            ("records".to_owned(), count.into()),
-        ]);
-        let marker = EventDraft::new(IMPORT_EVENT_TYPE, "Bridge_Telemetry").with_id(batch_id);
-        events.push(marker.with_data(JsonObject::from(&data)));
+        let marker_place = events.len();
         let (mut event_round, mut sample_round) =
-            (Round::of_size(events.len()), Round::of_size(metrics.len()));
-        self.admit_events(events, &mut event_round, |id| claim.known(id));
+            (Round::of_size(marker_place.saturating_add(1)), Round::of_size(metrics.len()));
+        self.admit_events(events, &mut event_round, LoopCheck::Skip, |id| claim.known(id));
         self.admit_samples(metrics, &mut sample_round);
         self.judge(&mut event_round, &mut sample_round);
+        // After the validators: no plugin decides whether the batch is known next time.
+        event_round.send(marker_place, self.import_marker(batch_id, name, count)?, None);
         self.answer_repeats(&mut event_round);
         let stored = self.store(&mut event_round, &mut sample_round);
         drop(claim);
@@ -72,5 +69,21 @@ impl Recorder {
         outcomes.pop().unwrap_or_else(|| Err(RecordError::lost()))?;
         outcomes.extend(sample_round.finish());
         Ok(ImportOutcome::Stored(outcomes))
+    }
+
+    /// The event that stands for the batch.
+    fn import_marker(
+        &self,
+        batch_id: Uuid,
+        name: String,
+        count: usize,
+    ) -> Result<AdmittedEvent, RecordError> {
+        let data = Map::from_iter([("name".to_owned(), name.into()), ("records".to_owned(), count.into())]);
+        let marker = EventDraft::new(IMPORT_EVENT_TYPE, "Bridge_Telemetry")
+            .with_id(batch_id)
+            .with_data(JsonObject::from(&data));
+        let times = AcceptedTimes::at(self.parts.clock.now(), self.parts.events_retention);
+        admission::admit_event(marker, &times, self.parts.store.event_ids())
+            .map_err(|refused| self.refused_draft(&refused))
     }
 }
