@@ -223,9 +223,13 @@ impl PluginAccumulator {
 
     fn open_groups(&mut self, group: u32) -> Result<(), AggregationError> {
         let groups = group as usize + 1;
-        if groups > limits::MAX_QUERY_GROUPS {
-            let reason = Some(format!("more than {} groups", limits::MAX_QUERY_GROUPS));
-            return Err(AggregationError::Unsupported { name: self.name.clone(), reason });
+        let limit = limits::MAX_ACCUMULATOR_GROUPS;
+        if groups > limit {
+            return Err(AggregationError::Limit {
+                name: self.name.clone(),
+                what: "groups",
+                limit: limit as u64,
+            });
         }
         self.groups = self.groups.max(groups);
         Ok(())

@@ -109,6 +109,16 @@ fn an_accumulator_has_an_instance_of_its_own() {
     assert_eq!(numbers(&mut *three), [3.0]);
 }
 
+#[test]
+fn too_many_groups_are_refused_by_the_host() {
+    let plugin = Fixture::new().guest("evil-aggregation");
+    let mut sum = found(&plugin, "good_sum").accumulator().unwrap();
+    let error = sum.update(&[run(u32::MAX, &[1.0])]).unwrap_err();
+    assert!(matches!(error, AggregationError::Limit { what: "groups", .. }), "{error}");
+    sum.update(&[run(0, &[1.0])]).unwrap();
+    assert_eq!(numbers(&mut *sum), [1.0]);
+}
+
 /// Uses an aggregate to the end and answers where and how it failed.
 fn attack(plugin: &Plugin, name: &str) -> Option<(&'static str, String)> {
     let failed = |step, error: AggregationError| {
