@@ -11,7 +11,7 @@
 //! config = { keys = ["password"] }
 //! [plugins.settings.cpu-high]            # a second monitor made of plugins/threshold.wasm
 //! component = "threshold.wasm"
-//! config = { metric = "cpu_usage", above = 90 }
+//! config = { rules = [{ metric = "cpu_usage", comparison = ">", threshold = 90.0 }] }
 //! ```
 //! Sinks are not loaded by themselves but once for each receiver (`alerting.receivers`) that names them; their
 //! settings here hold for all of these receivers.
