@@ -130,7 +130,11 @@ fn exit_codes_tell_failures_apart() {
     below_a_file.current_dir(place.path()).args(["health", "--json", "--data", "a_file/store"]);
     let output = below_a_file.output().unwrap();
     let body: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!((output.status.code(), &body["error"]["code"]), (Some(3), &json!("STORAGE_FAILURE")), "{body}");
+    assert_eq!(
+        (output.status.code(), &body["error"]["code"]),
+        (Some(3), &json!("STORAGE_FAILURE")),
+        "{body}"
+    );
 }
 
 #[test]
