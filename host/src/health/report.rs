@@ -84,8 +84,9 @@ impl Health {
             issues.degraded(format!("monitor {monitor} could not be started: {reason}"));
         }
         judge_watchers(&monitors, outbox.as_ref(), &mut issues);
-        if log.failures > 0 {
-            issues.degraded(format!("the log could not be written {} times", log.failures));
+        if log.failing {
+            let failure = log.last_failure.as_deref().unwrap_or_default();
+            issues.degraded(format!("the log cannot be written: {failure}"));
         }
         let retention = &host.config.retention_policy;
         Self {
