@@ -52,25 +52,23 @@ fn open(directory: &Path) -> Host {
     Host::open(Config::from_value(config).unwrap()).unwrap()
 }
 
-/// Every acknowledged record is there once; of what was not acknowledged, batches are whole or absent.
-fn check(host: &Host, journals: &BTreeMap<u64, Journal>, exact: bool) {
+/// Every acknowledged record is there exactly once; of what was not acknowledged, batches are whole or absent.
+fn check(host: &Host, journals: &BTreeMap<u64, Journal>) {
     for (run, journal) in journals {
         let acknowledged = journal.made_ids.len() as u64;
-        let label = LabelFilter::equal("run", run.to_string());
-        let query = MetricQuery::of(["batch"]).filter(label.clone()).aggregate("COUNT");
-        let answer = host.get_metrics(&query).unwrap().to_json();
-        let count = answer.pointer("/metrics/batch/value").map_or(0, |value| value.as_u64().unwrap());
+        let query = MetricQuery::of(["batch"]).filter(LabelFilter::equal("run", run.to_string()));
+        let number = |aggregation: &str| {
+            let answer = host.get_metrics(&query.clone().aggregate(aggregation)).unwrap().to_json();
+            answer.pointer("/metrics/batch/value").map_or(0, |value| value.as_u64().unwrap())
+        };
+        let (count, sum) = (number("COUNT"), number("SUM"));
         assert_eq!(count % 5, 0, "run {run}: a torn batch, {count} samples");
         let batches = count / 5;
-        assert!(batches >= acknowledged, "run {run}: {acknowledged} acknowledged, {batches} found");
-        if exact {
-            let query = MetricQuery::of(["batch"]).filter(label).aggregate("SUM");
-            let answer = host.get_metrics(&query).unwrap().to_json();
-            let sum = answer.pointer("/metrics/batch/value").map_or(0, |value| value.as_u64().unwrap());
-            let found = format!("run {run}: {acknowledged} acknowledged, {batches} found");
-            assert_eq!(sum, 5 * (0..batches).sum::<u64>(), "{found}");
-            assert!(batches <= acknowledged + 2, "{found}");
-        }
+        let found = format!("run {run}: {acknowledged} acknowledged, {batches} found");
+        // Of the batch whose answer was cut off and of the one after it nobody knows whether they were stored.
+        assert!((acknowledged..=acknowledged + 2).contains(&batches), "{found}");
+        // Batch `n` has the value `n` five times: any other sum means a lost batch beside one that counts twice.
+        assert_eq!(sum, 5 * (0..batches).sum::<u64>(), "{found}");
         for (number, made) in (0_u32..).zip(&journal.made_ids) {
             for id in [crash_event_id(*run, number), *made] {
                 let found = host.get_event(id).unwrap();
@@ -83,7 +81,7 @@ fn check(host: &Host, journals: &BTreeMap<u64, Journal>, exact: bool) {
     }
 }
 
-fn survives(durability: &str, cycles: u64, exact: bool) {
+fn survives(durability: &str, cycles: u64) {
     let folder = tempfile::tempdir().unwrap();
     let mut journals = BTreeMap::new();
     for run in 0..cycles {
@@ -91,10 +89,10 @@ fn survives(durability: &str, cycles: u64, exact: bool) {
         let lines = rand::random_range(0..150);
         journals.insert(run, run_and_kill(folder.path(), run, lines, durability));
         if run % 10 == 9 {
-            check(&open(folder.path()), &journals, exact);
+            check(&open(folder.path()), &journals);
         }
     }
-    check(&open(folder.path()), &journals, exact);
+    check(&open(folder.path()), &journals);
     assert!(journals.values().map(|journal| journal.made_ids.len()).sum::<usize>() > 0);
 }
 
@@ -104,16 +102,10 @@ fn cycles() -> u64 {
 
 #[test]
 fn killed_writers_lose_nothing_with_durability_process() {
-    survives("process", cycles(), false);
+    survives("process", cycles());
 }
 
 #[test]
 fn killed_writers_lose_nothing_with_durability_power() {
-    survives("power", (cycles() / 5).max(1), false);
-}
-
-#[test]
-#[ignore = "known fault: after some kills a few samples count twice; run it with --ignored until it is mended"]
-fn killed_writers_count_nothing_twice() {
-    survives("process", cycles(), true);
+    survives("power", (cycles() / 5).max(1));
 }

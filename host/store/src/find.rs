@@ -48,7 +48,7 @@ impl Engine {
             // An iterator shows its family as of when it was made.
             let rows = self.database.rows(&family, FIRST_CHUNK_KEY.to_vec(), LAST_CHUNK_KEY.to_vec());
             let active = self.registry.read().by_id(location.series).map(Arc::clone);
-            (rows, active.map(|series| series.head().copy_visible(self.ledger.published())))
+            (rows, active.map(|series| series.head().copy_visible(&self.ledger).0))
         };
         let value =
             match sealed_sample(&self.database, &mut rows, &partition, location.series, nanos, ordinal)? {

@@ -167,10 +167,9 @@ impl Progress {
 /// Which series one sealing commit took out of the head, and up to where: replay must not bring those samples back.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SealNote {
-    /// Samples of the series up to this sequence number are in chunks.
-    pub(crate) sequence: u64,
-    /// The series, ascending.
-    pub(crate) series: Vec<u32>,
+    /// The series, ascending, each with the sequence number up to which its samples are in chunks: exactly, or replay would
+    /// lose samples or count them twice.
+    pub(crate) series: Vec<(u32, u64)>,
 }
 
 impl SealNote {
@@ -189,6 +188,11 @@ impl SealNote {
         Ok(number)
     }
 
+    /// The greatest of the sequence numbers: once the watermark has passed it, the note says nothing any more.
+    pub(crate) fn last(&self) -> u64 {
+        self.series.iter().map(|(_, sequence)| *sequence).max().unwrap_or(0)
+    }
+
     /// Bounds of all notes' keys.
     pub(crate) fn keys() -> (Vec<u8>, Vec<u8>) {
         (vec![SEAL_NOTE], vec![SEAL_NOTE + 1])
@@ -197,11 +201,13 @@ impl SealNote {
     /// The row's value.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut payload = Vec::new();
-        put_varint(&mut payload, self.sequence);
+        let last = self.last();
+        put_varint(&mut payload, last);
         put_varint(&mut payload, self.series.len() as u64);
         let mut before = 0_u32;
-        for series in &self.series {
+        for (series, sequence) in &self.series {
             put_varint(&mut payload, u64::from(series.wrapping_sub(before)));
+            put_varint(&mut payload, last.saturating_sub(*sequence));
             before = *series;
         }
         envelope::wrap(VERSION, &payload)
@@ -210,15 +216,18 @@ impl SealNote {
     /// Reads the row's value.
     pub(crate) fn decode(value: &[u8]) -> Result<Self, Damage> {
         let mut reader = Reader::new("seal note", envelope::open("seal note", VERSION, value)?);
-        let sequence = reader.varint()?;
+        let last = reader.varint()?;
         let mut series = Vec::new();
         let mut before = 0_u32;
         for _ in 0..reader.count()? {
             before = before.wrapping_add(reader.varint32()?);
-            series.push(before);
+            let sequence = last
+                .checked_sub(reader.varint()?)
+                .ok_or_else(|| reader.damage("a series is sealed further than the note goes"))?;
+            series.push((before, sequence));
         }
         reader.finish()?;
-        Ok(Self { sequence, series })
+        Ok(Self { series })
     }
 }
 
@@ -241,7 +250,7 @@ mod tests {
             counts: vec![(Class::Events, 86_400, 3), (Class::Metrics, -1, 0)],
         };
         assert_eq!(Progress::decode(&progress.encode()).unwrap(), progress);
-        let note = SealNote { sequence: 9, series: vec![1, 2, 900, u32::MAX] };
+        let note = SealNote { series: vec![(1, 9), (2, 7), (900, 0), (u32::MAX, 9)] };
         assert_eq!(SealNote::decode(&note.encode()).unwrap(), note);
         assert_eq!(SealNote::number(&SealNote::key(77)).unwrap(), 77);
         assert_eq!(read_number("clock", &number(-3)).unwrap(), -3);

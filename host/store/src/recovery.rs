@@ -252,10 +252,10 @@ fn seal_notes(database: &Database) -> Result<(Sealing, HashMap<u32, u64>), Store
         let number = SealNote::number(key)?;
         let note = SealNote::decode(value)?;
         sealing.next_note = number.saturating_add(1);
-        sealing.notes.push_back((number, note.sequence));
-        for series in note.series {
-            let sequence = sealed.entry(series).or_default();
-            *sequence = note.sequence.max(*sequence);
+        sealing.notes.push_back((number, note.last()));
+        for (series, sequence) in note.series {
+            let last = sealed.entry(series).or_default();
+            *last = sequence.max(*last);
         }
         rows.forward();
     }

@@ -130,13 +130,12 @@ impl Engine {
         let Some(series) = self.registry.read().by_id(series).map(Arc::clone) else {
             return HeadRun::default();
         };
-        let published = self.ledger.published();
         let samples = {
             let head = series.head();
-            if !head.meets(first, last, published) {
+            if !head.meets(first, last, &self.ledger) {
                 return HeadRun::default();
             }
-            head.copy_visible(published)
+            head.copy_visible(&self.ledger).0
         };
         HeadRun::new(&samples, first, last)
     }

@@ -54,6 +54,8 @@ pub(crate) struct Sealed {
 /// One series' part of a sealing commit.
 struct Harvest {
     series: Arc<Series>,
+    /// The harvested samples are those up to here, all of them and no other.
+    sequence: u64,
     count: usize,
     bytes: usize,
     span: (i64, i64),
@@ -123,21 +125,21 @@ impl Engine {
 
     fn seal_part(&self, sealing: &mut Sealing, part: &[Arc<Series>]) -> Result<Sealed, StoreError> {
         let _pass = self.catalogue.pass();
-        let published = self.ledger.published();
         let mut sealed = Sealed::default();
         let mut batch = WriteBatch::new();
         let mut harvests = Vec::new();
         for series in part {
-            if let Some(harvest) = self.harvest(series, published, &mut batch, &mut sealed)? {
+            if let Some(harvest) = self.harvest(series, &mut batch, &mut sealed)? {
                 harvests.push(harvest);
             }
         }
         if harvests.is_empty() {
             return Ok(sealed);
         }
-        let mut ids: Vec<u32> = harvests.iter().map(|harvest| harvest.series.id).collect();
+        let mut ids: Vec<(u32, u64)> =
+            harvests.iter().map(|harvest| (harvest.series.id, harvest.sequence)).collect();
         ids.sort_unstable();
-        let note = SealNote { sequence: published, series: ids };
+        let note = SealNote { series: ids };
         let number = sealing.next_note;
         batch.put_cf(&self.database.family(META)?, SealNote::key(number), note.encode());
         let samples: usize = harvests.iter().map(|harvest| harvest.count).sum();
@@ -145,12 +147,12 @@ impl Engine {
             let _view = self.view.write();
             self.database.commit(batch, Promise::Derived)?;
             for harvest in &harvests {
-                harvest.series.head().drain_sealed(harvest.count, harvest.span, published);
+                harvest.series.head().drain_sealed(harvest.count, harvest.span, harvest.sequence);
             }
         }
         self.buffered.fetch_sub(harvests.iter().map(|harvest| harvest.bytes).sum(), Ordering::Relaxed);
         sealing.next_note = number.saturating_add(1);
-        sealing.notes.push_back((number, published));
+        sealing.notes.push_back((number, note.last()));
         sealed.samples = samples as u64;
         for harvest in harvests {
             for (partition, chunks) in harvest.ragged {
@@ -166,13 +168,13 @@ impl Engine {
     fn harvest(
         &self,
         series: &Arc<Series>,
-        published: u64,
         batch: &mut WriteBatch,
         sealed: &mut Sealed,
     ) -> Result<Option<Harvest>, StoreError> {
-        let (samples, vacancy) = {
+        let (samples, sequence, vacancy) = {
             let head = series.head();
-            (head.copy_visible(published), head.vacancy())
+            let (samples, sequence) = head.copy_visible(&self.ledger);
+            (samples, sequence, head.vacancy())
         };
         let (Some(first), Some(last)) =
             (samples.times.iter().min().copied(), samples.times.iter().max().copied())
@@ -184,7 +186,7 @@ impl Engine {
             let Some(family) = self.database.find_family(&partition.family) else { continue };
             let mut generations = Generations::default();
             let mut ragged_here = 0_u16;
-            for (start, end, chunk) in encode_sorted(&part.times, &part.values, published, Effort::Seal)? {
+            for (start, end, chunk) in encode_sorted(&part.times, &part.values, sequence, Effort::Seal)? {
                 let alone = vacancy.holds(start) && vacancy.holds(end);
                 let taken = if vacancy.holds(start) {
                     None
@@ -206,6 +208,7 @@ impl Engine {
         }
         Ok(Some(Harvest {
             series: Arc::clone(series),
+            sequence,
             count: samples.times.len(),
             bytes: samples.values.weight(),
             span: (first, last),

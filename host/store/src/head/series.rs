@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use telemetry_core::{MetricValue, SeriesKey};
 
 use crate::column::ValueColumn;
-use crate::head::Vacancy;
+use crate::head::{Ledger, Vacancy};
 
 /// Partitions per series whose definition is remembered; beyond that it may be written once more, which is harmless.
 const DEFINED_PARTITIONS: usize = 4;
@@ -183,7 +183,7 @@ impl SeriesHead {
         self.newest_count = self.times.iter().filter(|time| **time == newest).count();
     }
 
-    /// Length of the visible part when everything up to `published` is.
+    /// Length of the visible part when everything up to `published` is, which must be the latest such number.
     fn visible(&self, published: u64) -> usize {
         self.marks
             .iter()
@@ -192,18 +192,19 @@ impl SeriesHead {
             .map_or(self.settled, |mark| mark.length)
     }
 
-    /// The visible samples, as they came.
-    pub(crate) fn copy_visible(&self, published: u64) -> HeadSamples {
+    /// The visible samples, as they came, and the last published sequence number: the samples are exactly those up to it.
+    /// It is read here, under the head's lock: with one read before, samples that became visible since then and are
+    /// settled would be among them.
+    pub(crate) fn copy_visible(&self, ledger: &Ledger) -> (HeadSamples, u64) {
+        let published = ledger.published();
         let length = self.visible(published);
-        HeadSamples {
-            times: self.times.get(..length).unwrap_or_default().to_vec(),
-            values: self.values.prefix(length),
-        }
+        let times = self.times.get(..length).unwrap_or_default().to_vec();
+        (HeadSamples { times, values: self.values.prefix(length) }, published)
     }
 
     /// Whether any visible sample lies within `first..=last`.
-    pub(crate) fn meets(&self, first: i64, last: i64, published: u64) -> bool {
-        let visible = self.times.get(..self.visible(published)).unwrap_or_default();
+    pub(crate) fn meets(&self, first: i64, last: i64, ledger: &Ledger) -> bool {
+        let visible = self.times.get(..self.visible(ledger.published())).unwrap_or_default();
         visible.iter().any(|time| first <= *time && *time <= last)
     }
 
@@ -307,8 +308,11 @@ mod tests {
         SeriesHead { vacancy: Vacancy::ALL, ..SeriesHead::default() }
     }
 
-    fn integers(samples: &HeadSamples) -> Vec<i64> {
-        samples.times.clone()
+    /// The times that are visible when everything up to `published` is.
+    fn visible(head: &SeriesHead, published: u64) -> Vec<i64> {
+        let (samples, sequence) = head.copy_visible(&Ledger::after(published));
+        assert_eq!(sequence, published);
+        samples.times
     }
 
     #[test]
@@ -317,9 +321,9 @@ mod tests {
         head.push(10, &1.into(), 1, 2, 0);
         head.push(11, &2.into(), 2, 2, 0);
         head.push(12, &3.into(), 3, 3, 0);
-        assert!(integers(&head.copy_visible(0)).is_empty());
-        assert_eq!(integers(&head.copy_visible(2)), [10, 11]);
-        assert_eq!(integers(&head.copy_visible(3)), [10, 11, 12]);
+        assert!(visible(&head, 0).is_empty());
+        assert_eq!(visible(&head, 2), [10, 11]);
+        assert_eq!(visible(&head, 3), [10, 11, 12]);
         assert_eq!(head.first_sequence(), Some(1));
     }
 
@@ -331,8 +335,8 @@ mod tests {
         head.push(21, &2.5.into(), 3, 3, 0);
         head.push(15, &3.into(), 4, 4, 0);
         head.retract(3);
-        let left = head.copy_visible(4);
-        assert_eq!(integers(&left), [10, 15]);
+        let (left, _) = head.copy_visible(&Ledger::after(4));
+        assert_eq!(left.times, [10, 15]);
         assert_eq!(left.values.get(1), Some(MetricValue::Integer(3)));
         assert_eq!(head.ordinal(20), Some(0));
         assert_eq!(head.ordinal(15), Some(1));
@@ -356,9 +360,9 @@ mod tests {
         for sequence in 1..=5_i64 {
             head.push(sequence * 10, &sequence.into(), sequence.unsigned_abs(), sequence.unsigned_abs(), 3);
         }
-        let sealed = head.copy_visible(3);
-        head.drain_sealed(sealed.times.len(), (10, 30), 3);
-        assert_eq!(integers(&head.copy_visible(5)), [40, 50]);
+        let sealed = visible(&head, 3);
+        head.drain_sealed(sealed.len(), (10, 30), 3);
+        assert_eq!(visible(&head, 5), [40, 50]);
         assert_eq!(head.first_sequence(), Some(4));
         assert_eq!(head.ordinal(30), None, "a chunk may hold samples of that time");
         assert_eq!(head.ordinal(31), Some(0));

@@ -107,3 +107,33 @@ fn power_durability() {
     check(&fixture);
     check(&fixture.reopen());
 }
+
+/// A chunk must not hold more of a series than its seal note says: what is above the note is replayed into the head.
+#[test]
+fn a_seal_under_writing_counts_nothing_twice() {
+    const SERIES: u64 = 100;
+    let directory = tempfile::tempdir().unwrap();
+    let mut fixture = Fixture::in_directory(directory.path());
+    let written = AtomicU64::new(0);
+    for round in 0..10 {
+        let (sealed, begun) = (AtomicBool::new(false), AtomicU64::new(0));
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while !sealed.load(Ordering::Acquire) {
+                    let samples =
+                        (0..SERIES).map(|n| labelled("m", &format!("host {n}"), noon(), n as f64)).collect();
+                    fixture.samples(samples);
+                    written.fetch_add(SERIES, Ordering::Relaxed);
+                    begun.fetch_add(1, Ordering::Release);
+                }
+            });
+            while begun.load(Ordering::Acquire) < 20 {
+                thread::yield_now();
+            }
+            fixture.store.seal().unwrap();
+            sealed.store(true, Ordering::Release);
+        });
+        fixture = fixture.reopen();
+        assert_eq!(count_of(&fixture.store, "m"), written.load(Ordering::Relaxed), "round {round}");
+    }
+}
