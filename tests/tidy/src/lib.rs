@@ -16,6 +16,7 @@ pub mod length;
 pub mod lexer;
 pub mod manifest;
 pub mod marker;
+pub mod mention;
 pub mod naming;
 pub mod tree;
 pub mod wit;

@@ -12,7 +12,7 @@ use std::process::Command;
 
 use bridge_telemetry_tidy::finding::{Finding, Report};
 use bridge_telemetry_tidy::tree::{self, SourceFile};
-use bridge_telemetry_tidy::{dependency, feature, layout, length, manifest, marker, naming, wit};
+use bridge_telemetry_tidy::{dependency, feature, layout, length, manifest, marker, mention, naming, wit};
 
 fn files() -> Vec<SourceFile> {
     tree::files(&tree::root()).unwrap()
@@ -86,6 +86,13 @@ fn functions_are_short() {
 #[test]
 fn names_say_something() {
     expect_none(files().iter().flat_map(naming::check));
+}
+
+#[test]
+fn documents_name_places_that_are_there() {
+    let files = files();
+    let places = mention::places(&files);
+    expect_none(files.iter().flat_map(|file| mention::check(file, &places)));
 }
 
 #[test]
