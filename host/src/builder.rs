@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use crate::aggregation::{AggregationRegistry, Engine};
 use crate::config::{Backend, Config, ConfigError, Durability};
-use crate::faults::Faults;
-use crate::guards::{ErrorWatch, LoopGuard, RecursionDepth};
+use crate::faults::{Faults, REBOOT_EVENT_TYPE};
+use crate::guards::{LoopGuard, RecursionDepth};
 use crate::host::{Host, Services};
 use crate::logging::{LogHandle, RefusalLog};
 use crate::plugins::{LateQueryPort, PluginLoadError, StoreKeyValuePort, load_plugins};
@@ -103,7 +103,7 @@ impl HostBuilder {
             registry: AggregationRegistry::new(plugins.aggregations.clone()),
         });
         query_port.connect(&services);
-        let faults = Arc::new(Faults::new(ErrorWatch::new(Arc::clone(&clock))));
+        let faults = Arc::new(Faults::new(Arc::clone(&clock)));
         let parts = RecorderParts {
             store: Arc::clone(&store),
             clock: Arc::clone(&clock),
@@ -187,10 +187,10 @@ fn reboot_trigger(
     Box::new(move |code| {
         if let Some(recorder) = recorder.upgrade() {
             let data = serde_json::Map::from_iter([("error_code".to_owned(), code.as_str().into())]);
-            let event = telemetry_core::EventDraft::new("AUTO_REBOOT_TRIGGERED", "Bridge_Telemetry")
+            let event = telemetry_core::EventDraft::new(REBOOT_EVENT_TYPE, "Bridge_Telemetry")
                 .with_data(telemetry_core::JsonObject::from(&data));
-            // With a failing store the event cannot be kept; the request below still goes out.
-            let _ = recorder.record_event(event);
+            // With a failing store the event cannot be kept: that is logged, and the request below still goes out.
+            let _ = recorder.record_own_event(event);
         }
         if let Some(request) = &request {
             request(code);

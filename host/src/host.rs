@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use telemetry_core::{
-    Alert, Clock, DeadLetter, EventDraft, EventPage, EventQuery, MetricDraft, Subscription, Timestamp,
+    Alert, Clock, DeadLetter, ErrorCode, EventDraft, EventPage, EventQuery, MetricDraft, Subscription,
+    Timestamp,
 };
 use telemetry_store::{Store, StoredRecord};
 use uuid::Uuid;
@@ -111,17 +112,17 @@ impl Host {
 
     /// Aggregates samples.
     pub fn get_metrics(&self, query: &MetricQuery) -> Result<MetricsAnswer, QueryError> {
-        self.services.run_query(query, None)
+        self.noted(self.services.run_query(query, None))
     }
 
     /// An event or sample by its id.
     pub fn get_event(&self, id: Uuid) -> Result<Option<StoredRecord>, QueryError> {
-        self.services.store.find(id).map_err(QueryError::from)
+        self.noted(self.services.store.find(id).map_err(QueryError::from))
     }
 
     /// One page of events.
     pub fn query_events(&self, query: &EventQuery) -> Result<EventPage, QueryError> {
-        self.services.store.query_events(query).map_err(QueryError::from)
+        self.noted(self.services.store.query_events(query).map_err(QueryError::from))
     }
 
     /// Calls back on the recording thread after each record that the subscription wants was stored. The callback may
@@ -146,16 +147,34 @@ impl Host {
 
     /// The alerts that are kept: those that fire first.
     pub fn alerts(&self, filter: AlertFilter) -> Result<Vec<Alert>, QueryError> {
-        crate::alerts::list_alerts(self.services.store.as_ref(), filter).map_err(QueryError::from)
+        let alerts = crate::alerts::list_alerts(self.services.store.as_ref(), filter);
+        self.noted(alerts.map_err(QueryError::from))
     }
 
     /// Deliveries that were given up; none after [`Host::close`].
     pub fn dead_letters(&self) -> Result<Vec<DeadLetter>, QueryError> {
-        match &*self.watch.lock() {
+        let letters = match &*self.watch.lock() {
             Some(watch) => watch.dead_letters().map_err(QueryError::from),
             None => Ok(Vec::new()),
         }
+        };
+        self.noted(letters)
     }
+
+    /// Reports a fault of a layer that answers in the host's name, such as the server: it is logged and counted like the
+    /// host's own. Codes that are a caller's fault are not.
+    pub fn report_fault(&self, code: ErrorCode, error: &(dyn std::error::Error + 'static)) {
+        self.faults.report(code, error);
+        self.faults.settle();
+    }
+
+    /// Reports a query's failure, where it is not the caller's.
+    fn noted<T>(&self, answer: Result<T, QueryError>) -> Result<T, QueryError> {
+        match &answer {
+            Err(QueryError::Cancelled) | Ok(_) => {}
+            Err(error) => self.report_fault(error.code(), error),
+    }
+        answer
 
     /// Sends what was given up for one alert and receiver on its way again; answers how many deliveries that are.
     pub fn replay_dead_letters(&self, alert_id: Uuid, receiver: &str) -> Result<usize, ReplayError> {
@@ -175,10 +194,12 @@ impl Host {
 
     /// Stops monitors and deliveries at a checkpoint, and makes everything durable. Later calls do nothing.
     pub fn close(&self) {
-        if let Some(watch) = self.watch.lock().take() {
+        // Not in the condition: the lock would be held to the end of the block.
+        let watch = self.watch.lock().take();
+        if let Some(watch) = watch {
             watch.stop();
             if let Err(error) = self.services.store.sync() {
-                self.faults.report(telemetry_core::ErrorCode::StorageFailure, &error);
+                self.report_fault(ErrorCode::StorageFailure, &error);
             }
         }
         self.recorder.tell_left_out();
@@ -191,3 +212,4 @@ impl Drop for Host {
         self.close();
     }
 }
+        self.faults.tell_left_out();

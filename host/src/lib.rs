@@ -37,6 +37,7 @@ mod watch;
 pub use aggregation::MetricsAnswer;
 pub use builder::{HostBuilder, HostError};
 pub use config::Config;
+pub use faults::HostFault;
 pub use health::Health;
 pub use host::Host;
 pub use query::{MetricQuery, QueryError};

@@ -107,6 +107,15 @@ pub struct RefusedEvent {
     pub error: AdmissionError,
 }
 
+/// A sample that was not admitted, given back so that it can be shown to the caller.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RefusedMetric {
+    /// The draft as it came.
+    pub draft: MetricDraft,
+    /// Why it was refused.
+    pub error: AdmissionError,
+}
+
 /// Gives an event its id and time and checks its shape.
 pub fn admit_event(
     draft: EventDraft,
@@ -144,7 +153,18 @@ fn check_event(draft: &EventDraft, times: &AcceptedTimes) -> Result<Timestamp, A
 }
 
 /// Gives a sample its time and checks its shape.
-pub fn admit_sample(draft: MetricDraft, times: &AcceptedTimes) -> Result<AdmittedSample, AdmissionError> {
+pub fn admit_sample(draft: MetricDraft, times: &AcceptedTimes) -> Result<AdmittedSample, Box<RefusedMetric>> {
+    match check_sample(&draft, times) {
+        Ok(timestamp) => Ok(AdmittedSample {
+            series: SeriesKey { name: draft.name, context: draft.context },
+            timestamp,
+            value: draft.value,
+        }),
+        Err(error) => Err(Box::new(RefusedMetric { draft, error })),
+    }
+}
+
+fn check_sample(draft: &MetricDraft, times: &AcceptedTimes) -> Result<Timestamp, AdmissionError> {
     if let Some(reason) = name_fault(&draft.name) {
         return Err(AdmissionError::MetricName { reason });
     }
@@ -158,12 +178,7 @@ pub fn admit_sample(draft: MetricDraft, times: &AcceptedTimes) -> Result<Admitte
         _ => {}
     }
     check_context(&draft.context)?;
-    let timestamp = times.choose(draft.timestamp)?;
-    Ok(AdmittedSample {
-        series: SeriesKey { name: draft.name, context: draft.context },
-        timestamp,
-        value: draft.value,
-    })
+    times.choose(draft.timestamp)
 }
 
 /// Checks the limits of a context; also for contexts that a validator rewrote.
@@ -247,7 +262,7 @@ mod tests {
     #[test]
     fn metrics() {
         let check = |draft: MetricDraft, code| {
-            assert_eq!(admit_sample(draft, &times()).map_err(|error| error.code()).err(), code);
+            assert_eq!(admit_sample(draft, &times()).map_err(|refused| refused.error.code()).err(), code);
         };
         check(MetricDraft::new("m", 1.5), None);
         check(MetricDraft::new("m", f64::NAN), Some(ErrorCode::InvalidMetricValue));

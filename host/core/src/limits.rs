@@ -267,9 +267,9 @@ pub const MAX_CONSOLE_PAYLOAD_BYTES: usize = 1 << 10;
 pub const LOG_FILE_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// Pause after a rotation that failed, in which the file may grow beyond its size.
 pub const LOG_ROTATION_RETRY: Duration = Duration::from_secs(10);
-/// Refused events that are logged at once; together with the rate below, a fault is seen in full and a flood is not.
+/// Refused records that are logged at once; together with the rate below, a fault is seen in full and a flood is not.
 pub const REFUSALS_LOGGED_AT_ONCE: u32 = 50;
-/// Refused events that are logged in a second, over time.
+/// Refused records that are logged in a second, over time.
 pub const REFUSALS_LOGGED_PER_SECOND: u32 = 10;
 
 /// Largest window of loop detection in events: 24 bytes each, and more would not be a loop in its period.
@@ -283,3 +283,7 @@ pub const REPEATED_ERROR_PERIOD: Duration = Duration::from_secs(600);
 pub const MAX_CHUNK_SAMPLES: usize = 8_192;
 /// Text of one chunk's dictionary in bytes at most: every sample of a compacted chunk a string of the greatest length.
 pub const MAX_CHUNK_TEXT_BYTES: usize = MAX_CHUNK_SAMPLES * (MAX_TEXT_VALUE_BYTES + 2);
+/// Faults of the host with one code that are logged at once: a failing disk must not fill itself with its own log.
+pub const FAULTS_LOGGED_AT_ONCE: u32 = 10;
+/// Faults of the host with one code that are logged in a second, over time.
+pub const FAULTS_LOGGED_PER_SECOND: u32 = 1;

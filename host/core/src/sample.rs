@@ -45,6 +45,23 @@ impl MetricDraft {
         self.timestamp = Some(timestamp);
         self
     }
+
+    /// The draft as the contract shows it; without a time when none was given. A float that JSON does not know is its
+    /// name as text.
+    pub fn to_json(&self) -> serde_json::Value {
+        let mut metric = json!({
+            "metric_name": &*self.name,
+            "metric_value": match &self.value {
+                MetricValue::Float(value) if !value.is_finite() => json!(value.to_string()),
+                value => json!(value),
+            },
+            "context": self.context,
+        });
+        if let (Some(timestamp), Some(fields)) = (self.timestamp, metric.as_object_mut()) {
+            fields.insert("timestamp".to_owned(), timestamp.to_string().into());
+        }
+        metric
+    }
 }
 
 /// The identity of a series. Cloning shares the texts.

@@ -9,13 +9,18 @@ use super::failure::Envelope;
 use super::payload::{self, MalformedPayload};
 use super::{event_draft, metric_draft};
 use crate::host::Host;
+use crate::logging::Refused;
 use crate::recording::{ImportBatch, ImportOutcome, RecordError};
 
 /// Where the records of a batch come from, as text.
 type Texts<'a> = Vec<&'a RawValue>;
 
 pub(super) fn import_batch(host: &Host, body: &[u8]) -> Envelope {
-    match read(body).and_then(|(batch, faults)| Ok((host.import(batch)?, faults))) {
+    let read = read(host, body).inspect_err(|error| {
+        let received = || String::from_utf8_lossy(body).into_owned();
+        host.recorder.note_refusal(Refused::Event, error, received);
+    });
+    match read.and_then(|(batch, faults)| Ok((host.import(batch)?, faults))) {
         Err(error) => Envelope::of_error(&error),
         Ok((ImportOutcome::Known, _)) => Envelope::success(Map::from_iter([
             ("known".to_owned(), true.into()),
@@ -26,7 +31,7 @@ pub(super) fn import_batch(host: &Host, body: &[u8]) -> Envelope {
 }
 
 /// The batch, and for each record of the body why it could not be read, if so.
-fn read(body: &[u8]) -> Result<(ImportBatch, Vec<Option<RecordError>>), RecordError> {
+fn read(host: &Host, body: &[u8]) -> Result<(ImportBatch, Vec<Option<RecordError>>), RecordError> {
     let text = std::str::from_utf8(body).map_err(|_| MalformedPayload::Encoding)?;
     let mut batch = ImportBatch::default();
     let (mut events, mut metrics) = (Texts::new(), Texts::new());
@@ -50,8 +55,10 @@ fn read(body: &[u8]) -> Result<(ImportBatch, Vec<Option<RecordError>>), RecordEr
         return Err(RecordError::BatchTooLarge { size, limit: MAX_BATCH_RECORDS });
     }
     let mut faults = Vec::with_capacity(size);
-    batch.events = sort_out(events, event_draft, &mut faults);
-    batch.metrics = sort_out(metrics, metric_draft, &mut faults);
+    let event = |text: &RawValue| host.read_record(Refused::Event, text, event_draft);
+    batch.events = sort_out(events, event, &mut faults);
+    let metric = |text: &RawValue| host.read_record(Refused::Metric, text, metric_draft);
+    batch.metrics = sort_out(metrics, metric, &mut faults);
     Ok((batch, faults))
 }
 
@@ -61,12 +68,12 @@ fn from_text<'a, T: serde::Deserialize<'a>>(raw: &'a RawValue) -> Result<T, Malf
 
 fn sort_out<T>(
     texts: Texts<'_>,
-    read: impl Fn(&str) -> Result<T, RecordError>,
+    read: impl Fn(&RawValue) -> Result<T, RecordError>,
     faults: &mut Vec<Option<RecordError>>,
 ) -> Vec<T> {
     let mut drafts = Vec::with_capacity(texts.len());
     for text in texts {
-        match read(text.get()) {
+        match read(text) {
             Ok(draft) => {
                 drafts.push(draft);
                 faults.push(None);

@@ -6,6 +6,7 @@ use telemetry_store::StoreStats;
 
 use super::issues::{HealthStatus, Issues};
 use crate::alerts::OutboxStatus;
+use crate::faults::HostFault;
 use crate::host::Host;
 use crate::logging::LogStats;
 use crate::monitors::{MonitorState, MonitorStatus};
@@ -59,6 +60,8 @@ pub struct HealthStats {
     pub metrics_total: u64,
     /// The host's own faults since the start.
     pub host_faults: u64,
+    /// The host's own faults by code.
+    pub faults: Vec<HostFault>,
     /// Panics of native subscribers.
     pub subscriber_panics: u64,
     /// The JSON-lines log.
@@ -84,6 +87,11 @@ impl Health {
             issues.degraded(format!("monitor {monitor} could not be started: {reason}"));
         }
         judge_watchers(&monitors, outbox.as_ref(), &mut issues);
+        let faults = host.faults.summary();
+        for fault in faults.iter().filter(|fault| fault.recent) {
+            let HostFault { code, count, last_seen, message, .. } = fault;
+            issues.degraded(format!("{code}, {count} since the start, last at {last_seen}: {message}"));
+        }
         if log.failing {
             let failure = log.last_failure.as_deref().unwrap_or_default();
             issues.degraded(format!("the log cannot be written: {failure}"));
@@ -102,6 +110,7 @@ impl Health {
                 events_total: store.events_total,
                 metrics_total: store.metrics_total,
                 host_faults: host.faults.count(),
+                faults,
                 subscriber_panics: host.recorder.subscribers.panics(),
                 log,
                 storage: store,

@@ -40,9 +40,12 @@ mod rotation;
 mod setup;
 #[cfg(test)]
 mod tests;
+mod throttle;
 mod token_bucket;
 
 pub use console::Console;
 pub use handle::{LogHandle, LogStats};
-pub use refusal::RefusalLog;
+pub use refusal::{RefusalLog, Refused};
 pub use setup::{LogError, LogSetup, install, layer};
+
+pub(crate) use throttle::{LeftOut, Throttle};

@@ -1,95 +1,90 @@
-//! Refused events in the log (spec §2): each one, until they become a flood; then a count of those left out.
+//! Refused records in the log (spec §2): each one, until they become a flood; then a count of those left out.
+//!
+//! A refused event has the code INVALID_EVENT there, whatever its caller was answered; where that was another code, the
+//! error's message begins with it.
 
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use serde_json::Value;
-use telemetry_core::{Clock, ErrorCode, Timestamp, limits};
+use telemetry_core::{Clock, ErrorCode, limits};
 
-use super::token_bucket::TokenBucket;
+use super::throttle::{LeftOut, Throttle};
 
 const SOURCE: &str = "Bridge_Telemetry";
 
-/// Logs refused events through `tracing`. [`limits::REFUSALS_LOGGED_AT_ONCE`] are logged at once and
+/// What was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// An event.
+    Event,
+    /// A sample of a metric.
+    Metric,
+}
+
+/// Logs refused records through `tracing`. [`limits::REFUSALS_LOGGED_AT_ONCE`] are logged at once and
 /// [`limits::REFUSALS_LOGGED_PER_SECOND`] a second over time; before the next one that is logged, and when the log of
 /// refusals is dropped, a record tells how many were left out.
 #[derive(Debug)]
 pub struct RefusalLog {
     clock: Arc<dyn Clock>,
-    state: Mutex<State>,
-}
-
-#[derive(Debug)]
-struct State {
-    bucket: TokenBucket,
-    left_out: LeftOut,
-}
-
-/// Refusals that were not logged one by one.
-#[derive(Clone, Copy, Debug, Default)]
-struct LeftOut {
-    count: u64,
-    since: Option<Timestamp>,
+    throttle: Mutex<Throttle>,
 }
 
 impl RefusalLog {
     /// A log of refusals that has seen none.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        let bucket = TokenBucket::new(
+        let throttle = Throttle::new(
             limits::REFUSALS_LOGGED_AT_ONCE,
             limits::REFUSALS_LOGGED_PER_SECOND,
-            clock.monotonic(),
+            clock.as_ref(),
         );
-        Self { clock, state: Mutex::new(State { bucket, left_out: LeftOut::default() }) }
+        Self { clock, throttle: Mutex::new(throttle) }
     }
 
-    /// Logs a refusal: its code, its reason and the event as it was refused; `received` is only asked for when it is
-    /// logged.
-    pub fn log(&self, code: ErrorCode, reason: &str, received: impl FnOnce() -> Value) {
-        let left_out = {
-            let mut state = self.state.lock();
-            if !state.bucket.take(self.clock.monotonic()) {
-                state.left_out.count = state.left_out.count.saturating_add(1);
-                state.left_out.since.get_or_insert_with(|| self.clock.now().floor_to_millis());
-                return;
-            }
-            std::mem::take(&mut state.left_out)
+    /// Logs a refusal: the code and reason that were answered, and the record as it was refused, as text; `received` is
+    /// only asked for when it is logged.
+    pub fn log(&self, refused: Refused, code: ErrorCode, reason: &str, received: impl FnOnce() -> String) {
+        // Not in the condition: the guard would live to the end of the block.
+        let passed = self.throttle.lock().pass(self.clock.as_ref());
+        let Some(left_out) = passed else { return };
+        tell(left_out);
+        let (logged, message) = match refused {
+            Refused::Event => (ErrorCode::InvalidEvent, "Event validation failed."),
+            Refused::Metric => (code, "Metric validation failed."),
         };
-        left_out.tell();
+        let reason = if logged == code { reason.to_owned() } else { format!("{code}: {reason}") };
         tracing::error!(
             source = SOURCE,
             status = "ERROR",
-            error_code = code.as_str(),
-            error_message = reason,
-            payload = received().to_string().as_str(),
-            "Event validation failed."
+            error_code = logged.as_str(),
+            error_message = reason.as_str(),
+            payload = received().as_str(),
+            "{message}"
         );
     }
 
     /// Tells how many were left out so far, if any: for the owner's clockwork, so that the end of a flood is told
     /// without waiting for the next refusal.
     pub fn tell_left_out(&self) {
-        let left_out = std::mem::take(&mut self.state.lock().left_out);
-        left_out.tell();
+        let left_out = self.throttle.lock().take_left_out();
+        tell(left_out);
     }
 }
 
-impl LeftOut {
-    fn tell(self) {
-        if let Some(since) = self.since {
-            let payload = serde_json::json!({"left_out": self.count, "since": since}).to_string();
-            tracing::warn!(
-                source = SOURCE,
-                status = "WARNING",
-                payload = payload.as_str(),
-                "Refused events were left out of the log because there were too many."
-            );
-        }
+fn tell(left_out: LeftOut) {
+    if let Some(since) = left_out.since {
+        let payload = serde_json::json!({"left_out": left_out.count, "since": since}).to_string();
+        tracing::warn!(
+            source = SOURCE,
+            status = "WARNING",
+            payload = payload.as_str(),
+            "Refused records were left out of the log because there were too many."
+        );
     }
 }
 
 impl Drop for RefusalLog {
     fn drop(&mut self) {
-        self.state.get_mut().left_out.tell();
+        tell(self.throttle.get_mut().take_left_out());
     }
 }

@@ -297,8 +297,10 @@ fn refusals_are_logged_until_they_are_a_flood() {
     let bench = Bench::new();
     bench.log(|| {
         let refusals = RefusalLog::new(bench.clock.clone());
-        let refuse =
-            |n: u64| refusals.log(ErrorCode::InvalidEvent, "source must not be empty", || json!({"n": n}));
+        let refuse = |n: u64| {
+            let received = || json!({"n": n}).to_string();
+            refusals.log(Refused::Event, ErrorCode::InvalidEvent, "source must not be empty", received);
+        };
         (0..1_000).for_each(refuse);
         bench.clock.advance(Duration::from_millis(100));
         (1_000..1_010).for_each(refuse);
@@ -327,6 +329,30 @@ fn refusals_are_logged_until_they_are_a_flood() {
             "3 left out since 2025-05-21T14:32:17.223Z",
         ]
     );
+}
+
+#[test]
+fn refused_events_have_one_code_in_the_log_and_metrics_their_own() {
+    let bench = Bench::new();
+    bench.log(|| {
+        let refusals = RefusalLog::new(bench.clock.clone());
+        for refused in [Refused::Event, Refused::Metric] {
+            refusals.log(refused, ErrorCode::InvalidTimestamp, "too old", || "not json".to_owned());
+        }
+    });
+    let brief: Vec<_> = bench
+        .records()
+        .iter()
+        .map(|record| json!([record["message"], record["errorDetails"], record["payload"]]))
+        .collect();
+    let details = |code: &str, message: &str| json!({"errorCode": code, "errorMessage": message});
+    let event = details("INVALID_EVENT", "INVALID_TIMESTAMP: too old");
+    let metric = details("INVALID_TIMESTAMP", "too old");
+    let expected = [
+        json!(["Event validation failed.", event, "not json"]),
+        json!(["Metric validation failed.", metric, "not json"]),
+    ];
+    assert_eq!(brief, expected);
 }
 
 /// What a console shows.

@@ -96,6 +96,17 @@ impl RecordError {
         }
     }
 
+    /// Why, in full: the error with its causes, and of each objection where and what it is.
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Invalid { issues, .. } => {
+                let each = issues.iter().map(|issue| format!("{}: {}", issue.field, issue.message));
+                each.collect::<Vec<_>>().join("; ")
+            }
+            other => crate::envelope::cause_chain(other),
+        }
+    }
+
     /// The contract's `details`.
     pub fn details(&self) -> Map<String, Value> {
         let details = match self {

@@ -3,7 +3,6 @@
 //! Given ids stay locked from the probe to the write, so that racing calls with one id store one event.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 
 use telemetry_core::admission::{self, AcceptedTimes, AdmissionError};
 use telemetry_core::{AdmittedEvent, EventDraft, RecordId, Timestamp};
@@ -14,6 +13,7 @@ use super::error::RecordError;
 use super::receipt::Receipt;
 use super::recorder::Recorder;
 use super::round::{Outcome, Round};
+use crate::logging::Refused;
 
 /// Whether events are looked at for loops. The records of a file are no loop, however alike they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,10 +30,20 @@ impl Recorder {
 
     /// Records events in order; one result per event. What is good is stored in one write, whatever the others are.
     pub(crate) fn record_events(&self, drafts: Vec<EventDraft>) -> Vec<Outcome> {
+        let outcomes = self.try_events(drafts);
+        self.parts.faults.settle();
+        outcomes
+    }
+
+    fn try_events(&self, drafts: Vec<EventDraft>) -> Vec<Outcome> {
         let size = drafts.len();
         let passage = match self.enter(size) {
             Ok(passage) => passage,
-            Err(error) => return vec![Err(error); size],
+            Err(error) => {
+                let received = drafts.iter().map(|draft| || draft.to_json().to_string());
+                self.note_refusals(Refused::Event, &error, received);
+                return vec![Err(error); size];
+            }
         };
         let (mut round, mut no_samples) = (Round::of_size(size), Round::of_size(0));
         let given: Vec<Uuid> = drafts.iter().filter_map(|draft| draft.event_id).collect();
@@ -43,7 +53,11 @@ impl Recorder {
         } else {
             let claim = match self.parts.store.claim(&given) {
                 Ok(claim) => claim,
-                Err(error) => return vec![Err(RecordError::Storage(Arc::new(error))); size],
+                Err(error) => {
+                    let error = self.storage_error(error);
+                    self.note_refusals(Refused::Event, &error, vec![String::new; size]);
+                    return vec![Err(error); size];
+                }
             };
             self.admit_events(drafts, &mut round, LoopCheck::Run, |id| claim.known(id));
             self.judge(&mut round, &mut no_samples);
@@ -97,7 +111,7 @@ impl Recorder {
             }
             other => other.clone().into(),
         };
-        self.note_refusal(&error, || refused.draft.to_json());
+        self.note_refusal(Refused::Event, &error, || refused.draft.to_json().to_string());
         error
     }
 

@@ -3,8 +3,6 @@
 //! The id stands in the store as a given event id, written together with the batch's records. An interrupted import can
 //! thus be sent again from its start.
 
-use std::sync::Arc;
-
 use serde_json::Map;
 use telemetry_core::admission::{self, AcceptedTimes};
 use telemetry_core::{AdmittedEvent, EventDraft, JsonObject, MetricDraft};
@@ -14,6 +12,7 @@ use super::error::RecordError;
 use super::events::LoopCheck;
 use super::recorder::Recorder;
 use super::round::{Outcome, Round};
+use crate::logging::Refused;
 
 /// The event that stands for a stored batch.
 pub const IMPORT_EVENT_TYPE: &str = "IMPORT_BATCH";
@@ -43,12 +42,23 @@ pub enum ImportOutcome {
 impl Recorder {
     /// Stores a batch in one write, unless it was stored before.
     pub(crate) fn import(&self, batch: ImportBatch) -> Result<ImportOutcome, RecordError> {
+        let outcome = self.try_import(batch);
+        self.parts.faults.settle();
+        outcome
+    }
+
+    fn try_import(&self, batch: ImportBatch) -> Result<ImportOutcome, RecordError> {
         let ImportBatch { batch_id, name, events, metrics } = batch;
         let count = events.len().saturating_add(metrics.len());
-        let _passage = self.enter(count)?;
+        let _passage = self.enter(count).inspect_err(|error| {
+            let each = events.iter().map(|draft| || draft.to_json().to_string());
+            self.note_refusals(Refused::Event, error, each);
+            let each = metrics.iter().map(|draft| || draft.to_json().to_string());
+            self.note_refusals(Refused::Metric, error, each);
+        })?;
         let mut ids: Vec<Uuid> = events.iter().filter_map(|event| event.event_id).collect();
         ids.push(batch_id);
-        let claim = self.parts.store.claim(&ids).map_err(|error| RecordError::Storage(Arc::new(error)))?;
+        let claim = self.parts.store.claim(&ids).map_err(|error| self.storage_error(error))?;
         if claim.known(batch_id).is_some() {
             return Ok(ImportOutcome::Known);
         }

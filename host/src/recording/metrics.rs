@@ -1,11 +1,12 @@
 //! record_metric and record_metrics: admission → validators → one write → subscribers.
 
-use telemetry_core::admission::{self, AcceptedTimes};
+use telemetry_core::admission::{self, AcceptedTimes, RefusedMetric};
 use telemetry_core::{AdmittedSample, MetricDraft};
 
 use super::error::RecordError;
 use super::recorder::Recorder;
 use super::round::{Outcome, Round};
+use crate::logging::Refused;
 
 impl Recorder {
     /// Records one sample.
@@ -15,10 +16,20 @@ impl Recorder {
 
     /// Records samples in order; one result per sample. What is good is stored in one write, whatever the others are.
     pub(crate) fn record_metrics(&self, drafts: Vec<MetricDraft>) -> Vec<Outcome> {
+        let outcomes = self.try_metrics(drafts);
+        self.parts.faults.settle();
+        outcomes
+    }
+
+    fn try_metrics(&self, drafts: Vec<MetricDraft>) -> Vec<Outcome> {
         let size = drafts.len();
         let passage = match self.enter(size) {
             Ok(passage) => passage,
-            Err(error) => return vec![Err(error); size],
+            Err(error) => {
+                let received = drafts.iter().map(|draft| || draft.to_json().to_string());
+                self.note_refusals(Refused::Metric, &error, received);
+                return vec![Err(error); size];
+            }
         };
         let (mut no_events, mut round) = (Round::of_size(0), Round::of_size(size));
         self.admit_samples(drafts, &mut round);
@@ -33,9 +44,10 @@ impl Recorder {
         for (place, draft) in drafts.into_iter().enumerate() {
             match admission::admit_sample(draft, &times) {
                 Ok(sample) => round.send(place, sample, None),
-                Err(error) => {
+                Err(refused) => {
+                    let RefusedMetric { draft, error } = *refused;
                     let error = RecordError::from(error);
-                    self.note_refusal(&error, || serde_json::Value::Null);
+                    self.note_refusal(Refused::Metric, &error, || draft.to_json().to_string());
                     round.answer(place, Err(error));
                 }
             }

@@ -5,17 +5,19 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use telemetry_core::limits::{MAX_BATCH_RECORDS, OVERLOAD_RETRY};
-use telemetry_core::{Clock, ErrorCode};
-use telemetry_store::Store;
+use telemetry_core::{Clock, EventDraft};
+use telemetry_store::{Store, StoreError};
 
 use super::counters::Counters;
 use super::error::RecordError;
+use super::events::LoopCheck;
 use super::passage::{InFlight, Passage};
+use super::round::{Outcome, Round};
 use super::subscribers::Subscribers;
 use super::validation::ValidatorChain;
 use crate::faults::Faults;
 use crate::guards::{LoopGuard, RecursionDepth};
-use crate::logging::RefusalLog;
+use crate::logging::{RefusalLog, Refused};
 
 /// What a [`Recorder`] is made of.
 pub(crate) struct RecorderParts {
@@ -55,19 +57,16 @@ impl Recorder {
 
     /// Opens a call of `size` records; the depth is held until it is dropped.
     pub(super) fn enter(&self, size: usize) -> Result<Passage, RecordError> {
-        let refused = if size > MAX_BATCH_RECORDS {
-            RecordError::BatchTooLarge { size, limit: MAX_BATCH_RECORDS }
-        } else {
-            match self.parts.recursion.enter() {
-                Ok(depth) => match self.in_flight.enter(size, depth) {
-                    Some(passage) => return Ok(passage),
-                    None => RecordError::Overloaded { retry_after: OVERLOAD_RETRY },
-                },
-                Err(trip) => RecordError::Recursion { depth: trip.depth, limit: trip.limit },
-            }
-        };
-        self.counters.refuse(refused.code(), size as u64);
-        Err(refused)
+        if size > MAX_BATCH_RECORDS {
+            return Err(RecordError::BatchTooLarge { size, limit: MAX_BATCH_RECORDS });
+        }
+        match self.parts.recursion.enter() {
+            Ok(depth) => self
+                .in_flight
+                .enter(size, depth)
+                .ok_or(RecordError::Overloaded { retry_after: OVERLOAD_RETRY }),
+            Err(trip) => Err(RecordError::Recursion { depth: trip.depth, limit: trip.limit }),
+        }
     }
 
     /// Logs how many refusals were left out of the log lately.
@@ -75,13 +74,50 @@ impl Recorder {
         self.parts.refusals.tell_left_out();
     }
 
-    /// Counts and logs a refusal.
-    pub(super) fn note_refusal(&self, error: &RecordError, received: impl FnOnce() -> serde_json::Value) {
-        self.counters.refuse(error.code(), 1);
-        match error {
-            RecordError::Plugin(failure) => self.parts.faults.report(ErrorCode::PluginFailure, failure),
-            RecordError::Storage(_) => {}
-            _ => self.parts.refusals.log(error.code(), &error.to_string(), received),
+    /// Counts and logs the refusal of one record; `received` is the record as text.
+    pub(crate) fn note_refusal(
+        &self,
+        refused: Refused,
+        error: &RecordError,
+        received: impl FnOnce() -> String,
+    ) {
+        self.note_refusals(refused, error, [received]);
+    }
+
+    /// Counts and logs the refusal of several records for one reason. The host's own faults are counted only: they are
+    /// reported where they happen, once, however many records they cost.
+    pub(super) fn note_refusals(
+        &self,
+        refused: Refused,
+        error: &RecordError,
+        received: impl IntoIterator<Item = impl FnOnce() -> String>,
+    ) {
+        let (code, reason) = (error.code(), error.reason());
+        let mut count = 0;
+        for received in received {
+            count += 1;
+            if !code.is_host_fault() {
+                self.parts.refusals.log(refused, code, &reason, received);
+            }
         }
+        self.counters.refuse(code, count);
+    }
+
+    /// Records an event of the host itself, which no validator and no loop guard refuses.
+    pub(crate) fn record_own_event(&self, draft: EventDraft) -> Outcome {
+        let _passage = self.enter(1)?;
+        let (mut round, mut no_samples) = (Round::of_size(1), Round::of_size(0));
+        self.admit_events(vec![draft], &mut round, LoopCheck::Skip, |_| None);
+        let stored = self.store(&mut round, &mut no_samples);
+        self.tell(&stored);
+        round.finish().pop().unwrap_or_else(|| Err(RecordError::lost()))
+    }
+
+    /// The refusal of what the store could not store; its own failures are reported.
+    pub(super) fn storage_error(&self, error: StoreError) -> RecordError {
+        let error = Arc::new(error);
+        let refusal = RecordError::Storage(Arc::clone(&error));
+        self.parts.faults.report(refusal.code(), error.as_ref());
+        refusal
     }
 }

@@ -1,28 +1,29 @@
 //! One call's records of one class on their way: those that are answered already, and those still to be stored.
 
-use std::sync::Arc;
-
 use serde_json::{Value, json};
 use telemetry_core::{AdmittedEvent, AdmittedSample, Timestamp, ValidationIssue};
-use telemetry_store::StoreError;
 use uuid::Uuid;
 
 use super::counters::Counters;
 use super::error::RecordError;
 use super::receipt::Receipt;
 use super::recorder::Recorder;
+use crate::logging::Refused;
 
 /// The answer to one record.
 pub(super) type Outcome = Result<Receipt, RecordError>;
 
 /// A record that was admitted.
 pub(super) trait Admitted {
+    /// What it is, for refusals.
+    const KIND: Refused;
     fn timestamp(&self) -> Timestamp;
     /// As a caller would offer it, for refusals.
     fn echo(&self) -> Value;
 }
 
 impl Admitted for AdmittedEvent {
+    const KIND: Refused = Refused::Event;
     fn timestamp(&self) -> Timestamp {
         AdmittedEvent::timestamp(self)
     }
@@ -32,6 +33,7 @@ impl Admitted for AdmittedEvent {
 }
 
 impl Admitted for AdmittedSample {
+    const KIND: Refused = Refused::Metric;
     fn timestamp(&self) -> Timestamp {
         AdmittedSample::timestamp(self)
     }
@@ -100,7 +102,7 @@ impl<T: Admitted> Round<T> {
     ) {
         self.answer_where(|record, note| {
             let error = refusal(record, note)?;
-            recorder.note_refusal(&error, || record.echo());
+            recorder.note_refusal(T::KIND, &error, || record.echo().to_string());
             Some(Err(error))
         });
     }
@@ -121,8 +123,8 @@ impl<T: Admitted> Round<T> {
     }
 
     /// Refuses all that is left because the store failed.
-    pub(super) fn refuse_all(&mut self, recorder: &Recorder, error: &Arc<StoreError>) {
-        self.refuse_where(recorder, |_, _| Some(RecordError::Storage(Arc::clone(error))));
+    pub(super) fn refuse_all(&mut self, recorder: &Recorder, error: &RecordError) {
+        self.refuse_where(recorder, |_, _| Some(error.clone()));
     }
 
     /// Answers all that is left with success; `stored` are id and time of each record, in order.

@@ -5,11 +5,14 @@ use std::sync::Arc;
 use telemetry_core::batch::EventRow;
 use telemetry_core::extension::{EventVerdict, PluginFailure, SampleVerdict, Validator};
 use telemetry_core::limits::MAX_ISSUES;
-use telemetry_core::{AdmittedEvent, AdmittedSample, EventBatch, SampleBatch, ValidationIssue, admission};
+use telemetry_core::{
+    AdmittedEvent, AdmittedSample, ErrorCode, EventBatch, SampleBatch, ValidationIssue, admission,
+};
 
 use super::counters::Counters;
 use super::error::RecordError;
 use super::round::{Admitted, Round};
+use crate::faults::Faults;
 
 /// What happens to records that a validator could not judge.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,7 +46,12 @@ impl ValidatorChain {
         self.entries.is_empty()
     }
 
-    pub(super) fn judge_events(&self, round: &mut Round<AdmittedEvent>, counters: &Counters) {
+    pub(super) fn judge_events(
+        &self,
+        round: &mut Round<AdmittedEvent>,
+        counters: &Counters,
+        faults: &Faults,
+    ) {
         for entry in &self.entries {
             let subscription = entry.validator.subscription();
             let rows =
@@ -55,12 +63,17 @@ impl ValidatorChain {
             let verdict = entry.validator.validate_events(&batch);
             match verdict {
                 Ok(verdict) => apply_to_events(entry.validator.name(), &rows, verdict, round),
-                Err(failure) => entry.apply_failure(&failure, &rows, round, counters),
+                Err(failure) => entry.apply_failure(&failure, &rows, round, counters, faults),
             }
         }
     }
 
-    pub(super) fn judge_samples(&self, round: &mut Round<AdmittedSample>, counters: &Counters) {
+    pub(super) fn judge_samples(
+        &self,
+        round: &mut Round<AdmittedSample>,
+        counters: &Counters,
+        faults: &Faults,
+    ) {
         for entry in &self.entries {
             let subscription = entry.validator.subscription();
             let rows = rows_where(round, |sample| subscription.wants_metric(&sample.series().name));
@@ -71,7 +84,7 @@ impl ValidatorChain {
             let verdict = entry.validator.validate_samples(&batch);
             match verdict {
                 Ok(verdict) => apply_to_samples(entry.validator.name(), &rows, &batch, verdict, round),
-                Err(failure) => entry.apply_failure(&failure, &rows, round, counters),
+                Err(failure) => entry.apply_failure(&failure, &rows, round, counters, faults),
             }
         }
     }
@@ -84,11 +97,13 @@ impl ValidatorEntry {
         rows: &[usize],
         round: &mut Round<T>,
         counters: &Counters,
+        faults: &Faults,
     ) {
         if self.on_failure == OnFailure::Accept {
             Counters::add(&counters.unvalidated, rows.len());
             return;
         }
+        faults.report(ErrorCode::PluginFailure, failure);
         for &row in rows {
             if let Some(note) = round.notes.get_mut(row) {
                 note.refusal = Some(RecordError::Plugin(failure.clone()));

@@ -1,8 +1,6 @@
 //! The one write of a call: what passed goes to the store together, and everyone is answered.
 
-use std::sync::Arc;
-
-use telemetry_core::{AdmittedEvent, AdmittedSample, ErrorCode};
+use telemetry_core::{AdmittedEvent, AdmittedSample};
 use telemetry_store::{RecordBatch, StoreError};
 use uuid::Uuid;
 
@@ -35,8 +33,8 @@ impl Recorder {
     pub(super) fn judge(&self, events: &mut Round<AdmittedEvent>, samples: &mut Round<AdmittedSample>) {
         let validators = self.validators.load();
         if !validators.is_empty() {
-            validators.judge_events(events, &self.counters);
-            validators.judge_samples(samples, &self.counters);
+            validators.judge_events(events, &self.counters, &self.parts.faults);
+            validators.judge_samples(samples, &self.counters, &self.parts.faults);
         }
     }
 
@@ -77,10 +75,7 @@ impl Recorder {
                     continue;
                 }
             }
-            if error.is_write_failure() {
-                self.parts.faults.report(ErrorCode::StorageFailure, &error);
-            }
-            let error = Arc::new(error);
+            let error = self.storage_error(error);
             events.refuse_all(self, &error);
             samples.refuse_all(self, &error);
         }
