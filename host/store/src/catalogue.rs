@@ -18,6 +18,16 @@ use crate::options::StoreOptions;
 /// As long as it lives, no partition is dropped. Never held twice by one thread.
 pub(crate) type Pass<'a> = RwLockReadGuard<'a, ()>;
 
+/// Whether a partition's tables are damaged, which is reported.
+pub(crate) fn is_damaged(database: &Database, partition: &Partition) -> Result<bool, StoreError> {
+    let Some(damage) = database.damage_in(&partition.family)? else { return Ok(false) };
+    database.reports().add(format!(
+        "a table of partition {} is damaged and is no longer compacted: {damage}",
+        partition.family
+    ));
+    Ok(true)
+}
+
 /// All partitions.
 #[derive(Debug)]
 pub(crate) struct Catalogue {
@@ -85,6 +95,8 @@ impl Catalogue {
     }
 
     fn load(&self, database: &Database, names: &[String]) -> Result<(), StoreError> {
+        let suspicious = database.suspicion().is_raised();
+        let mut damaged = false;
         let meta = database.family(META)?;
         for class in Class::ALL {
             if let Some(value) = database.get(&meta, &meta::floor_key(class))? {
@@ -100,9 +112,9 @@ impl Catalogue {
             let partition = Partition::new(class, start, row.end);
             partition.set_folded(row.folded);
             if names.contains(&partition.family) {
-                if !row.folded {
-                    database.set_compaction(&partition.family, true)?;
-                }
+                let rests = row.folded || (suspicious && is_damaged(database, &partition)?);
+                damaged |= rests && !row.folded;
+                database.set_compaction(&partition.family, !rests)?;
                 self.shelf(class).write().partitions.push(Arc::new(partition));
             } else {
                 database.reports().add(format!("partition {} is missing", partition.family));
@@ -110,6 +122,9 @@ impl Catalogue {
             rows.forward();
         }
         rows.check("the partition catalogue")?;
+        if suspicious && !damaged {
+            database.suspicion().clear();
+        }
         for name in names {
             let known = Class::ALL.into_iter().any(|class| self.all(class).iter().any(|p| p.family == *name));
             if !known {

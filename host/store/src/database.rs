@@ -9,14 +9,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::Mutex;
 use rocksdb::{
     BoundColumnFamily, CompactOptions, DBPinnableSlice, DBRawIteratorWithThreadMode, DBWithThreadMode,
-    MultiThreaded, ReadOptions, SnapshotWithThreadMode, WriteBatch, WriteOptions,
+    ErrorKind, MultiThreaded, ReadOptions, SnapshotWithThreadMode, WriteBatch, WriteOptions,
 };
 
 use crate::error::{EngineError, StoreError};
 use crate::families::FIXED;
 use crate::options::{Durability, Location, StoreOptions};
 use crate::reports::Reports;
+use crate::suspicion::Suspicion;
 use crate::tuning::Tuning;
+
+/// Bytes read ahead when a family is read through.
+const READ_THROUGH_AHEAD: usize = 2 << 20;
 
 /// The RocksDB instance.
 pub(crate) type Rocks = DBWithThreadMode<MultiThreaded>;
@@ -45,6 +49,7 @@ pub(crate) struct Database {
     unsynced: AtomicBool,
     syncing: Mutex<()>,
     reports: Reports,
+    suspicion: Suspicion,
     // After `rocks`: its environment must outlive it.
     tuning: Tuning,
 }
@@ -79,6 +84,10 @@ impl Database {
             unsynced: AtomicBool::new(true),
             syncing: Mutex::new(()),
             reports: Reports::default(),
+            suspicion: match &options.location {
+                Location::Memory => Suspicion::in_memory(),
+                Location::Directory(directory) => Suspicion::at(directory),
+            },
             tuning,
         };
         Ok((database, partitions))
@@ -92,6 +101,11 @@ impl Database {
     /// What was noticed since opening.
     pub(crate) fn reports(&self) -> &Reports {
         &self.reports
+    }
+
+    /// Whether tables were found damaged.
+    pub(crate) fn suspicion(&self) -> &Suspicion {
+        &self.suspicion
     }
 
     /// The family with this name; `None` when there is none, or no longer.
@@ -125,6 +139,24 @@ impl Database {
         self.rocks
             .set_options_cf(&family, &[("disable_auto_compactions", off)])
             .map_err(StoreError::read("a family's options"))
+    }
+
+    /// Reads a family through; answers the damage at which that ended. A family that is gone has none.
+    pub(crate) fn damage_in(&self, name: &str) -> Result<Option<EngineError>, StoreError> {
+        let Some(family) = self.find_family(name) else { return Ok(None) };
+        let mut options = ReadOptions::default();
+        options.fill_cache(false);
+        options.set_readahead_size(READ_THROUGH_AHEAD);
+        let mut rows = Rows { inner: self.rocks.raw_iterator_cf_opt(&family, options) };
+        rows.first();
+        while rows.row().is_some() {
+            rows.forward();
+        }
+        match rows.check("a family") {
+            Ok(()) => Ok(None),
+            Err(StoreError::Read { source, .. }) if source.is_damage() => Ok(Some(source)),
+            Err(error) => Err(error),
+        }
     }
 
     /// Brings all rows of a family into as few tables as possible. A family that is gone is nothing to do.
@@ -218,6 +250,9 @@ impl Database {
     }
 
     fn poisoned_by(&self, error: rocksdb::Error) -> StoreError {
+        if error.kind() == ErrorKind::Corruption {
+            self.suspicion.raise();
+        }
         if self.poison.set(error.to_string()).is_ok() {
             tracing::error!(error = %error, "a write failed; the store accepts no more writes until it is reopened");
         }

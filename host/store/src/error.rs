@@ -13,6 +13,13 @@ use crate::families::Class;
 #[error(transparent)]
 pub struct EngineError(#[from] pub(crate) rocksdb::Error);
 
+impl EngineError {
+    /// Whether something on the disk is not what was written.
+    pub(crate) fn is_damage(&self) -> bool {
+        self.0.kind() == rocksdb::ErrorKind::Corruption
+    }
+}
+
 /// A stored value that cannot be used: its checksum, version or structure is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what} is damaged: {reason}")]
@@ -153,6 +160,17 @@ pub enum StoreError {
         #[source]
         source: EngineError,
     },
+    /// A partition could not be read; the others can.
+    #[error(
+        "partition {partition} cannot be read; leave its days out of what is asked, or restore it from a backup"
+    )]
+    Partition {
+        /// Its name: the class and its first day.
+        partition: String,
+        /// What could not be read.
+        #[source]
+        source: Box<StoreError>,
+    },
     /// A row that is needed is damaged.
     #[error("a stored row cannot be used")]
     Damaged(#[from] Damage),
@@ -180,9 +198,29 @@ impl StoreError {
         matches!(self, Self::Write { .. } | Self::Poisoned { .. } | Self::DiskFull { .. } | Self::Full { .. })
     }
 
+    /// Whether something on the disk is not what was written.
+    pub(crate) fn is_damage(&self) -> bool {
+        match self {
+            Self::Damaged(_) => true,
+            Self::Read { source, .. } | Self::Write { source } => source.is_damage(),
+            Self::Partition { source, .. } => source.is_damage(),
+            _ => false,
+        }
+    }
+
     /// Whether writes fail until the store is reopened.
     pub fn poisoned(&self) -> bool {
         matches!(self, Self::Write { .. } | Self::Poisoned { .. })
+    }
+
+    /// This error with the partition in which it was met, where something could not be read.
+    pub(crate) fn in_partition(self, partition: &str) -> Self {
+        match self {
+            Self::Read { .. } | Self::Damaged(_) => {
+                Self::Partition { partition: partition.to_owned(), source: Box::new(self) }
+            }
+            other => other,
+        }
     }
 
     pub(crate) fn read(what: &'static str) -> impl FnOnce(rocksdb::Error) -> StoreError {

@@ -42,6 +42,7 @@ mod series;
 mod space;
 mod stats;
 mod store;
+mod suspicion;
 mod synced;
 mod tuning;
 mod wire;

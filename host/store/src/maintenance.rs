@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, select};
 
+use crate::catalogue::is_damaged;
 use crate::chunks::{Thoroughness, fold_series, series_with_chunks};
 use crate::engine::Engine;
 use crate::error::StoreError;
@@ -94,20 +95,29 @@ impl Engine {
         Ok(folded)
     }
 
-    /// Brings a partition that gets no more records into its final form.
+    /// Brings a partition that gets no more records into its final form; a damaged one stays as it is.
     fn fold_closed(&self, partition: &Arc<Partition>) -> Result<u64, StoreError> {
         let mut folded = 0_u64;
+        // Looked at first: compaction would stop all writes at the damage.
+        if is_damaged(&self.database, partition)? {
+            return self.rest(partition).map(|()| folded);
+        }
         if partition.class == Class::Metrics {
             for series in series_with_chunks(&self.database, partition)? {
                 folded = folded.saturating_add(self.fold(partition.start, series, Thoroughness::Closed)?);
             }
         }
         self.database.compact(&partition.family);
+        self.rest(partition).map(|()| folded)
+    }
+
+    /// Keeps a partition from being merged and compacted any further.
+    fn rest(&self, partition: &Arc<Partition>) -> Result<(), StoreError> {
         let _pass = self.catalogue.pass();
-        if self.catalogue.find(partition.class, partition.start).is_some() {
-            self.catalogue.set_folded(&self.database, partition, true)?;
+        match self.catalogue.find(partition.class, partition.start) {
+            Some(_) => self.catalogue.set_folded(&self.database, partition, true),
+            None => Ok(()),
         }
-        Ok(folded)
     }
 
     /// Merges one series' chunks. Sealing waits no longer than for this one.

@@ -20,7 +20,7 @@ use crate::catalogue::Catalogue;
 use crate::column::weight;
 use crate::database::{Database, Promise};
 use crate::engine::Engine;
-use crate::error::{EngineError, OpenError, StoreError};
+use crate::error::{Damage, EngineError, OpenError, StoreError};
 use crate::events::{Claims, EventIndex};
 use crate::families::{Class, LOG, META};
 use crate::head::{Ledger, Registry, Sealing, Series, SeriesIds, SeriesLimits, Vacancy};
@@ -67,6 +67,9 @@ pub(crate) fn open(
         Location::Memory => (PathBuf::from("memory"), DirectoryLock { _file: None }, SyncedMark::in_memory()),
         Location::Directory(directory) => {
             let lock = lock(directory)?;
+            if let Some(damage) = without_its_index(&directory.join(ROCKS_DIRECTORY)) {
+                return Err(OpenError::Corrupt { directory: directory.clone(), source: Box::new(damage) });
+            }
             let synced = SyncedMark::open(directory).map_err(|error| io_failure(directory, error))?;
             (directory.clone(), lock, synced)
         }
@@ -82,7 +85,7 @@ pub(crate) fn open(
     match recover(database, &partitions, options, clock, synced, wake) {
         Ok(engine) => Ok((engine, lock)),
         Err(Stop::Newer { found }) => Err(OpenError::NewerFormat { directory, found, known: FORMAT }),
-        Err(Stop::Store(error @ StoreError::Damaged(_))) => {
+        Err(Stop::Store(error)) if error.is_damage() => {
             Err(OpenError::Corrupt { directory, source: Box::new(error) })
         }
         Err(Stop::Store(error)) => Err(OpenError::Failed { directory, source: Box::new(error) }),
@@ -103,6 +106,21 @@ fn lock(directory: &Path) -> Result<DirectoryLock, OpenError> {
         Err(TryLockError::WouldBlock) => Err(OpenError::Locked { directory: directory.to_owned() }),
         Err(TryLockError::Error(error)) => Err(io_failure(&path, error)),
     }
+}
+
+/// Tables or logs without the file that names the newest manifest: RocksDB would take them for leavings, begin anew and
+/// delete them. An interrupted first opening leaves neither.
+fn without_its_index(path: &Path) -> Option<Damage> {
+    if path.join("CURRENT").symlink_metadata().is_ok() {
+        return None;
+    }
+    let mut files = std::fs::read_dir(path).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
+    let data = files.find(|file| file.extension().is_some_and(|end| end == "sst" || end == "log"))?;
+    let file = data.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Some(Damage::new(
+        "the file rocksdb/CURRENT",
+        format!("it is missing, though data such as {file} is there"),
+    ))
 }
 
 fn io_failure(path: &Path, error: io::Error) -> OpenError {

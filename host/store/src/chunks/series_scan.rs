@@ -200,7 +200,7 @@ impl<'a> PartitionScan<'a> {
     fn check_rows(&mut self, stats: &mut ScanStats) -> Result<(), StoreError> {
         let Err(error) = self.rows.check("chunks") else { return Ok(()) };
         let StoreError::Read { source, .. } = &error else { return Err(error) };
-        if source.0.kind() != rocksdb::ErrorKind::Corruption {
+        if !source.is_damage() {
             return Err(error);
         }
         stats.damaged = stats.damaged.saturating_add(1);

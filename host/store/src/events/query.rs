@@ -57,7 +57,8 @@ impl EventIndex {
         }
         for partition in partitions {
             let Some(family) = database.find_family(&partition.family) else { continue };
-            if !self.fill(database, partition, &family, query, span, &mut page)? {
+            let filled = self.fill(database, partition, &family, query, span, &mut page);
+            if !filled.map_err(|error| error.in_partition(&partition.family))? {
                 return Ok(page.behind());
             }
         }

@@ -174,13 +174,11 @@ impl SeriesIndex {
         let mut known = roaring::RoaringBitmap::new();
         // The newest partitions' series are the likeliest to be at hand.
         for partition in partitions.iter().rev() {
-            let Some(found) =
-                self.with_postings(database, partition, |postings| postings.select(selection))?
-            else {
-                continue;
-            };
+            let here = |error: StoreError| error.in_partition(&partition.family);
+            let found = self.with_postings(database, partition, |postings| postings.select(selection));
+            let Some(found) = found.map_err(here)? else { continue };
             let further = found - &known;
-            self.describe(database, partition, &further, &mut series)?;
+            self.describe(database, partition, &further, &mut series).map_err(here)?;
             known |= further;
         }
         series.sort_unstable_by_key(|series| series.id);

@@ -63,6 +63,56 @@ fn a_flipped_byte_in_a_table_costs_only_its_block() {
 }
 
 #[test]
+fn damage_that_was_met_is_left_alone_after_the_next_opening() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(filled(directory.path()).reopen());
+    flip(directory.path());
+    let mark = directory.path().join("DAMAGED");
+    fs::write(&mark, "").unwrap();
+    let mut fixture = Fixture::in_directory(directory.path());
+    for round in 0..6 {
+        check(&fixture);
+        let reports = fixture.store.stats().reports;
+        assert!(reports.iter().any(|report| report.contains("no longer compacted")), "{reports:?}");
+        fixture.samples(run_of("new", noon().plus(SECOND * 10 * round), 10));
+        fixture.store.seal().unwrap();
+        fixture = fixture.reopen();
+    }
+    assert_eq!(count_of(&fixture.store, "new"), 60);
+    assert!(fixture.store.stats().poisoned.is_none());
+    assert!(mark.exists());
+}
+
+#[test]
+fn a_mark_without_damage_is_taken_away() {
+    let directory = tempfile::tempdir().unwrap();
+    let fixture = filled(directory.path());
+    let mark = directory.path().join("DAMAGED");
+    fs::write(&mark, "").unwrap();
+    let fixture = fixture.reopen();
+    assert!(!mark.exists());
+    assert_eq!(fixture.store.stats().reports, Vec::<String>::new());
+}
+
+#[test]
+fn a_damaged_partition_closes_as_it_is_and_expires() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(filled(directory.path()).reopen());
+    flip(directory.path());
+    let fixture = Fixture::in_directory(directory.path());
+    fixture.clock.advance(DAY * 2);
+    for round in 0..3 {
+        fixture.store.maintain().unwrap();
+        fixture.samples(run_of("new", noon().plus(DAY * 2 + SECOND * 10 * round), 10));
+    }
+    check(&fixture);
+    assert_eq!(count_of(&fixture.store, "new"), 30);
+    fixture.clock.advance(DAY * 40);
+    fixture.store.maintain().unwrap();
+    assert!(!fixture.store.stats().partitions.iter().any(|name| name == "m.20260310"));
+}
+
+#[test]
 fn damage_in_a_closed_partition_does_not_stop_writes() {
     let directory = tempfile::tempdir().unwrap();
     let fixture = filled(directory.path());

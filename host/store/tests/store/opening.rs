@@ -44,6 +44,30 @@ fn a_damaged_manifest_is_told() {
 }
 
 #[test]
+fn tables_without_their_index_are_not_taken_for_a_new_store() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = StoreOptions::in_directory(directory.path());
+    let fixture = Fixture::open(StoreOptions { background: false, min_free_bytes: 0, ..options.clone() });
+    fixture.samples(run_of("m", noon(), 3));
+    drop(fixture);
+    let (current, kept) = (directory.path().join("rocksdb/CURRENT"), directory.path().join("kept"));
+    std::fs::rename(&current, &kept).unwrap();
+    for _ in 0..2 {
+        let error = open(options.clone()).unwrap_err();
+        assert!(matches!(error, OpenError::Corrupt { .. }), "{error:?}");
+    }
+    std::fs::rename(&kept, &current).unwrap();
+    let fixture = Fixture::open(StoreOptions { background: false, min_free_bytes: 0, ..options });
+    assert_eq!(count_of(&fixture.store, "m"), 3);
+    drop(fixture);
+    // What an interrupted first opening leaves is no data.
+    std::fs::remove_dir_all(directory.path()).unwrap();
+    std::fs::create_dir_all(directory.path().join("rocksdb")).unwrap();
+    std::fs::write(directory.path().join("rocksdb/MANIFEST-000001"), "").unwrap();
+    open(StoreOptions::in_directory(directory.path())).unwrap();
+}
+
+#[test]
 fn stores_in_memory_are_apart() {
     let one = Fixture::in_memory();
     let two = Fixture::in_memory();
