@@ -4,7 +4,7 @@ use std::io::Write;
 
 use bridge_telemetry::envelope::{Envelope, error_envelope};
 use comfy_table::{Table, presets};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::exit::{Exit, Failure};
 
@@ -50,7 +50,7 @@ fn print_error(body: &Value) {
 /// Prints why a command could not do its work.
 pub(crate) fn print_failure(failure: &Failure, json: bool) {
     if json {
-        line(&error_envelope(failure.code(), &failure.message(), Map::new()).body.to_string());
+        line(&error_envelope(failure.code(), &failure.message(), failure.details()).body.to_string());
     } else {
         eprintln!("error: {}", printable(&failure.message()));
     }

@@ -6,9 +6,11 @@ mod event;
 mod failure;
 mod import;
 mod metric;
+mod opening;
 mod payload;
 
 pub use event::event_draft;
 pub use failure::{Envelope, EnvelopeError, cause_chain, error_envelope};
 pub use metric::metric_draft;
+pub use opening::{exception_details, io_code};
 pub use payload::{MalformedPayload, Payload, parse_payload};

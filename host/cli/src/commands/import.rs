@@ -27,7 +27,8 @@ struct Tally {
 }
 
 pub(super) fn execute(connection: &Connection, import: &Import, shared: &Shared) -> Result<Exit, Failure> {
-    let open = |error: std::io::Error| Failure::usage(anyhow::anyhow!("{}: {error}", import.file.display()));
+    let place = || import.file.display().to_string();
+    let open = |error: std::io::Error| Failure::usage(anyhow::Error::new(error).context(place()));
     let file = File::open(&import.file).map_err(open)?;
     let length = file.metadata().map_err(open)?.len();
     let format = import.format.or_else(|| format_of(&import.file)).ok_or_else(|| {
