@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use bridge_telemetry::envelope::Envelope;
 use bridge_telemetry::{Clock, Config, Host, HostBuilder, ManualClock, Timestamp};
 use serde_json::{Map, Value, json};
 
@@ -42,6 +43,26 @@ pub(crate) fn with_plugin(mut config: Value, name: &str, component: &Path, setti
 }
 
 /// An envelope's error code.
-pub(crate) fn code(envelope: &bridge_telemetry::envelope::Envelope) -> &str {
+pub(crate) fn code(envelope: &Envelope) -> &str {
     envelope.body.pointer("/error/code").and_then(Value::as_str).unwrap_or("success")
+}
+
+/// An error's message.
+pub(crate) fn message(envelope: &Envelope) -> &str {
+    envelope.body.pointer("/error/message").and_then(Value::as_str).unwrap_or("success")
+}
+
+/// Records an event at the JSON edge.
+pub(crate) fn event(host: &Host, body: Value) -> Envelope {
+    host.record_event_json(body.to_string().as_bytes())
+}
+
+/// Records a sample at the JSON edge.
+pub(crate) fn metric(host: &Host, body: Value) -> Envelope {
+    host.record_metric_json(body.to_string().as_bytes())
+}
+
+/// Asks at the JSON edge.
+pub(crate) fn query(host: &Host, body: Value) -> Envelope {
+    host.query_json(body.to_string().as_bytes())
 }

@@ -100,7 +100,6 @@ impl Engine {
                 drop(pass);
                 self.overflowed.fetch_add(overflowed, Ordering::Relaxed);
                 self.log_size.add(last, bytes);
-                self.space.wrote(bytes);
                 self.relieve(&placed);
                 Ok(Appended { first_sequence: first, sample_ids: placed.sample_ids, overflowed })
             }
@@ -262,7 +261,9 @@ impl Engine {
                 self.index.define(&self.database, &mut batch, partition, *id, key, *overflow)?;
             }
         }
+        let written = batch.size_in_bytes() as u64;
         self.database.commit(batch, Promise::Acknowledged)?;
+        self.space.wrote(written);
         Ok(bytes)
     }
 

@@ -108,9 +108,14 @@ fn lock(directory: &Path) -> Result<DirectoryLock, OpenError> {
     }
 }
 
-/// Tables or logs without the file that names the newest manifest: RocksDB would take them for leavings, begin anew and
-/// delete them. An interrupted first opening leaves neither.
+/// Tables or logs without the manifest that lists them, or without the file that names it: RocksDB would take them for
+/// leavings, begin anew and delete them. An interrupted first opening leaves neither.
 fn without_its_index(path: &Path) -> Option<Damage> {
+    if let Ok(name) = std::fs::read_to_string(path.join("CURRENT")) {
+        let lost = name.starts_with("MANIFEST-") && path.join(name.trim_end()).symlink_metadata().is_err();
+        return lost
+            .then(|| Damage::new("the file rocksdb/CURRENT", format!("{} is missing", name.trim_end())));
+    }
     if path.join("CURRENT").symlink_metadata().is_ok() {
         return None;
     }

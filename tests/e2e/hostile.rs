@@ -1,0 +1,153 @@
+//! Hostile and unusable plugins inside the host: each attack costs what it attacks, and the host keeps serving.
+
+use bridge_telemetry::envelope::{Envelope, cause_chain};
+use bridge_telemetry::{Config, Host, HostBuilder};
+use bridge_telemetry_tests::{guest, plugin};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+use crate::fixture::{code, event, host_with_clock, in_memory, message, metric, query, with_plugin};
+
+/// A host that validates with the hostile guest, within small limits.
+fn under_attack() -> (Host, std::sync::Arc<bridge_telemetry::ManualClock>) {
+    let limits =
+        json!({"deadline_ms": 300, "memory_bytes": 64 << 20, "output_bytes": 1 << 20, "instances": 1});
+    host_with_clock(with_plugin(in_memory(), "evil", &guest("evil").unwrap(), json!({"limits": limits})))
+}
+
+fn attack(host: &Host, name: &str) -> Envelope {
+    event(host, json!({"event_type": name, "source": "attacker", "data": {"attack": name}}))
+}
+
+/// The answer to an event whose validation is an attack.
+pub(crate) fn answer_to(name: &str) -> Envelope {
+    attack(&under_attack().0, name)
+}
+
+/// An attack costs its record, with a typed error; before and after it the host serves everything else.
+fn check(name: &str, reason: &str) {
+    let (host, clock) = under_attack();
+    assert_eq!(code(&attack(&host, "harmless")), "success");
+    let refused = attack(&host, name);
+    assert_eq!(code(&refused), "PLUGIN_FAILURE", "{name}: {}", refused.body);
+    let details = &refused.body["error"]["details"];
+    assert_eq!(
+        (&details["plugin"], &details["reason"]),
+        (&json!("evil"), &json!(reason)),
+        "{name}: {details}"
+    );
+    assert!(message(&refused).contains("\"evil\""), "{}", refused.body);
+    // What the plugin has no say in goes on at once, and it has a new instance for what it has.
+    assert_eq!(code(&metric(&host, json!({"metric_name": "m", "metric_value": 1}))), "success");
+    clock.advance(Duration::from_secs(1));
+    let after = event(&host, json!({"event_type": "harmless", "source": "s", "data": {"after": name}}));
+    assert_eq!(code(&after), "success", "{name}: {}", after.body);
+    assert_eq!(query(&host, json!({"aggregation": "SUM"})).body["metrics"]["m"]["value"], 1);
+    let health = host.health_json().body;
+    assert_eq!(health["stats"]["events_total"], 2, "{name}");
+    assert_eq!(health["status"], "degraded");
+    let issues = health["issues"].to_string();
+    assert!(issues.contains("PLUGIN_FAILURE") && issues.contains("evil"), "{issues}");
+}
+
+#[test]
+fn an_infinite_loop() {
+    check("loop", "deadline");
+}
+
+#[test]
+fn a_memory_bomb() {
+    check("memory", "limit");
+}
+
+#[test]
+fn a_stack_overflow() {
+    check("stack", "trap");
+    check("shadow_stack", "trap");
+}
+
+#[test]
+fn a_panic() {
+    check("panic", "trap");
+}
+
+#[test]
+fn giant_output() {
+    check("giant_message", "output");
+    check("giant_list", "output");
+}
+
+#[test]
+fn an_endless_log() {
+    check("endless_log", "deadline");
+}
+
+/// Opens a host with a plugin that must be there; answers why it cannot be opened. Where it need not be there the host
+/// serves, degraded.
+fn unusable(component: &std::path::Path, settings: Value) -> String {
+    let config = with_plugin(in_memory(), "broken", component, settings);
+    let opened = HostBuilder::new(Config::from_value(config.clone()).unwrap()).without_background().open();
+    let error = opened.err().unwrap();
+    let refusal = cause_chain(&error);
+    assert!(refusal.contains("plugin \"broken\" could not be loaded"), "{refusal}");
+    let mut config = config;
+    config["plugins"]["settings"]["broken"]["required"] = json!(false);
+    let (host, _) = host_with_clock(config);
+    let health = host.health_json().body;
+    assert_eq!(health["status"], "degraded");
+    assert!(health["issues"].to_string().contains("plugin broken could not be loaded"), "{health}");
+    assert_eq!(code(&event(&host, json!({"event_type": "A", "source": "s"}))), "success");
+    refusal
+}
+
+#[test]
+fn a_plugin_whose_init_fails() {
+    let evil = guest("evil").unwrap();
+    for (init, word) in [
+        ("panic", "it trapped"),
+        ("loop", "did not answer within"),
+        ("memory", "memory"),
+        ("invalid", "must be even"),
+        ("transient", "come back later"),
+    ] {
+        let refusal =
+            unusable(&evil, json!({"config": {"init": init}, "limits": {"memory_bytes": 16 << 20}}));
+        assert!(refusal.contains(word), "{init}: {refusal}");
+    }
+}
+
+#[test]
+fn what_is_no_component() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("broken.wasm");
+    let whole = std::fs::read(plugin("redact").unwrap()).unwrap();
+    // A core module is a component's part, not one.
+    let core = [0x00, b'a', b's', b'm', 0x01, 0x00, 0x00, 0x00];
+    for bytes in [&whole[..whole.len() / 2], &whole[..8], b"", b"#!/bin/sh\n", &core] {
+        std::fs::write(&path, bytes).unwrap();
+        unusable(&path, json!({}));
+    }
+}
+
+/// An empty component: it has none of the interfaces of any world.
+const EMPTY_COMPONENT: [u8; 8] = [0x00, b'a', b's', b'm', 0x0d, 0x00, 0x01, 0x00];
+
+#[test]
+fn a_component_of_a_wrong_world() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("broken.wasm");
+    std::fs::write(&path, EMPTY_COMPONENT).unwrap();
+    let refusal = unusable(&path, json!({}));
+    assert!(refusal.contains("bridge:telemetry"), "{refusal}");
+    // A component of the next version of the package.
+    let mut newer = std::fs::read(plugin("redact").unwrap()).unwrap();
+    let places: Vec<usize> =
+        newer.windows(5).enumerate().filter(|(_, text)| *text == b"0.1.0").map(|(place, _)| place).collect();
+    assert!(!places.is_empty());
+    for place in places {
+        newer[place..place + 5].copy_from_slice(b"7.1.0");
+    }
+    std::fs::write(&path, newer).unwrap();
+    let refusal = unusable(&path, json!({}));
+    assert!(refusal.contains("7.1.0"), "{refusal}");
+}
