@@ -1,5 +1,6 @@
 //! Opens a host: store, plugins, queries, recording and the watchers, in this order.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use telemetry_core::{Clock, ErrorCode, SystemClock};
@@ -13,7 +14,9 @@ use crate::faults::{Faults, REBOOT_EVENT_TYPE};
 use crate::guards::{LoopGuard, RecursionDepth};
 use crate::host::{Host, Services};
 use crate::logging::{LogHandle, RefusalLog};
-use crate::plugins::{LateQueryPort, PluginLoadError, StoreKeyValuePort, load_plugins};
+use crate::plugins::{
+    LateQueryPort, OpenProgress, PluginLoadError, Progress, StoreKeyValuePort, load_plugins,
+};
 use crate::recording::{Recorder, RecorderParts, ValidatorChain};
 use crate::watch::{Watch, WatchError};
 
@@ -33,6 +36,9 @@ pub enum HostError {
     /// A required plugin, or the plugin folder, could not be loaded.
     #[error("the plugins could not be loaded")]
     Plugins(#[from] PluginLoadError),
+    /// The listener of [`HostBuilder::on_progress`] did not want it.
+    #[error("the host was not opened: it was interrupted")]
+    Interrupted,
     /// Monitors or deliveries could not be started.
     #[error("monitors and alerts could not be started")]
     Watch(#[from] WatchError),
@@ -44,6 +50,7 @@ pub struct HostBuilder {
     clock: Arc<dyn Clock>,
     log: LogHandle,
     reboot_request: Option<Box<crate::faults::RebootRequest>>,
+    progress: Progress,
     background: bool,
 }
 
@@ -55,6 +62,7 @@ impl HostBuilder {
             clock: Arc::new(SystemClock::default()),
             log: LogHandle::default(),
             reboot_request: None,
+            progress: Progress::default(),
             background: true,
         }
     }
@@ -81,6 +89,17 @@ impl HostBuilder {
         self
     }
 
+    /// Is told what takes time while the host is opened; with [`ControlFlow::Break`] the host is not opened, nothing is
+    /// recorded and the store is closed again.
+    #[must_use]
+    pub fn on_progress(
+        mut self,
+        listener: impl FnMut(OpenProgress<'_>) -> ControlFlow<()> + Send + 'static,
+    ) -> Self {
+        self.progress.listener = Some(Box::new(listener));
+        self
+    }
+
     /// Without threads of its own: nothing is sealed, expired, watched or delivered but in [`Host::drain`]. For tests
     /// with a manual clock.
     #[must_use]
@@ -91,12 +110,13 @@ impl HostBuilder {
 
     /// Opens it.
     pub fn open(self) -> Result<Host, HostError> {
-        let Self { config, clock, log, reboot_request, background } = self;
+        let Self { config, clock, log, reboot_request, mut progress, background } = self;
         config.validate()?;
         let store = Arc::new(Store::open(store_options(&config, background), Arc::clone(&clock))?);
         let query_port = Arc::new(LateQueryPort::default());
         let sandbox = sandbox(&config, &store, &query_port, &clock)?;
-        let plugins = Arc::new(load_plugins(&config, &sandbox)?);
+        let plugins = Arc::new(load_plugins(&config, &sandbox, &mut progress)?);
+        progress.tell(OpenProgress::Starting)?;
         let services = Arc::new(Services {
             store: Arc::clone(&store),
             engine: Engine::new(Arc::clone(&clock)),

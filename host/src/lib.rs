@@ -40,11 +40,12 @@ pub use config::Config;
 pub use faults::HostFault;
 pub use health::Health;
 pub use host::Host;
+pub use plugins::OpenProgress;
 pub use query::{MetricQuery, QueryError};
 pub use recording::{Receipt, RecordError};
 pub use telemetry_core::{
     Clock, Context, EventDraft, EventQuery, JsonObject, ManualClock, MetricDraft, MetricValue, StoredEvent,
     StoredSample, SystemClock, TimeRange, Timestamp,
 };
-pub use telemetry_store::{OpenError, StoredRecord};
+pub use telemetry_store::{OpenError, StoreError, StoredRecord};
 pub use watch::WatchError;

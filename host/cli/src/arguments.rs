@@ -116,7 +116,7 @@ pub(crate) struct Get {
     /// One group for each combination of these labels
     #[arg(long, value_name = "K,…", value_delimiter = ',')]
     pub(crate) group_by: Vec<String>,
-    /// Only series with this label, `key=value`; may be repeated
+    /// Only series with this label, `key=value`; may be repeated, any of several values for one key will do
     #[arg(long, value_name = "K=V", value_parser = pair)]
     pub(crate) filter: Vec<(String, String)>,
     /// One point for each step of time, such as 5m

@@ -1,12 +1,17 @@
 //! How a command reaches the telemetry: through the host that runs on the data directory, or by opening the store itself.
 
-use bridge_telemetry::config::Config;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use bridge_telemetry::config::{Config, LogLevel};
 use bridge_telemetry::envelope::Envelope;
-use bridge_telemetry::{Host, HostBuilder};
+use bridge_telemetry::logging::LogSetup;
+use bridge_telemetry::{Clock, Host, HostBuilder, OpenProgress, SystemClock};
 
 use crate::arguments::{AlertChoice, Shared};
 use crate::client::Client;
 use crate::exit::Failure;
+use crate::live_line::LiveLine;
 use crate::{host_file, settings};
 
 /// The way to the telemetry. Both ways answer the same envelopes.
@@ -20,17 +25,22 @@ pub(crate) enum Connection {
 impl Connection {
     /// Reaches the telemetry of the configured data directory.
     pub(crate) fn open(shared: &Shared) -> Result<Self, Failure> {
-        Self::open_with(settings::config(shared)?)
+        let config = settings::config(shared)?;
+        match running_host(&config) {
+            Some(client) => Ok(Self::Remote(client)),
+            None => Ok(Self::Local(Box::new(open_here(shared)?))),
+        }
     }
 
-    pub(crate) fn open_with(mut config: Config) -> Result<Self, Failure> {
-        let host = host_file::read(&config.storage_config.connection_string);
-        if let Some(client) = host.and_then(|host| Client::reach(&host)) {
-            return Ok(Self::Remote(client));
-        }
-        // What a command has to say of itself goes to standard error; the host's log file is the host's.
-        config.logger_config.enable_console = false;
-        Ok(Self::Local(Box::new(HostBuilder::new(config).without_background().open()?)))
+    /// Reaches the running host, for what only a running host can do.
+    pub(crate) fn to_running_host(shared: &Shared) -> Result<Self, Failure> {
+        let config = settings::config(shared)?;
+        running_host(&config).map(Self::Remote).ok_or_else(|| {
+            let directory = config.storage_config.connection_string.display();
+            Failure::unreachable(anyhow::anyhow!(
+                "no host runs on {directory}, so nothing new can come; start one with bridge-telemetry run"
+            ))
+        })
     }
 
     pub(crate) fn record_event(&self, body: &[u8]) -> Result<Envelope, Failure> {
@@ -93,4 +103,32 @@ impl Connection {
             Self::Local(host) => Ok(host.plugins_json()),
         }
     }
+}
+
+fn running_host(config: &Config) -> Option<Client> {
+    host_file::read(&config.storage_config.connection_string).and_then(|host| Client::reach(&host))
+}
+
+/// Opens the store for one command. The log file is a host's: what there is to say goes to standard error, and only what
+/// is out of the ordinary.
+fn open_here(shared: &Shared) -> Result<Host, Failure> {
+    let (config, faults) = settings::layers(shared).load_with_plugins()?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+    let mut logger = config.logger_config.clone();
+    logger.min_log_level = logger.min_log_level.max(LogLevel::Warning);
+    let line = LiveLine::new();
+    let mut setup = LogSetup::new(&logger, Arc::clone(&clock)).without_file();
+    if logger.enable_console {
+        setup = setup.console(line.console());
+    }
+    let log = setup.install().map_err(Failure::usage)?;
+    for fault in faults {
+        tracing::warn!(source = "Bridge_Telemetry", "{fault}");
+    }
+    let builder = HostBuilder::new(config).clock(clock).log(log).without_background();
+    let tell = move |step: OpenProgress<'_>| {
+        line.show_opening(step);
+        ControlFlow::Continue(())
+    };
+    Ok(builder.on_progress(tell).open()?)
 }

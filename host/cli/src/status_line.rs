@@ -1,4 +1,4 @@
-//! The live line on standard error while the host runs; silent where standard error is no terminal.
+//! The live line while the host runs; silent where standard error is no terminal.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -6,23 +6,19 @@ use std::time::Duration;
 
 use bridge_telemetry::Host;
 use bridge_telemetry::alerts::AlertFilter;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
+use crate::live_line::LiveLine;
 use crate::output::text;
 
 /// How often the line is renewed.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Shows the line until `stop` is closed.
-pub(crate) fn show_until_stopped(host: &Arc<Host>, stop: &Receiver<()>) {
-    let bar = ProgressBar::new_spinner();
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
-        bar.set_style(style);
-    }
+/// Shows how the host does until `stop` is closed.
+pub(crate) fn show_until_stopped(line: &LiveLine, host: &Arc<Host>, stop: &Receiver<()>) {
     let mut last = None;
     while stop.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
-        if bar.is_hidden() {
+        if !line.is_visible() {
             continue;
         }
         let health = host.health_json().body;
@@ -33,12 +29,11 @@ pub(crate) fn show_until_stopped(host: &Arc<Host>, stop: &Receiver<()>) {
         let firing = host
             .alerts(AlertFilter::Firing)
             .map_or_else(|_| "?".to_owned(), |alerts| alerts.len().to_string());
-        bar.set_message(format!(
+        line.show(format!(
             "{}  ·  {events} events, {metrics} samples ({rate}/s)  ·  {firing} alerts firing  ·  storage {} %",
             text(&health, "/status"),
             text(&health, "/stats/storage_usage_percentage"),
         ));
-        bar.tick();
     }
-    bar.finish_and_clear();
+    line.clear();
 }

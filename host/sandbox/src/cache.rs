@@ -75,6 +75,11 @@ impl CodeCache {
         Ok(Self { directory: directory.to_owned(), engine: hasher.finish() })
     }
 
+    /// Whether there is an entry for this hash; whether it can be used only shows when it is loaded.
+    pub(crate) fn has(&self, sha256: &str) -> bool {
+        self.path(sha256).is_file()
+    }
+
     /// The compiled component with this hash, if the cache has it whole.
     pub(crate) fn load(&self, engine: &Engine, sha256: &str) -> Option<Component> {
         let path = self.path(sha256);
@@ -205,8 +210,8 @@ mod tests {
     fn what_was_saved_is_loaded() {
         let directory = tempfile::tempdir().unwrap();
         let (engine, cache, _) = filled(&directory.path().join("new/deep"));
-        assert!(cache.load(&engine, SHA).is_some());
-        assert!(cache.load(&engine, "another").is_none());
+        assert!(cache.has(SHA) && cache.load(&engine, SHA).is_some());
+        assert!(!cache.has("another") && cache.load(&engine, "another").is_none());
     }
 
     #[test]

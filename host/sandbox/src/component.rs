@@ -23,9 +23,31 @@ pub(crate) struct Compiled {
     pub(crate) bytes: u64,
 }
 
-impl Compiled {
-    /// Reads, checks and compiles; takes the code from the cache where it can.
-    pub(crate) fn of(source: Component, runtime: &Runtime) -> Result<Self, LoadError> {
+/// What a component is, as far as its bytes tell: it is neither compiled nor run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ComponentOutline {
+    /// Its kind.
+    pub kind: PluginKind,
+    /// What it imports.
+    pub imports: Vec<String>,
+    /// SHA-256 of its bytes, in hexadecimal.
+    pub sha256: String,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// Whether its compiled code is in the cache; otherwise loading it takes seconds.
+    pub is_compiled: bool,
+}
+
+/// A component's bytes with what they tell.
+struct Checked {
+    bytes: Vec<u8>,
+    kind: PluginKind,
+    imports: Vec<String>,
+    sha256: String,
+}
+
+impl Checked {
+    fn of(source: Component, runtime: &Runtime) -> Result<Self, LoadError> {
         let limit = runtime.options.max_component_bytes;
         let bytes = match source {
             Component::File(path) => read(&path, limit)?,
@@ -35,15 +57,32 @@ impl Compiled {
         if size > limit {
             return Err(LoadError::TooLarge { what: "bytes", size, limit });
         }
-        let outline = Outline::read(&bytes)?;
-        let kind = world::check(&outline.imports, &outline.exports)?;
+        let Outline { imports, exports } = Outline::read(&bytes)?;
+        let kind = world::check(&imports, &exports)?;
         let sha256 = hex(&Sha256::digest(&bytes));
+        Ok(Self { bytes, kind, imports, sha256 })
+    }
+}
+
+impl ComponentOutline {
+    /// Reads and checks, without compiling.
+    pub(crate) fn of(source: Component, runtime: &Runtime) -> Result<Self, LoadError> {
+        let Checked { bytes, kind, imports, sha256 } = Checked::of(source, runtime)?;
+        let is_compiled = runtime.cache.as_ref().is_some_and(|cache| cache.has(&sha256));
+        Ok(Self { kind, imports, sha256, bytes: bytes.len() as u64, is_compiled })
+    }
+}
+
+impl Compiled {
+    /// Reads, checks and compiles; takes the code from the cache where it can.
+    pub(crate) fn of(source: Component, runtime: &Runtime) -> Result<Self, LoadError> {
+        let Checked { bytes, kind, imports, sha256 } = Checked::of(source, runtime)?;
         let cached = runtime.cache.as_ref().and_then(|cache| cache.load(&runtime.engine, &sha256));
         let component = match cached {
             Some(component) => component,
             None => compile(&bytes, &sha256, runtime)?,
         };
-        Ok(Self { component, kind, imports: outline.imports, sha256, bytes: size })
+        Ok(Self { component, kind, imports, sha256, bytes: bytes.len() as u64 })
     }
 }
 

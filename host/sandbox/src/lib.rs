@@ -52,6 +52,7 @@ mod ticker;
 mod validator;
 mod world;
 
+pub use component::ComponentOutline;
 pub use error::{LoadError, SandboxError};
 pub use grants::{Grants, Secrets};
 pub use inspect::{AggregateInfo, PluginInfo};

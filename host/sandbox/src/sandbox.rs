@@ -9,7 +9,7 @@ use telemetry_core::extension::PluginFailure;
 
 use crate::aggregation::PluginAggregations;
 use crate::bindings::{aggregation, delivery, monitoring, validation};
-use crate::component::Compiled;
+use crate::component::{Compiled, ComponentOutline};
 use crate::config_schema::Schema;
 use crate::convert::{self, CheckedInfo};
 use crate::error::{LoadError, SandboxError};
@@ -58,6 +58,11 @@ impl Sandbox {
                 Ok(Role::Sink(Arc::new(SinkRole::new(template, first))))
             }),
         }
+    }
+
+    /// What a component is, as far as its bytes tell: cheap, and nothing of it runs.
+    pub fn outline(&self, path: &Path) -> Result<ComponentOutline, LoadError> {
+        ComponentOutline::of(Component::File(path.to_owned()), &self.runtime)
     }
 
     /// What a component is. It is described, never initialised.

@@ -87,14 +87,8 @@ pub enum ConfigError {
 
 impl ConfigError {
     /// `faults` in order.
-    pub(super) fn of(mut faults: Vec<ConfigFault>) -> Self {
-        let place = |fault: &ConfigFault| match fault.origin {
-            Origin::File { line, column, .. } => (line, column),
-            _ => (u64::MAX, u64::MAX),
-        };
-        faults.sort_by_key(place);
-        faults.truncate(MAX_FAULTS);
-        Self::Faults { faults }
+    pub(super) fn of(faults: Vec<ConfigFault>) -> Self {
+        Self::Faults { faults: ConfigFault::in_order(faults) }
     }
 
     /// The faults of the content; empty when the file was not read.
@@ -103,6 +97,18 @@ impl ConfigError {
             Self::Faults { faults } => faults,
             _ => &[],
         }
+    }
+}
+
+impl ConfigFault {
+    /// In the order of the file, then those that come from elsewhere; no more than fit a screen.
+    pub(super) fn in_order(mut faults: Vec<Self>) -> Vec<Self> {
+        faults.sort_by_key(|fault| match fault.origin {
+            Origin::File { line, column, .. } => (line, column),
+            _ => (u64::MAX, u64::MAX),
+        });
+        faults.truncate(MAX_FAULTS);
+        faults
     }
 }
 

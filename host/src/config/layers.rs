@@ -7,10 +7,10 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use serde_json::Value;
 
-use super::fault::ConfigError;
+use super::fault::{ConfigError, ConfigFault};
 use super::schema::Shape;
 use super::tree::{ObjectEntry, Origin, Tree};
-use super::{Config, environment, file, resolve, tree::Node};
+use super::{Config, component, environment, file, resolve, tree::Node};
 
 /// Collects what is said about the configuration, then reads it at once.
 ///
@@ -74,6 +74,26 @@ impl ConfigLayers {
 
     /// The configuration, or all that is wrong with it.
     pub fn load(self) -> Result<Config, ConfigError> {
+        self.resolve().map(|(config, _)| config)
+    }
+
+    /// The configuration, and besides every name in it that should be a plugin's and has no component. A host opens
+    /// without those plugins, unless one is required; health tells of them.
+    pub fn load_with_plugins(self) -> Result<(Config, Vec<ConfigFault>), ConfigError> {
+        let (config, document) = self.resolve()?;
+        let faults = ConfigFault::in_order(resolve::located(component::faults(&config), &document));
+        Ok((config, faults))
+    }
+
+    /// The configuration, if nothing at all is wrong with it.
+    pub fn check(self) -> Result<Config, ConfigError> {
+        match self.load_with_plugins()? {
+            (config, faults) if faults.is_empty() => Ok(config),
+            (_, faults) => Err(ConfigError::of(faults)),
+        }
+    }
+
+    fn resolve(self) -> Result<(Config, Node), ConfigError> {
         let mut faults = Vec::new();
         let mut document = Node::empty(Origin::Program);
         let given = self.value.map(|value| Node::from_value(value, &Origin::Program));
@@ -91,8 +111,8 @@ impl ConfigLayers {
         for layer in self.explicit {
             merge(&mut document, layer, Some(Shape::root()));
         }
-        match resolve::resolve(document) {
-            Ok(config) if faults.is_empty() => Ok(config),
+        match resolve::resolve(&mut document) {
+            Ok(config) if faults.is_empty() => Ok((config, document)),
             Ok(_) => Err(ConfigError::of(faults)),
             Err(more) => {
                 faults.extend(more);

@@ -8,11 +8,15 @@
 //! nothing defines. Each carries its key's full path and the place it came from: line and column of a file, the name
 //! of a variable or flag.
 //!
+//! Names of plugins are right or wrong by what lies on the disk; only [`ConfigLayers::check`] and
+//! [`ConfigLayers::load_with_plugins`] look there.
+//!
 //! Invariant: a [`Config`] that a [`ConfigLayers`] or [`Config::from_value`] gave back is valid; one that a program
 //! built or changed is to be checked with [`Config::validate`].
 
 mod alerting;
 mod check;
+mod component;
 mod environment;
 mod fault;
 mod file;

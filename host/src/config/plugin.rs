@@ -127,20 +127,25 @@ impl PluginsConfig {
         Some(self.directory.as_deref().unwrap_or(Path::new("")).join(file))
     }
 
+    /// Names and files of the directory's components, whether enabled or not.
+    pub(crate) fn in_directory(&self) -> std::io::Result<BTreeMap<String, PathBuf>> {
+        let mut found = BTreeMap::new();
+        let Some(directory) = &self.directory else { return Ok(found) };
+        for entry in std::fs::read_dir(directory)? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|extension| extension == COMPONENT_EXTENSION)
+                && let Some(name) = path.file_stem().and_then(|stem| stem.to_str())
+            {
+                found.insert(name.to_owned(), path);
+            }
+        }
+        Ok(found)
+    }
+
     /// Names and files of all plugins that are enabled, by name: those that settings give a component of its own, and
     /// those of the directory.
     pub fn enabled(&self) -> std::io::Result<Vec<(String, PathBuf)>> {
-        let mut found = BTreeMap::new();
-        if let Some(directory) = &self.directory {
-            for entry in std::fs::read_dir(directory)? {
-                let path = entry?.path();
-                if path.extension().is_some_and(|extension| extension == COMPONENT_EXTENSION)
-                    && let Some(name) = path.file_stem().and_then(|stem| stem.to_str())
-                {
-                    found.insert(name.to_owned(), path);
-                }
-            }
-        }
+        let mut found = self.in_directory()?;
         for (name, settings) in &self.settings {
             if !settings.enabled {
                 found.remove(name);

@@ -18,20 +18,23 @@ const MAX_PASSES: usize = 64;
 const SUGGESTION_SIMILARITY: f64 = 0.75;
 
 /// The configuration that `document` describes, or all that is wrong with it.
-pub(super) fn resolve(mut document: Node) -> Result<Config, Vec<ConfigFault>> {
+pub(super) fn resolve(document: &mut Node) -> Result<Config, Vec<ConfigFault>> {
     let mut faults = Vec::new();
-    prune(&mut document, Shape::root(), &KeyPath::default(), &mut faults);
-    let parsed = deserialize(&mut document, &mut faults);
+    prune(document, Shape::root(), &KeyPath::default(), &mut faults);
+    let parsed = deserialize(document, &mut faults);
     let Some(config) = parsed.filter(|_| faults.is_empty()) else { return Err(faults) };
-    let faults = check::faults(&config)
-        .into_iter()
-        .map(|(path, message)| ConfigFault {
-            origin: document.locate(&path).clone(),
-            path,
-            problem: Problem::Value { message },
-        })
-        .collect::<Vec<_>>();
+    let faults = located(check::faults(&config), document);
     if faults.is_empty() { Ok(config) } else { Err(faults) }
+}
+
+/// Values that cannot be used, with the places where `document` says them.
+pub(super) fn located(values: Vec<(KeyPath, String)>, document: &Node) -> Vec<ConfigFault> {
+    let fault = |(path, message)| ConfigFault {
+        origin: document.locate(&path).clone(),
+        path,
+        problem: Problem::Value { message },
+    };
+    values.into_iter().map(fault).collect()
 }
 
 /// Takes out unknown keys, values of the wrong shape and numbers out of range.
@@ -95,10 +98,13 @@ fn kind(tree: &Tree) -> &'static str {
 /// The known key that looks most like `key`.
 fn suggestion(key: &str, shape: Shape) -> Option<String> {
     let Shape::Closed(properties) = shape else { return None };
-    let key = key.to_lowercase();
-    properties
-        .keys()
-        .map(|known| (strsim::jaro_winkler(known, &key), known))
+    nearest(&key.to_lowercase(), properties.keys())
+}
+
+/// The known name that looks most like `name`, if any is near enough to be meant.
+pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> Option<String> {
+    known
+        .map(|known| (strsim::jaro_winkler(known, name), known))
         .filter(|(similarity, _)| *similarity >= SUGGESTION_SIMILARITY)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, known)| known.clone())

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use telemetry_store::StoreOptions;
 
 /// Longest retention in days: a century, so that every computed time is in range.
 const MAX_RETENTION_DAYS: u32 = 36_525;
+const SECONDS_PER_DAY: u64 = 86_400;
 
 /// How long records are kept. Whole days are removed: a record lives at least as long as asked and up to one day longer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -52,16 +54,20 @@ impl MetricRetention {
 
 impl Default for EventRetention {
     fn default() -> Self {
-        Self { duration_days: 7 }
+        Self { duration_days: whole_days(StoreOptions::default().events_retention) }
     }
 }
 
 impl Default for MetricRetention {
     fn default() -> Self {
-        Self { duration_days: 30 }
+        Self { duration_days: whole_days(StoreOptions::default().metrics_retention) }
     }
 }
 
 fn days(days: u32) -> Duration {
-    Duration::from_secs(86_400 * u64::from(days))
+    Duration::from_secs(SECONDS_PER_DAY * u64::from(days))
+}
+
+fn whole_days(duration: Duration) -> u32 {
+    u32::try_from(duration.as_secs() / SECONDS_PER_DAY).unwrap_or(MAX_RETENTION_DAYS)
 }

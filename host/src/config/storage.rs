@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use telemetry_store::StoreOptions;
 
 use super::quantity::ByteCount;
 
@@ -36,16 +37,21 @@ pub struct StorageConfig {
 
 impl Default for StorageConfig {
     fn default() -> Self {
+        // The engine's own defaults, so that there is one place for them.
+        let store = StoreOptions::default();
         Self {
-            backend: Backend::TimeseriesDb,
+            backend: Backend::default(),
             connection_string: PathBuf::from("runtime/data/telemetry_store"),
-            max_bytes: None,
-            memory_bytes: ByteCount(256 << 20),
-            durability: Durability::Process,
-            max_series_per_metric: 100_000,
-            max_series: 1_000_000,
-            max_log_bytes: ByteCount(1 << 30),
-            min_free_bytes: ByteCount(256 << 20),
+            max_bytes: store.max_bytes.map(ByteCount),
+            memory_bytes: ByteCount(store.memory_bytes),
+            durability: match store.durability {
+                telemetry_store::Durability::Process => Durability::Process,
+                telemetry_store::Durability::Power => Durability::Power,
+            },
+            max_series_per_metric: store.max_series_per_metric,
+            max_series: store.max_series,
+            max_log_bytes: ByteCount(store.max_log_bytes),
+            min_free_bytes: ByteCount(store.min_free_bytes),
         }
     }
 }

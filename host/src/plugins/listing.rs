@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use telemetry_sandbox::{Plugin, PluginKind, PluginStatus};
 
-use super::load::LoadedPlugins;
+use super::loaded::LoadedPlugins;
 
 /// Whether a plugin works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -42,7 +42,7 @@ pub struct PluginListing {
     /// Aggregate functions that it offers.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub aggregates: Vec<String>,
-    /// Why it could not be loaded.
+    /// Why it could not be loaded, or is not used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// State, calls, failures and time used.
@@ -51,16 +51,16 @@ pub struct PluginListing {
 }
 
 impl PluginListing {
-    fn without_component(name: &str, load: PluginState, reason: Option<String>) -> Self {
+    fn not_running(name: &str, load: PluginState, kind: Option<PluginKind>, reason: &str) -> Self {
         Self {
             name: name.to_owned(),
             load,
-            kind: None,
+            kind,
             version: None,
             description: None,
             sha256: None,
             aggregates: Vec::new(),
-            reason,
+            reason: Some(reason.to_owned()),
             status: None,
         }
     }
@@ -68,27 +68,35 @@ impl PluginListing {
     fn of_plugin(name: &str, plugin: &Arc<Plugin>) -> Self {
         let info = plugin.info();
         Self {
+            name: name.to_owned(),
+            load: PluginState::Loaded,
             kind: Some(info.kind),
             version: Some(info.version.clone()),
             description: Some(info.description.clone()),
             sha256: Some(info.sha256.clone()),
             aggregates: info.aggregates.iter().map(|aggregate| aggregate.name.clone()).collect(),
+            reason: None,
             status: Some(plugin.status()),
-            ..Self::without_component(name, PluginState::Loaded, None)
         }
     }
 }
 
 /// Every plugin, receiver and failure, by name.
 pub(crate) fn plugin_listings(loaded: &LoadedPlugins) -> Vec<PluginListing> {
-    let plugins = loaded.plugins.iter().map(|plugin| PluginListing::of_plugin(&plugin.info().name, plugin));
+    let plugins = loaded.plugins.iter().map(|plugin| PluginListing::of_plugin(plugin.name(), plugin));
     let receivers = loaded.receivers.iter().map(|(name, plugin)| PluginListing::of_plugin(name, plugin));
     let failed = (loaded.failed.iter()).map(|failed| {
-        PluginListing::without_component(&failed.name, PluginState::Failed, Some(failed.reason.clone()))
+        PluginListing::not_running(&failed.name, PluginState::Failed, failed.kind, &failed.reason)
     });
-    let used: std::collections::BTreeSet<_> = loaded.receivers.keys().collect();
-    let unused = (loaded.idle_sinks.iter().filter(|name| !used.contains(name)))
-        .map(|name| PluginListing::without_component(name, PluginState::Unused, None));
+    let unused = loaded.unused_sinks.iter().map(|(name, sha256)| PluginListing {
+        sha256: Some(sha256.clone()),
+        ..PluginListing::not_running(
+            name,
+            PluginState::Unused,
+            Some(PluginKind::Sink),
+            "no receiver names it",
+        )
+    });
     let mut listings: Vec<_> = plugins.chain(receivers).chain(failed).chain(unused).collect();
     listings.sort_by(|a, b| a.name.cmp(&b.name));
     listings

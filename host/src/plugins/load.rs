@@ -1,181 +1,191 @@
 //! Loads every enabled plugin and every receiver's copy of its sink.
+//!
+//! All components are looked at first, so that it is known which of them have to be compiled; sinks that nobody names
+//! are not.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use telemetry_core::aggregation::AggregationSource;
-use telemetry_sandbox::{LoadError, Plugin, PluginKind, Sandbox};
+use telemetry_sandbox::{ComponentOutline, LoadError, Plugin, PluginKind, PluginSpec, Sandbox};
 
+use super::error::PluginLoadError;
+use super::loaded::LoadedPlugins;
+use super::progress::Progress;
 use super::spec::{plugin_spec, receiver_spec};
-use crate::config::{self, Config, PluginSettings, SecretError};
-use crate::envelope::cause_chain;
-use crate::recording::{OnFailure, ValidatorEntry};
-
-/// Why a plugin could not be loaded.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum PluginLoadError {
-    /// The folder cannot be read.
-    #[error("the plugin folder {} cannot be read; set plugins.directory to a folder of components", directory.display())]
-    Directory {
-        /// The folder.
-        directory: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The component or its configuration cannot be used.
-    #[error("plugin \"{plugin}\" could not be loaded")]
-    Component {
-        /// The plugin.
-        plugin: String,
-        /// Why.
-        #[source]
-        source: LoadError,
-    },
-    /// A secret that its grants name cannot be read.
-    #[error("a secret of plugin \"{plugin}\" cannot be read")]
-    Secret {
-        /// The plugin.
-        plugin: String,
-        /// Why.
-        #[source]
-        source: SecretError,
-    },
-    /// A receiver's plugin has no component, or is no sink.
-    #[error("receiver \"{receiver}\" names the plugin \"{plugin}\", which {reason}")]
-    Receiver {
-        /// The receiver.
-        receiver: String,
-        /// The plugin it names.
-        plugin: String,
-        /// What is wrong.
-        reason: &'static str,
-    },
-}
-
-/// A plugin that is not there.
-#[derive(Clone, Debug)]
-pub(crate) struct FailedPlugin {
-    pub(crate) name: String,
-    pub(crate) reason: String,
-}
-
-/// What was loaded.
-#[derive(Default)]
-pub(crate) struct LoadedPlugins {
-    pub(crate) plugins: Vec<Arc<Plugin>>,
-    /// By receiver's name.
-    pub(crate) receivers: BTreeMap<String, Arc<Plugin>>,
-    pub(crate) failed: Vec<FailedPlugin>,
-    pub(crate) validators: Vec<ValidatorEntry>,
-    pub(crate) aggregations: Vec<Arc<dyn AggregationSource>>,
-    /// Sinks that are there to be named by receivers.
-    pub(crate) idle_sinks: Vec<String>,
-}
+use crate::builder::HostError;
+use crate::config::{Config, PluginSettings, ReceiverConfig, SecretError};
 
 /// Loads all plugins of the configuration.
-pub(crate) fn load_plugins(config: &Config, sandbox: &Sandbox) -> Result<LoadedPlugins, PluginLoadError> {
-    let files = config.plugins.enabled().map_err(|source| PluginLoadError::Directory {
-        directory: config.plugins.directory.clone().unwrap_or_default(),
-        source,
-    })?;
+pub(crate) fn load_plugins(
+    config: &Config,
+    sandbox: &Sandbox,
+    progress: &mut Progress,
+) -> Result<LoadedPlugins, HostError> {
     let mut loaded = LoadedPlugins::default();
-    let mut ordered = Vec::new();
-    for (name, file) in &files {
-        let settings = config.plugins.settings_of(name);
-        match load_one(sandbox, name, file, &settings) {
-            Ok(None) => loaded.idle_sinks.push(name.clone()),
-            Ok(Some(plugin)) => ordered.push((settings.order, name.clone(), Arc::new(plugin), settings)),
-            Err(error) if settings.required => return Err(error),
-            Err(error) => loaded.note_failure(name, &error),
+    refuse_names_without_component(config, &mut loaded)?;
+    let found = find(config, sandbox, &mut loaded)?;
+    let receivers = receivers(config, &found);
+    for component in found.values() {
+        let named = || receivers.iter().any(|(_, receiver)| receiver.plugin == component.name);
+        if component.outline.kind == PluginKind::Sink && !named() {
+            loaded.unused_sinks.insert(component.name.clone(), component.outline.sha256.clone());
+        } else if !component.outline.is_compiled {
+            progress.plan(&component.outline.sha256);
         }
     }
-    ordered.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
-    for (_, _, plugin, settings) in ordered {
-        loaded.take(plugin, &settings);
-    }
-    load_receivers(config, sandbox, &files, &mut loaded);
+    let loader = Loader { config, sandbox, found: &found };
+    loader.load_plugins(&mut loaded, progress)?;
+    loader.load_receivers(&receivers, &mut loaded, progress)?;
     Ok(loaded)
 }
 
-/// `None` for a sink: those are loaded once for each receiver.
-fn load_one(
-    sandbox: &Sandbox,
-    name: &str,
-    file: &Path,
-    settings: &PluginSettings,
-) -> Result<Option<Plugin>, PluginLoadError> {
-    let component = |source| PluginLoadError::Component { plugin: name.to_owned(), source };
-    let info = sandbox.inspect(file).map_err(component)?;
-    if info.kind == PluginKind::Sink {
-        return Ok(None);
-    }
-    let spec = plugin_spec(name, file.to_owned(), settings)
-        .map_err(|source| PluginLoadError::Secret { plugin: name.to_owned(), source })?;
-    sandbox.load(spec).map(Some).map_err(component)
+/// An enabled plugin's component.
+struct Found {
+    name: String,
+    file: PathBuf,
+    outline: ComponentOutline,
 }
 
-fn load_receivers(
-    config: &Config,
-    sandbox: &Sandbox,
-    files: &[(String, PathBuf)],
-    loaded: &mut LoadedPlugins,
-) {
-    let files: BTreeMap<&str, &PathBuf> = files.iter().map(|(name, file)| (name.as_str(), file)).collect();
-    for (name, receiver) in config.alerting.all_receivers() {
-        // A host without plugins needs no console: only a receiver that somebody configured can be missing.
-        if !config.alerting.receivers.contains_key(&name) && !files.contains_key(receiver.plugin.as_str()) {
+/// Settings are for a plugin: a name that is no plugin's is as likely a slip as one that cannot be loaded.
+fn refuse_names_without_component(config: &Config, loaded: &mut LoadedPlugins) -> Result<(), HostError> {
+    let components = config.plugins.in_directory().map_err(|source| directory(config, source))?;
+    for (name, settings) in &config.plugins.settings {
+        if settings.component.is_some() {
+            // A file that is missing shows when it is read.
             continue;
         }
+        let Some(reason) = config.plugins.component_fault(name, &components) else { continue };
+        let error = PluginLoadError::NoComponent { plugin: name.clone(), reason };
+        if !settings.enabled {
+            tracing::warn!(source = "Bridge_Telemetry", plugin = name, "{error}");
+        } else if settings.required {
+            return Err(error.into());
+        } else {
+            loaded.note_failure(name, None, &error);
+        }
+    }
+    Ok(())
+}
+
+fn directory(config: &Config, source: std::io::Error) -> PluginLoadError {
+    PluginLoadError::Directory { directory: config.plugins.directory.clone().unwrap_or_default(), source }
+}
+
+fn find(
+    config: &Config,
+    sandbox: &Sandbox,
+    loaded: &mut LoadedPlugins,
+) -> Result<BTreeMap<String, Found>, HostError> {
+    let mut found = BTreeMap::new();
+    for (name, file) in config.plugins.enabled().map_err(|source| directory(config, source))? {
+        match sandbox.outline(&file) {
+            Ok(outline) => drop(found.insert(name.clone(), Found { name, file, outline })),
+            Err(source) => {
+                let error = PluginLoadError::Component { plugin: name.clone(), source };
+                if config.plugins.settings_of(&name).required {
+                    return Err(error.into());
+                }
+                loaded.note_failure(&name, None, &error);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The receivers that are to be had. A host without plugins needs no console: only a receiver that somebody configured
+/// can be missing.
+fn receivers(config: &Config, found: &BTreeMap<String, Found>) -> BTreeMap<String, ReceiverConfig> {
+    let mut receivers = config.alerting.all_receivers();
+    receivers.retain(|name, receiver| {
+        config.alerting.receivers.contains_key(name) || found.contains_key(&receiver.plugin)
+    });
+    receivers
+}
+
+struct Loader<'a> {
+    config: &'a Config,
+    sandbox: &'a Sandbox,
+    found: &'a BTreeMap<String, Found>,
+}
+
+impl Loader<'_> {
+    /// Loads all plugins but sinks: those are loaded once for each receiver.
+    fn load_plugins(&self, loaded: &mut LoadedPlugins, progress: &mut Progress) -> Result<(), HostError> {
+        let mut ordered = Vec::new();
+        for Found { name, file, outline } in self.found.values() {
+            if outline.kind == PluginKind::Sink {
+                continue;
+            }
+            progress.before_loading(name, &outline.sha256)?;
+            let settings = self.config.plugins.settings_of(name);
+            match self.load_plugin(name, file, &settings) {
+                Ok(plugin) => ordered.push((settings.order, name, Arc::new(plugin), settings)),
+                Err(error) if settings.required => return Err(error.into()),
+                Err(error) => loaded.note_failure(name, Some(outline.kind), &error),
+            }
+        }
+        ordered.sort_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
+        for (_, _, plugin, settings) in ordered {
+            loaded.take(plugin, &settings);
+        }
+        Ok(())
+    }
+
+    fn load_plugin(
+        &self,
+        name: &str,
+        file: &Path,
+        settings: &PluginSettings,
+    ) -> Result<Plugin, PluginLoadError> {
+        self.load(name, plugin_spec(name, file.to_owned(), settings))
+    }
+
+    fn load(&self, plugin: &str, spec: Result<PluginSpec, SecretError>) -> Result<Plugin, PluginLoadError> {
+        let spec = spec.map_err(|source| PluginLoadError::Secret { plugin: plugin.to_owned(), source })?;
+        let failed = |source: LoadError| PluginLoadError::Component { plugin: plugin.to_owned(), source };
+        self.sandbox.load(spec).map_err(failed)
+    }
+
+    fn load_receivers(
+        &self,
+        receivers: &BTreeMap<String, ReceiverConfig>,
+        loaded: &mut LoadedPlugins,
+        progress: &mut Progress,
+    ) -> Result<(), HostError> {
+        for (name, receiver) in receivers {
+            let kind = self.found.get(&receiver.plugin).map(|found| found.outline.kind);
+            let plugin = match self.sink_of(name, receiver) {
+                Err(error) => Err(error),
+                Ok(Found { file, outline, .. }) => {
+                    progress.before_loading(name, &outline.sha256)?;
+                    let settings = self.config.plugins.settings_of(&receiver.plugin);
+                    self.load(&receiver.plugin, receiver_spec(name, file.clone(), &settings, receiver))
+                }
+            };
+            match plugin {
+                Ok(plugin) => drop(loaded.receivers.insert(name.clone(), Arc::new(plugin))),
+                Err(error) => loaded.note_failure(name, kind, &error),
+            }
+        }
+        Ok(())
+    }
+
+    /// The component of a receiver's sink.
+    fn sink_of(&self, name: &str, receiver: &ReceiverConfig) -> Result<&Found, PluginLoadError> {
         let fault = |reason| PluginLoadError::Receiver {
-            receiver: name.clone(),
+            receiver: name.to_owned(),
             plugin: receiver.plugin.clone(),
             reason,
         };
-        let settings = config.plugins.settings_of(&receiver.plugin);
-        let result = match files.get(receiver.plugin.as_str()) {
-            None => Err(fault("has no component in plugins.directory")),
-            Some(file) => receiver_spec(&name, (*file).clone(), &settings, &receiver)
-                .map_err(|source| PluginLoadError::Secret { plugin: receiver.plugin.clone(), source })
-                .and_then(|spec| {
-                    sandbox.load(spec).map_err(|source| PluginLoadError::Component {
-                        plugin: receiver.plugin.clone(),
-                        source,
-                    })
-                }),
+        let Some(found) = self.found.get(&receiver.plugin) else {
+            let components = self.config.plugins.in_directory().unwrap_or_default();
+            let reason = self.config.plugins.component_fault(&receiver.plugin, &components);
+            return Err(fault(reason.unwrap_or_else(|| "its component cannot be used".to_owned())));
         };
-        match result {
-            Ok(plugin) if plugin.info().kind == PluginKind::Sink => {
-                loaded.receivers.insert(name, Arc::new(plugin));
-            }
-            Ok(_) => loaded.note_failure(&name, &fault("is no sink")),
-            Err(error) => loaded.note_failure(&name, &error),
+        match found.outline.kind {
+            PluginKind::Sink => Ok(found),
+            kind => Err(fault(format!("it is a {kind}, and only a sink can deliver"))),
         }
-    }
-}
-
-impl LoadedPlugins {
-    fn note_failure(&mut self, name: &str, error: &PluginLoadError) {
-        let reason = cause_chain(error);
-        tracing::error!(source = "Bridge_Telemetry", plugin = name, "{reason}");
-        self.failed.push(FailedPlugin { name: name.to_owned(), reason });
-    }
-
-    fn take(&mut self, plugin: Arc<Plugin>, settings: &PluginSettings) {
-        if let Some(validator) = plugin.validator() {
-            let on_failure = match settings.on_failure {
-                config::OnFailure::Reject => OnFailure::Reject,
-                config::OnFailure::Accept => OnFailure::Accept,
-            };
-            self.validators.push(ValidatorEntry { validator, on_failure });
-        }
-        self.aggregations.extend(plugin.aggregations());
-        self.plugins.push(plugin);
-    }
-
-    pub(crate) fn monitors(&self) -> impl Iterator<Item = &Arc<Plugin>> {
-        self.plugins.iter().filter(|plugin| plugin.info().kind == PluginKind::Monitor)
     }
 }

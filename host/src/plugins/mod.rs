@@ -3,16 +3,22 @@
 //! Invariant: a plugin that cannot be loaded never stops the host, unless its settings say `required`, as suits
 //! a validator that must see every record.
 
+mod error;
 mod inspect;
 mod listing;
 mod load;
+mod loaded;
 mod ports;
+mod progress;
 mod spec;
 
+pub use error::PluginLoadError;
 pub use inspect::{InspectError, inspect_component};
 pub use listing::{PluginListing, PluginState};
-pub use load::PluginLoadError;
+pub use progress::OpenProgress;
 
 pub(crate) use listing::plugin_listings;
-pub(crate) use load::{LoadedPlugins, load_plugins};
+pub(crate) use load::load_plugins;
+pub(crate) use loaded::LoadedPlugins;
 pub(crate) use ports::{LateQueryPort, StoreKeyValuePort};
+pub(crate) use progress::Progress;

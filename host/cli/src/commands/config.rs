@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::arguments::{Config, Shared};
 use crate::exit::{Exit, Failure};
-use crate::output;
+use crate::{output, settings};
 
 pub(super) fn execute(command: Config, shared: &Shared) -> Result<Exit, Failure> {
     match command {
@@ -19,7 +19,7 @@ pub(super) fn execute(command: Config, shared: &Shared) -> Result<Exit, Failure>
                 let message = "name the file: bridge-telemetry config check FILE";
                 return Err(Failure::usage(anyhow::anyhow!(message)));
             };
-            config::Config::check_file(&file)?;
+            settings::layers(&Shared { config: Some(file.clone()), ..shared.clone() }).check()?;
             if shared.json {
                 output::line(&Value::to_string(&json!({"status": "success", "file": file})));
             } else {

@@ -1,25 +1,26 @@
 //! `events`, and following them.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use serde_json::Value;
-use telemetry_core::{Clock, SystemClock};
+use telemetry_core::{Clock, SystemClock, Timestamp};
 
 use crate::arguments::{Events, Shared};
 use crate::connection::Connection;
 use crate::exit::{Exit, Failure};
+use crate::follower::Follower;
 use crate::output::{self, text};
 
 /// How often a follower asks.
 const FOLLOW_INTERVAL: Duration = Duration::from_millis(500);
-/// Ids that a follower remembers, to tell repeated events from new ones of the same instant.
-const REMEMBERED: usize = 10_000;
+/// Events that a follower asks for at once.
+const FOLLOWED_PAGE: &str = "1000";
 
-pub(super) fn execute(connection: &Connection, events: &Events, shared: &Shared) -> Result<Exit, Failure> {
+pub(super) fn execute(events: &Events, shared: &Shared) -> Result<Exit, Failure> {
     if events.follow {
-        return follow(connection, events, shared);
+        return follow(&Connection::to_running_host(shared)?, events, shared);
     }
+    let connection = Connection::open(shared)?;
     let limit = events.limit.to_string();
     let mut pairs = filters(events);
     pairs.extend(events.from.as_deref().map(|from| ("from", from)));
@@ -40,37 +41,36 @@ fn filters(events: &Events) -> Vec<(&str, &str)> {
     event_type.into_iter().chain(events.source.as_deref().map(|name| ("source", name))).collect()
 }
 
-/// Asks again and again from the time of the newest event seen. Events that are recorded with an older time than that
-/// are not shown.
+/// Asks again and again, from shortly before the newest event seen.
 fn follow(connection: &Connection, events: &Events, shared: &Shared) -> Result<Exit, Failure> {
-    let mut from = match &events.from {
-        Some(from) => from.clone(),
-        None => SystemClock::default().now().floor_to_millis().to_string(),
+    let from = match &events.from {
+        Some(from) => Timestamp::parse(from)
+            .map_err(|error| Failure::usage(anyhow::anyhow!("--from {from}: {error}")))?,
+        None => SystemClock::default().now().floor_to_millis(),
     };
-    let mut seen = VecDeque::<String>::new();
+    let mut follower = Follower::starting(from);
     loop {
-        let mut pairs = filters(events);
-        pairs.extend([("from", from.as_str()), ("order", "oldest_first"), ("limit", "1000")]);
-        let envelope = connection.events(&pairs)?;
-        if !envelope.is_success() {
-            return Ok(output::answer(&envelope, shared.json, |_| {}));
-        }
-        let mut fresh = false;
-        let mut newest = from.clone();
-        for event in envelope.body.get("events").and_then(Value::as_array).into_iter().flatten() {
-            let id = text(event, "/event_id");
-            newest = text(event, "/timestamp");
-            if seen.contains(&id) {
-                continue;
+        let from = follower.from().to_string();
+        let (mut cursor, mut fresh) = (None::<String>, false);
+        loop {
+            let mut pairs = filters(events);
+            pairs.extend([("from", from.as_str()), ("order", "oldest_first"), ("limit", FOLLOWED_PAGE)]);
+            pairs.extend(cursor.as_deref().map(|cursor| ("cursor", cursor)));
+            let envelope = connection.events(&pairs)?;
+            if !envelope.is_success() {
+                return Ok(output::answer(&envelope, shared.json, |_| {}));
             }
-            fresh = true;
-            seen.push_back(id);
-            if seen.len() > REMEMBERED {
-                seen.pop_front();
+            for event in envelope.body.get("events").and_then(Value::as_array).into_iter().flatten() {
+                if follower.is_new(event) {
+                    fresh = true;
+                    if shared.json { output::line(&event.to_string()) } else { print(event) }
+                }
             }
-            if shared.json { output::line(&event.to_string()) } else { print(event) }
+            cursor = envelope.body.get("next_cursor").and_then(Value::as_str).map(str::to_owned);
+            if cursor.is_none() {
+                break;
+            }
         }
-        from = newest;
         if !fresh {
             std::thread::sleep(FOLLOW_INTERVAL);
         }

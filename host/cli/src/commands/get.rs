@@ -20,7 +20,11 @@ fn request(get: &Get) -> Value {
     };
     let mut filter = Map::new();
     for (key, value) in &get.filter {
-        filter.insert(key.clone(), value.as_str().into());
+        // Of several values for one key any will do.
+        match filter.entry(key.as_str()).or_insert_with(|| json!([])) {
+            Value::Array(values) => values.push(value.as_str().into()),
+            other => *other = value.as_str().into(),
+        }
     }
     let mut request = json!({
         "time_range": [from, get.to],

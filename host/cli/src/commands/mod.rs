@@ -24,7 +24,7 @@ pub(crate) fn execute(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Run(run) => run::execute(&shared, &run),
         Command::Record(record) => record::execute(&connect()?, record, &shared),
         Command::Get(get) => get::execute(&connect()?, &get, &shared),
-        Command::Events(events) => events::execute(&connect()?, &events, &shared),
+        Command::Events(events) => events::execute(&events, &shared),
         Command::Health => health::execute(&connect()?, &shared),
         Command::Alerts(alerts) => alerts::execute(&connect()?, &alerts, &shared),
         Command::Import(import) => import::execute(&connect()?, &import, &shared),

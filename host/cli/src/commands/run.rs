@@ -1,18 +1,23 @@
 //! `run`: the host, its HTTP interface and what samples this machine, until an interrupt.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
-use bridge_telemetry::{Host, HostBuilder, logging};
+use bridge_telemetry::config::{Config, ConfigFault};
+use bridge_telemetry::logging::LogSetup;
+use bridge_telemetry::plugins::{PluginListing, PluginState};
+use bridge_telemetry::{Host, HostBuilder, HostError};
 use bridge_telemetry_server::Server;
 use serde_json::json;
 use telemetry_core::{Clock, SystemClock};
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::arguments::{Run, Shared};
 use crate::exit::{Exit, Failure};
 use crate::host_file::{self, HostAddress};
+use crate::interrupt::Interrupt;
+use crate::live_line::LiveLine;
 use crate::{output, settings, status_line, system};
 
 /// Threads of the HTTP interface; calls of the host run on threads of their own.
@@ -25,22 +30,70 @@ pub(super) fn execute(shared: &Shared, run: &Run) -> Result<Exit, Failure> {
     if let Some(listen) = run.listen {
         layers = layers.set(["server", "listen"], listen.to_string(), "--listen");
     }
-    let config = layers.load()?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
-    let log = logging::install(&config.logger_config, Arc::clone(&clock)).map_err(Failure::usage)?;
-    let host = Arc::new(HostBuilder::new(config).clock(clock).log(log).open()?);
+    let (config, faults) = layers.load_with_plugins()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(SERVER_THREADS)
         .max_blocking_threads(MAX_BLOCKING_CALLS)
         .enable_all()
         .build()
         .map_err(Failure::unreachable)?;
-    let served = runtime.block_on(serve(&host, shared, run));
+    let interrupt = Interrupt::catch(&runtime)?;
+    let line = LiveLine::new();
+    let Some(host) = open(config, &faults, &line, &interrupt)? else {
+        line.clear();
+        eprintln!("stopped before the host was open; nothing was recorded");
+        return Ok(Exit::Done);
+    };
+    let served = runtime.block_on(serve(&host, shared, run, &line, interrupt));
     host.close();
+    if served.is_ok() && !shared.json {
+        eprintln!("stopped; everything is stored");
+    }
     served
 }
 
-async fn serve(host: &Arc<Host>, shared: &Shared, run: &Run) -> Result<Exit, Failure> {
+/// The open host; `None` when an interrupt came first.
+fn open(
+    config: Config,
+    faults: &[ConfigFault],
+    line: &LiveLine,
+    interrupt: &Interrupt,
+) -> Result<Option<Arc<Host>>, Failure> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+    let mut setup = LogSetup::new(&config.logger_config, Arc::clone(&clock));
+    if config.logger_config.enable_console {
+        setup = setup.console(line.console());
+    }
+    let log = setup.install().map_err(Failure::usage)?;
+    for fault in faults {
+        tracing::warn!(source = "Bridge_Telemetry", "{fault}");
+    }
+    let (line, asked) = (line.clone(), interrupt.clone());
+    let opened = HostBuilder::new(config)
+        .clock(clock)
+        .log(log)
+        .on_progress(move |step| {
+            if asked.came() {
+                return ControlFlow::Break(());
+            }
+            line.show_opening(step);
+            ControlFlow::Continue(())
+        })
+        .open();
+    match opened {
+        Ok(host) => Ok(Some(Arc::new(host))),
+        Err(HostError::Interrupted) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn serve(
+    host: &Arc<Host>,
+    shared: &Shared,
+    run: &Run,
+    line: &LiveLine,
+    interrupt: Interrupt,
+) -> Result<Exit, Failure> {
     let server = Server::bind(host.config().server.listen).await?;
     let directory = &host.config().storage_config.connection_string;
     let address =
@@ -52,28 +105,16 @@ async fn serve(host: &Arc<Host>, shared: &Shared, run: &Run) -> Result<Exit, Fai
         workers.start("system-sampler", host, system::sample_until_stopped)?;
     }
     if !shared.json {
-        workers.start("status-line", host, status_line::show_until_stopped)?;
+        let line = line.clone();
+        workers.start("status-line", host, move |host, stop| {
+            status_line::show_until_stopped(&line, host, stop);
+        })?;
     }
-    let result = server.serve(Arc::clone(host), interrupted()?).await;
+    let result = server.serve(Arc::clone(host), interrupt.wait()).await;
     workers.stop();
     host_file::remove(directory, host.instance());
     result?;
-    if !shared.json {
-        eprintln!("stopped; everything is stored");
-    }
     Ok(Exit::Done)
-}
-
-/// Completes at the first SIGINT or SIGTERM.
-fn interrupted() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::unreachable)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(Failure::unreachable)?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    })
 }
 
 /// Threads that end when their channel is closed.
@@ -87,7 +128,7 @@ impl Workers {
         &mut self,
         name: &str,
         host: &Arc<Host>,
-        work: fn(&Arc<Host>, &Receiver<()>),
+        work: impl FnOnce(&Arc<Host>, &Receiver<()>) + Send + 'static,
     ) -> Result<(), Failure> {
         let (sender, receiver) = channel();
         let host = Arc::clone(host);
@@ -133,11 +174,18 @@ fn print_summary(host: &Host, address: &HostAddress, shared: &Shared) {
     output::line(&format!("  retention   events {events} days, metrics {metrics} days"));
     output::line(&format!("  log         {}", config.logger_config.log_path.display()));
     for plugin in host.plugins() {
-        let kind = plugin.kind.map(|kind| format!("{kind:?}").to_lowercase()).unwrap_or_default();
-        let state =
-            plugin.reason.as_deref().map(|reason| format!("NOT LOADED: {reason}")).unwrap_or_default();
-        let line = format!("  plugin      {:<14} {kind:<11} {state}", plugin.name);
-        output::line(output::printable(line.trim_end()).as_str());
+        output::line(&output::printable(&plugin_line(&plugin)));
     }
     output::line("Ctrl-C stops it. In another terminal: bridge-telemetry get cpu_usage_percent --last 1m");
+}
+
+fn plugin_line(plugin: &PluginListing) -> String {
+    let kind = plugin.kind.map(|kind| kind.as_str()).unwrap_or_default();
+    let reason = plugin.reason.as_deref().unwrap_or_default();
+    let state = match plugin.load {
+        PluginState::Failed => format!("NOT LOADED: {reason}"),
+        PluginState::Unused => format!("unused: {reason}"),
+        _ => String::new(),
+    };
+    format!("  plugin      {:<14} {kind:<11} {state}", plugin.name).trim_end().to_owned()
 }

@@ -181,3 +181,18 @@ fn inspect_describes_without_init() {
     );
     assert_eq!(info.component_bytes, std::fs::metadata(guest("evil-monitor")).unwrap().len());
 }
+
+#[test]
+fn an_outline_compiles_nothing_and_knows_what_is_compiled_already() {
+    let cache = tempfile::tempdir().unwrap();
+    let options =
+        SandboxOptions { cache_directory: Some(cache.path().join("c")), ..SandboxOptions::default() };
+    let sandbox = Fixture::with(options).sandbox;
+    let outline = sandbox.outline(&guest("evil-sink")).unwrap();
+    assert_eq!((outline.kind, outline.is_compiled), (PluginKind::Sink, false));
+    assert_eq!(std::fs::read_dir(cache.path().join("c")).unwrap().count(), 0, "something was compiled");
+    let info = sandbox.load(spec("evil-sink")).unwrap().info().clone();
+    assert_eq!((&info.sha256, info.component_bytes), (&outline.sha256, outline.bytes));
+    assert!(sandbox.outline(&guest("evil-sink")).unwrap().is_compiled);
+    assert!(matches!(sandbox.outline(std::path::Path::new("/nowhere")), Err(LoadError::Read { .. })));
+}
