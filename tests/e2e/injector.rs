@@ -1,8 +1,11 @@
 //! The Injector's events and metric (Module 1), as it records them, run as they are.
 
 use bridge_telemetry::{Config, EventDraft, EventQuery, Host, JsonObject, MetricDraft, MetricQuery};
+use bridge_telemetry_tests::plugin;
 use serde_json::{Value, json};
 use telemetry_core::Context;
+
+use crate::fixture::{code, event, host_with_clock, in_folder, metric, open, query, with_plugin};
 
 const SOURCE: &str = "bridge_injector";
 
@@ -66,4 +69,85 @@ fn commands_are_stored_counted_and_aggregated() {
     assert_eq!(health["status"], "healthy", "{health}");
     assert_eq!(health["stats"]["events_recorded"], 200);
     assert_eq!(health["stats"]["metrics_recorded"], 90);
+}
+
+/// The Injector's records as its module sends them: two commands, one of which fails.
+fn records() -> Vec<(&'static str, Value)> {
+    vec![
+        ("COMMAND_RECEIVED", json!({"command_type": "INJECT_TASK", "command_id": "cmd-1", "source": "cli"})),
+        (
+            "COMMAND_COMPLETED",
+            json!({"command_type": "INJECT_TASK", "command_id": "cmd-1", "status": "SUCCESS", "processing_time_ms": 135.7}),
+        ),
+        ("COMMAND_RECEIVED", json!({"command_type": "EXECUTE", "command_id": "cmd-2", "source": "agent_2"})),
+        (
+            "COMMAND_ERROR",
+            json!({"command_type": "EXECUTE", "command_id": "cmd-2", "error_code": "TIMEOUT", "error_message": "no answer\nin 5 s"}),
+        ),
+    ]
+}
+
+/// What the contract says of the data of each event, as a schema for the validator.
+fn schemas() -> Value {
+    let of = |required: &[&str]| json!({"type": "object", "required": required});
+    json!({
+        "COMMAND_RECEIVED": of(&["command_type", "command_id", "source"]),
+        "COMMAND_COMPLETED": of(&["command_type", "command_id", "status", "processing_time_ms"]),
+        "COMMAND_ERROR": of(&["command_type", "command_id", "error_code", "error_message"]),
+    })
+}
+
+#[test]
+fn commands_come_back_as_they_were_recorded_also_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = json!({"config": {"schemas": schemas()}});
+    let config =
+        with_plugin(in_folder(folder.path()), "json-schema", &plugin("json-schema").unwrap(), settings);
+    let (host, clock) = host_with_clock(config.clone());
+    let mut receipts = Vec::new();
+    for (event_type, data) in records() {
+        let answer = event(&host, json!({"event_type": event_type, "source": SOURCE, "data": data}));
+        assert_eq!(code(&answer), "success", "{}", answer.body);
+        receipts.push(answer.body);
+    }
+    for (time, status) in [(135.7, "SUCCESS"), (5_000.0, "ERROR")] {
+        let context = json!({"command_type": "INJECT_TASK", "status": status});
+        let sample =
+            json!({"metric_name": "command_processing_time_ms", "metric_value": time, "context": context});
+        let answer = metric(&host, sample);
+        assert_eq!(code(&answer), "success", "{}", answer.body);
+        receipts.push(answer.body);
+    }
+    let incomplete =
+        json!({"event_type": "COMMAND_ERROR", "source": SOURCE, "data": {"command_type": "EXECUTE"}});
+    assert_eq!(code(&event(&host, incomplete)), "INVALID_EVENT");
+    drop(host);
+
+    let host = open(config, clock);
+    for ((event_type, data), receipt) in records().into_iter().zip(&receipts) {
+        let found = host.event_json(receipt["event_id"].as_str().unwrap()).body["event"].clone();
+        let expected = json!({
+            "event_type": event_type, "source": SOURCE, "event_id": receipt["event_id"],
+            "timestamp": receipt["timestamp"], "data": data,
+        });
+        assert_eq!(found, expected);
+    }
+    let sample = host.event_json(receipts[4]["event_id"].as_str().unwrap()).body["event"].clone();
+    assert_eq!((&sample["event_type"], &sample["source"]), (&json!("METRIC"), &json!("metrics_collector")));
+    let context = json!({"command_type": "INJECT_TASK", "status": "SUCCESS"});
+    let data =
+        json!({"metric_name": "command_processing_time_ms", "metric_value": 135.7, "context": context});
+    assert_eq!(sample["data"], data);
+    let page =
+        host.events_json([("type", "COMMAND_RECEIVED"), ("source", SOURCE), ("order", "oldest_first")]);
+    let ids: Vec<_> = page.body["events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| event["data"]["command_id"].clone())
+        .collect();
+    assert_eq!(ids, ["cmd-1", "cmd-2"]);
+    let asked = json!({"metric_names": ["command_processing_time_ms"], "filter": {"status": "SUCCESS"}});
+    let answer = query(&host, asked).body;
+    assert_eq!(answer["metrics"]["command_processing_time_ms"]["value"], 135.7, "{answer}");
 }

@@ -17,4 +17,5 @@ mod fixture;
 mod hostile;
 mod idempotency;
 mod injector;
+mod log;
 mod plugins;
