@@ -156,7 +156,6 @@ impl Host {
         let letters = match &*self.watch.lock() {
             Some(watch) => watch.dead_letters().map_err(QueryError::from),
             None => Ok(Vec::new()),
-        }
         };
         self.noted(letters)
     }
@@ -173,8 +172,9 @@ impl Host {
         match &answer {
             Err(QueryError::Cancelled) | Ok(_) => {}
             Err(error) => self.report_fault(error.code(), error),
-    }
+        }
         answer
+    }
 
     /// Sends what was given up for one alert and receiver on its way again; answers how many deliveries that are.
     pub fn replay_dead_letters(&self, alert_id: Uuid, receiver: &str) -> Result<usize, ReplayError> {
@@ -203,6 +203,7 @@ impl Host {
             }
         }
         self.recorder.tell_left_out();
+        self.faults.tell_left_out();
         self.log.flush();
     }
 }
@@ -212,4 +213,3 @@ impl Drop for Host {
         self.close();
     }
 }
-        self.faults.tell_left_out();

@@ -210,6 +210,114 @@ fn payloads_that_are_no_json_or_too_large() {
 }
 
 #[test]
+fn values_of_the_wrong_type() {
+    let host = host();
+    let check = |answer: Envelope, expected: &str| assert_eq!(code(&answer), expected, "{}", answer.body);
+    for (field, value) in [
+        ("event_type", json!(1)),
+        ("event_type", json!(null)),
+        ("source", json!(["s"])),
+        ("data", json!("text")),
+        ("data", json!([1])),
+        ("timestamp", json!(1_747_837_937)),
+        ("timestamp", json!("yesterday")),
+        ("event_id", json!(5)),
+        ("event_id", json!("no uuid")),
+    ] {
+        let mut body = json!({"event_type": "A", "source": "s"});
+        body[field] = value;
+        let answer = event(&host, body);
+        assert_eq!(
+            answer.body["error"]["details"]["validation_errors"][0]["field"], field,
+            "{}",
+            answer.body
+        );
+        check(answer, "INVALID_EVENT");
+    }
+    let sample = |field: &str, value: Value| {
+        let mut body = json!({"metric_name": "m", "metric_value": 1});
+        body[field] = value;
+        metric(&host, body)
+    };
+    check(sample("metric_name", json!(5)), "INVALID_METRIC_NAME");
+    check(sample("metric_value", json!(true)), "INVALID_METRIC_VALUE");
+    check(sample("metric_value", json!({})), "INVALID_METRIC_VALUE");
+    check(sample("context", json!([])), "INVALID_EVENT");
+    check(sample("timestamp", json!([])), "INVALID_EVENT");
+    check(sample("labels", json!({})), "INVALID_EVENT");
+    for (field, value, expected) in [
+        ("metric_names", json!(5), "INVALID_QUERY"),
+        ("aggregation", json!(5), "INVALID_QUERY"),
+        ("time_range", json!({}), "INVALID_TIME_RANGE"),
+        ("time_range", json!([1]), "INVALID_TIME_RANGE"),
+        ("filter", json!([]), "INVALID_QUERY"),
+        ("group_by", json!(5), "INVALID_QUERY"),
+        ("step", json!(true), "INVALID_QUERY"),
+        ("limit", json!(-1), "INVALID_QUERY"),
+    ] {
+        let mut body = json!({});
+        body[field] = value;
+        check(query(&host, body), expected);
+    }
+    assert!(is_empty(&host));
+}
+
+#[test]
+fn names_that_are_empty_too_long_or_unprintable() {
+    let host = host();
+    let long = "x".repeat(limits::MAX_NAME_BYTES + 1);
+    for name in ["", " ", "\t\n", "a\u{0}b", "a\u{1b}[2J", long.as_str()] {
+        for (event_type, source) in [(name, "s"), ("A", name)] {
+            let answer = event(&host, json!({"event_type": event_type, "source": source}));
+            assert_eq!(code(&answer), "INVALID_EVENT", "{name:?}");
+        }
+        assert_eq!(
+            code(&metric(&host, json!({"metric_name": name, "metric_value": 1}))),
+            "INVALID_METRIC_NAME"
+        );
+    }
+    assert!(is_empty(&host));
+    let longest = "é".repeat(limits::MAX_NAME_BYTES / 2);
+    assert_eq!(code(&event(&host, json!({"event_type": longest, "source": "s"}))), "success");
+}
+
+#[test]
+fn text_that_is_no_json_or_no_utf8() {
+    let host = host();
+    let deep = format!(
+        "{{\"event_type\":\"A\",\"source\":\"s\",\"data\":{}{}}}",
+        "{\"a\":".repeat(200),
+        "}".repeat(200)
+    );
+    for body in [
+        &b"{\"event_type\":\"A\xff\",\"source\":\"s\"}"[..],
+        b"{\"event_type\":\"\\ud800\",\"source\":\"s\"}",
+        b"{\"event_type\":\"A\",\"source\":\"s\"} {}",
+        b"{\"event_type\":\"A\",\"source\":\"s\"",
+        b"{'event_type':'A','source':'s'}",
+        deep.as_bytes(),
+    ] {
+        assert_eq!(
+            code(&host.record_event_json(body)),
+            "MALFORMED_PAYLOAD",
+            "{}",
+            String::from_utf8_lossy(body)
+        );
+    }
+    for value in ["NaN", "Infinity", "+1", "01", ".5"] {
+        let body = format!("{{\"metric_name\":\"m\",\"metric_value\":{value}}}");
+        assert_eq!(code(&host.record_metric_json(body.as_bytes())), "MALFORMED_PAYLOAD", "{value}");
+    }
+    for value in ["1e999", "-1e999", "9223372036854775808"] {
+        let body = format!("{{\"metric_name\":\"m\",\"metric_value\":{value}}}");
+        assert_eq!(code(&host.record_metric_json(body.as_bytes())), "INVALID_METRIC_VALUE", "{value}");
+    }
+    assert_eq!(code(&host.query_json(b"\xff")), "MALFORMED_PAYLOAD");
+    assert_eq!(code(&host.import_json(b"\xff")), "MALFORMED_PAYLOAD");
+    assert!(is_empty(&host));
+}
+
+#[test]
 fn unknown_ids() {
     let host = host();
     for id in ["0196f3a0-0000-7000-8000-000000000000", "not-an-id", "0196f3a0-0000-8000-8000-000000000000"] {

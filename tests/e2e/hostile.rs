@@ -82,6 +82,55 @@ fn an_endless_log() {
     check("endless_log", "deadline");
 }
 
+#[test]
+fn hostile_aggregations_cost_their_query_alone() {
+    let settings = json!({"limits": {"deadline_ms": 300}});
+    let component = guest("evil-aggregation").unwrap();
+    let (host, clock) = host_with_clock(with_plugin(in_memory(), "evil", &component, settings));
+    assert_eq!(code(&metric(&host, json!({"metric_name": "m", "metric_value": 2}))), "success");
+    let ask = |aggregation: &str| query(&host, json!({"aggregation": aggregation}));
+    for attack in ["loop_in_update", "panic_in_create", "panic_in_evaluate", "short", "broken_json"] {
+        let answer = ask(attack);
+        assert_eq!(code(&answer), "PLUGIN_FAILURE", "{attack}: {}", answer.body);
+        assert_eq!(answer.body["error"]["details"]["plugin"], "evil");
+        assert_eq!(ask("SUM").body["metrics"]["m"]["value"], 2, "{attack}");
+        let after = event(&host, json!({"event_type": "A", "source": "s", "data": {"after": attack}}));
+        assert_eq!(code(&after), "success");
+        // Beyond any quarantine.
+        clock.advance(Duration::from_secs(3_600));
+        let good = ask("good_sum");
+        assert_eq!(good.body["metrics"]["m"]["value"], 2, "{attack}: {}", good.body);
+    }
+}
+
+#[test]
+fn a_hostile_monitor_costs_neither_records_nor_what_comes_after_it() {
+    let settings = json!({"limits": {"deadline_ms": 300}});
+    let component = guest("evil-monitor").unwrap();
+    let (host, clock) = host_with_clock(with_plugin(in_memory(), "evil-monitor", &component, settings));
+    for attack in ["PANIC", "LOOP", "MANY", "NAN", "KEY_VALUE_LOOP"] {
+        for event_type in [format!("ATTACK_{attack}"), format!("ATTACK_after {attack}")] {
+            assert_eq!(code(&event(&host, json!({"event_type": event_type, "source": "s"}))), "success");
+        }
+        let seen = |host: &Host| {
+            let alerts = host.alerts_json(bridge_telemetry::alerts::AlertFilter::All).body;
+            alerts["alerts"].as_array().unwrap().iter().any(|alert| alert["key"] == format!("after {attack}"))
+        };
+        // It fails, is restarted, and its poison record is searched for and set aside.
+        for _ in 0..200 {
+            if seen(&host) {
+                break;
+            }
+            host.drain(Duration::from_secs(1));
+            clock.advance(Duration::from_secs(10));
+        }
+        assert!(seen(&host), "{attack}: {}", host.health_json().body["monitors"]);
+    }
+    let health = host.health_json().body;
+    assert_eq!(health["stats"]["events_total"], 10);
+    assert_eq!(code(&metric(&host, json!({"metric_name": "m", "metric_value": 1}))), "success");
+}
+
 /// Opens a host with a plugin that must be there; answers why it cannot be opened. Where it need not be there the host
 /// serves, degraded.
 fn unusable(component: &std::path::Path, settings: Value) -> String {

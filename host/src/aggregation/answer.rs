@@ -16,6 +16,8 @@ pub struct MetricsAnswer {
     pub metrics: IndexMap<String, MetricAnswer>,
     /// Whether the query's limit left metrics or groups out.
     pub truncated: bool,
+    /// Whether stored samples that are damaged were left out; health names where they are.
+    pub incomplete: bool,
 }
 
 /// One metric's figures.
@@ -90,6 +92,9 @@ impl Serialize for MetricsAnswer {
         map.serialize_entry("metrics", &self.metrics)?;
         if self.truncated {
             map.serialize_entry("truncated", &true)?;
+        }
+        if self.incomplete {
+            map.serialize_entry("incomplete", &true)?;
         }
         map.end()
     }

@@ -149,6 +149,7 @@ impl Engine {
             answer.truncated |= metric.truncated;
             answer.metrics.insert(name.to_string(), metric);
         }
+        answer.incomplete = watch.met_damage();
         Ok(answer)
     }
 }

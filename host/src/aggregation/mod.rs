@@ -33,5 +33,5 @@ mod tests;
 
 pub use answer::{AnsweredRange, GroupAnswer, MetricAnswer, MetricsAnswer, PointAnswer, Tally};
 pub use engine::Engine;
-pub use reader::{SampleReader, ScanBlock, ScanOptions, SelectedSeries};
+pub use reader::{Completeness, SampleReader, ScanBlock, ScanOptions, SelectedSeries};
 pub use registry::{AggregationRegistry, BoundAggregation};

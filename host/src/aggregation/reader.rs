@@ -47,6 +47,15 @@ pub enum ScanBlock<'a> {
     },
 }
 
+/// Whether a scan showed all that was stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Completeness {
+    /// All of it.
+    Whole,
+    /// All but what is damaged.
+    DamageLeftOut,
+}
+
 /// A reader of stored samples.
 pub trait SampleReader: Sync {
     /// The series that match and may have samples within the range, each once.
@@ -54,12 +63,12 @@ pub trait SampleReader: Sync {
     -> Result<Vec<SelectedSeries>, ReadError>;
 
     /// Hands every sample of the series within the range to `visit`, once, until it breaks; the number that comes with a block
-    /// is the position of its series in `series`.
+    /// is the position of its series in `series`. Samples that are damaged may be left out, which the answer tells.
     fn scan(
         &self,
         series: &[u32],
         range: TimeRange,
         options: ScanOptions,
         visit: &mut dyn FnMut(usize, ScanBlock<'_>) -> ControlFlow<()>,
-    ) -> Result<(), ReadError>;
+    ) -> Result<Completeness, ReadError>;
 }

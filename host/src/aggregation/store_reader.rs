@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use telemetry_core::{MetricSelection, TimeRange};
 use telemetry_store::Store;
 
-use super::reader::{SampleReader, ScanBlock, ScanOptions, SelectedSeries};
+use super::reader::{Completeness, SampleReader, ScanBlock, ScanOptions, SelectedSeries};
 use crate::query::ReadError;
 
 impl SampleReader for Store {
@@ -24,7 +24,7 @@ impl SampleReader for Store {
         range: TimeRange,
         options: ScanOptions,
         visit: &mut dyn FnMut(usize, ScanBlock<'_>) -> ControlFlow<()>,
-    ) -> Result<(), ReadError> {
+    ) -> Result<Completeness, ReadError> {
         let ScanOptions { digests, bucket, ordered } = options;
         let options = telemetry_store::ScanOptions { digests, bucket, ordered };
         let mut show = |place: usize, block: telemetry_store::ScanBlock<'_>| match block {
@@ -34,6 +34,7 @@ impl SampleReader for Store {
             }
             telemetry_store::ScanBlock::Text { timestamps } => visit(place, ScanBlock::Text { timestamps }),
         };
-        Store::scan(self, series, range, options, &mut show).map(|_stats| ()).map_err(ReadError::new)
+        let stats = Store::scan(self, series, range, options, &mut show).map_err(ReadError::new)?;
+        Ok(if stats.damaged == 0 { Completeness::Whole } else { Completeness::DamageLeftOut })
     }
 }

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use telemetry_core::TimeRange;
 
-use super::reader::{SampleReader, ScanBlock, ScanOptions};
+use super::reader::{Completeness, SampleReader, ScanBlock, ScanOptions};
 use super::registry::BoundAggregation;
 use super::watch::{Pace, Watch};
 use crate::query::QueryError;
@@ -63,7 +63,12 @@ impl Task<'_> {
         });
         match failure {
             Some(error) => Err(error),
-            None => scanned.map_err(QueryError::Retrieval),
+            None => {
+                if scanned.map_err(QueryError::Retrieval)? == Completeness::DamageLeftOut {
+                    self.watch.note_damage();
+                }
+                Ok(())
+            }
         }
     }
 }

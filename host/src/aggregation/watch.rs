@@ -1,4 +1,4 @@
-//! The end of a query: its deadline, its cancellation, and the failure of another part of it.
+//! What all parts of a query share: its deadline, its cancellation, the failure of another part, and damage that was met.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -17,13 +17,21 @@ pub(super) struct Watch<'a> {
     end: Duration,
     cancelled: Option<&'a AtomicBool>,
     abandoned: AtomicBool,
+    damaged: AtomicBool,
 }
 
 impl<'a> Watch<'a> {
     /// A query that begins now.
     pub(super) fn start(clock: &'a dyn Clock, limit: Duration, cancelled: Option<&'a AtomicBool>) -> Self {
         let end = clock.monotonic().saturating_add(limit);
-        Self { clock, limit, end, cancelled, abandoned: AtomicBool::new(false) }
+        Self {
+            clock,
+            limit,
+            end,
+            cancelled,
+            abandoned: AtomicBool::new(false),
+            damaged: AtomicBool::new(false),
+        }
     }
 
     /// Whether the query may go on.
@@ -36,6 +44,16 @@ impl<'a> Watch<'a> {
             return Err(QueryError::Deadline { limit: self.limit });
         }
         Ok(())
+    }
+
+    /// Some samples are damaged and left out.
+    pub(super) fn note_damage(&self) {
+        self.damaged.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether damaged samples were left out.
+    pub(super) fn met_damage(&self) -> bool {
+        self.damaged.load(Ordering::Relaxed)
     }
 
     /// Makes the other threads stop: the query has failed.

@@ -89,12 +89,19 @@ fn count_of(envelope: &Envelope) -> usize {
     envelope.body["events"].as_array().map_or(0, Vec::len)
 }
 
-/// All samples of one day.
-fn samples(host: &Host, from: &str, to: &str) -> Value {
+/// All samples of one day; whether the answer says that some are missing.
+fn counted(host: &Host, from: &str, to: &str) -> (Value, bool) {
     let range = json!({"metric_names": ["noise"], "aggregation": "COUNT", "time_range": [from, to]});
     let answer = query(host, range);
     assert_eq!(code(&answer), "success", "{}", answer.body);
-    answer.body["metrics"]["noise"]["value"].clone()
+    (answer.body["metrics"]["noise"]["value"].clone(), answer.body["incomplete"] == true)
+}
+
+/// All samples of one day, none of which is missing.
+fn samples(host: &Host, from: &str, to: &str) -> Value {
+    let (count, incomplete) = counted(host, from, to);
+    assert!(!incomplete);
+    count
 }
 
 /// The answer to a query for events whose table is damaged.
@@ -143,8 +150,9 @@ fn damaged_samples_are_set_aside_and_health_names_the_partition() {
     let place = Place::filled();
     let file = place.damage("m.20250520");
     let host = place.open();
-    let left = samples(&host, "2025-05-20T00:00:00Z", "2025-05-20T23:59:59Z");
+    let (left, incomplete) = counted(&host, "2025-05-20T00:00:00Z", "2025-05-20T23:59:59Z");
     assert!(left.is_null() || left.as_u64().unwrap() < SAMPLES.into(), "{left}");
+    assert!(incomplete, "the answer says so");
     shown_by_health(&host, "m.20250520");
     shown_by_health(&host, &file);
     assert_eq!(samples(&host, "2025-05-21T00:00:00Z", "2025-05-21T23:59:59Z"), SAMPLES);

@@ -9,7 +9,9 @@ use telemetry_core::{ErrorCode, ManualClock, MetricSelection, TimeRange, Timesta
 
 use super::memory::MemoryReader;
 use crate::aggregation::engine::Bounds;
-use crate::aggregation::{AggregationRegistry, Engine, SampleReader, ScanBlock, ScanOptions, SelectedSeries};
+use crate::aggregation::{
+    AggregationRegistry, Completeness, Engine, SampleReader, ScanBlock, ScanOptions, SelectedSeries,
+};
 use crate::query::{MetricQuery, QueryError, ReadError};
 
 /// Does something before every block, or fails.
@@ -37,12 +39,16 @@ impl<F: Fn() + Sync> SampleReader for Disturbed<F> {
         range: TimeRange,
         options: ScanOptions,
         visit: &mut dyn FnMut(usize, ScanBlock<'_>) -> ControlFlow<()>,
-    ) -> Result<(), ReadError> {
+    ) -> Result<Completeness, ReadError> {
         self.reader.scan(series, range, options, &mut |place, block| {
             (self.disturb)();
             visit(place, block)
         })?;
-        if self.fail_scan { Err(ReadError::new("a chunk is damaged")) } else { Ok(()) }
+        if self.fail_scan {
+            Err(ReadError::new("a chunk is damaged"))
+        } else {
+            Ok(Completeness::DamageLeftOut)
+        }
     }
 }
 
@@ -107,6 +113,20 @@ fn what_cannot_be_read_is_a_retrieval_failure() {
             assert_eq!(error.code(), ErrorCode::RetrievalFailure);
             assert_eq!(error.details()["cause"], cause);
         }
+    }
+}
+
+#[test]
+fn an_answer_tells_that_damage_was_left_out() {
+    for (aggregation, threads) in EVERY_WAY.into_iter().flat_map(|name| [(name, 1), (name, 4)]) {
+        let engine = super::engine().with_threads(threads);
+        let query = MetricQuery::default().aggregate(aggregation);
+        let reader =
+            Disturbed { reader: many_blocks(), disturb: || {}, fail_select: false, fail_scan: false };
+        let answer = engine.run(&query, &reader, &AggregationRegistry::default(), None).unwrap();
+        assert_eq!(answer.to_json()["incomplete"], true, "{aggregation}");
+        let answer = engine.run(&query, &reader.reader, &AggregationRegistry::default(), None).unwrap();
+        assert!(!answer.incomplete && answer.to_json().get("incomplete").is_none());
     }
 }
 

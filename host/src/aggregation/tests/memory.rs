@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use telemetry_core::aggregation::SeriesDigest;
 use telemetry_core::{Context, MetricSelection, MetricValue, SeriesKey, TimeRange, Timestamp};
 
-use crate::aggregation::{SampleReader, ScanBlock, ScanOptions, SelectedSeries};
+use crate::aggregation::{Completeness, SampleReader, ScanBlock, ScanOptions, SelectedSeries};
 use crate::query::ReadError;
 
 /// Series with their samples in the order of arrival.
@@ -98,7 +98,7 @@ impl SampleReader for MemoryReader {
         range: TimeRange,
         options: ScanOptions,
         visit: &mut dyn FnMut(usize, ScanBlock<'_>) -> ControlFlow<()>,
-    ) -> Result<(), ReadError> {
+    ) -> Result<Completeness, ReadError> {
         // As in a store, series come one after the other within a partition, and partitions by time.
         let partitions = [i64::MIN, -seconds(20.0), 0, seconds(self.seed as f64), i64::MAX];
         let mut blocks: Vec<Block> = Vec::new();
@@ -129,7 +129,7 @@ impl SampleReader for MemoryReader {
                 break;
             }
         }
-        Ok(())
+        Ok(Completeness::Whole)
     }
 }
 

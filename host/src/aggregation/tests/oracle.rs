@@ -46,7 +46,7 @@ pub(super) fn answer(reader: &MemoryReader, query: &MetricQuery) -> MetricsAnswe
             (name, metric)
         })
         .collect();
-    MetricsAnswer { metrics, truncated }
+    MetricsAnswer { metrics, truncated, incomplete: false }
 }
 
 fn series(
