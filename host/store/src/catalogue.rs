@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use parking_lot::{Mutex, RwLock, RwLockReadGuard};
+use parking_lot::{Mutex, MutexGuard, RwLock, RwLockReadGuard};
 use rocksdb::WriteBatch;
 use telemetry_core::time::NANOS_PER_DAY;
 use telemetry_core::{TimeRange, Timestamp};
@@ -144,6 +144,11 @@ impl Catalogue {
     /// Keeps all partitions from being dropped.
     pub(crate) fn pass(&self) -> Pass<'_> {
         self.gate.read()
+    }
+
+    /// As long as the answer lives, no partition is created; who needs a new one waits.
+    pub(crate) fn hold_creation(&self) -> MutexGuard<'_, ()> {
+        self.creating.lock()
     }
 
     /// The partition that holds an instant.

@@ -48,6 +48,8 @@ pub(crate) struct Engine {
     pub(crate) usage: PluginUsage,
     pub(crate) space: Space,
     pub(crate) retention: Mutex<RetentionClock>,
+    /// Held while a backup is brought together: one at a time.
+    pub(crate) backing_up: Mutex<()>,
     pub(crate) synced: SyncedMark,
     /// Tells the maintenance thread that heads are full.
     pub(crate) wake: crossbeam_channel::Sender<()>,

@@ -13,6 +13,7 @@
 
 mod alerts;
 mod append;
+mod backup;
 mod catalogue;
 mod checkpoint;
 mod chunks;
@@ -49,6 +50,7 @@ mod wire;
 
 pub use alerts::{AlertChanges, DeadLetterKey, DeliveryKey};
 pub use append::{Appended, RecordBatch};
+pub use backup::{BackupError, BackupSummary, Existing, check_backup, restore};
 pub use checkpoint::Checkpoint;
 pub use chunks::{ScanBlock, ScanOptions, ScanStats};
 pub use error::{Damage, EngineError, OpenError, StoreError};

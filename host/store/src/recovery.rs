@@ -16,6 +16,7 @@ use rocksdb::{ErrorKind, WriteBatch};
 use telemetry_core::{Clock, EventIdGenerator, Timestamp};
 use uuid::Uuid;
 
+use crate::backup::clear_staging;
 use crate::catalogue::Catalogue;
 use crate::column::weight;
 use crate::database::{Database, Promise};
@@ -67,6 +68,7 @@ pub(crate) fn open(
         Location::Memory => (PathBuf::from("memory"), DirectoryLock { _file: None }, SyncedMark::in_memory()),
         Location::Directory(directory) => {
             let lock = lock(directory)?;
+            clear_staging(directory);
             if let Some(damage) = without_its_index(&directory.join(ROCKS_DIRECTORY)) {
                 return Err(OpenError::Corrupt { directory: directory.clone(), source: Box::new(damage) });
             }
@@ -92,7 +94,8 @@ pub(crate) fn open(
     }
 }
 
-fn lock(directory: &Path) -> Result<DirectoryLock, OpenError> {
+/// Takes the directory for this process; makes it if it is absent.
+pub(crate) fn lock(directory: &Path) -> Result<DirectoryLock, OpenError> {
     std::fs::create_dir_all(directory).map_err(|error| io_failure(directory, error))?;
     let path = directory.join(LOCK_FILE);
     let file = File::options()
@@ -188,6 +191,7 @@ fn recover(
         usage: PluginUsage::default(),
         space: Space::new(&options),
         retention: Mutex::new(RetentionClock::start(last_known, clock.now(), clock.monotonic())),
+        backing_up: Mutex::new(()),
         synced,
         wake,
         database,

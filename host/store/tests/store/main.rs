@@ -9,6 +9,7 @@
 )]
 
 mod alerts;
+mod backup;
 mod crash;
 mod damage;
 mod fixture;
