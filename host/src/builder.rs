@@ -100,8 +100,8 @@ impl HostBuilder {
         self
     }
 
-    /// Without threads of its own: nothing is sealed, expired, watched or delivered but in [`Host::drain`]. For tests
-    /// with a manual clock.
+    /// Without threads of its own: monitors and deliveries move in [`Host::drain`] only, and nothing is sealed or expired.
+    /// For tests with a manual clock.
     #[must_use]
     pub fn without_background(mut self) -> Self {
         self.background = false;
@@ -136,22 +136,10 @@ impl HostBuilder {
         };
         let recorder = Arc::new(Recorder::new(parts, ValidatorChain::new(plugins.validators.clone())));
         faults.on_reboot_request(reboot_trigger(&recorder, reboot_request));
-        let watch = Watch::start(&config, &store, &plugins, &clock, background)?;
+        let watch = Watch::start(&config, &store, &plugins, &clock, &faults, background)?;
         let (started, instance) = (clock.monotonic(), Uuid::new_v4());
-        let watch = parking_lot::Mutex::new(Some(watch));
-        Ok(Host {
-            config,
-            clock,
-            started,
-            instance,
-            services,
-            recorder,
-            plugins,
-            faults,
-            log,
-            background,
-            watch,
-        })
+        let watch = parking_lot::Mutex::new(Some(Arc::new(watch)));
+        Ok(Host { config, clock, started, instance, services, recorder, plugins, faults, log, watch })
     }
 }
 

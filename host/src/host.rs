@@ -65,8 +65,7 @@ pub struct Host {
     pub(crate) plugins: Arc<LoadedPlugins>,
     pub(crate) faults: Arc<Faults>,
     pub(crate) log: LogHandle,
-    pub(crate) background: bool,
-    pub(crate) watch: Mutex<Option<Watch>>,
+    pub(crate) watch: Mutex<Option<Arc<Watch>>>,
 }
 
 impl Host {
@@ -181,10 +180,14 @@ impl Host {
         self.watch.lock().as_ref().map_or(Ok(0), |watch| watch.replay(alert_id, receiver))
     }
 
-    /// Waits until every monitor has gone through all that is stored now. Without a background, does the monitors' work
-    /// and hands out the deliveries that are due. False when the time is over.
+    /// Returns when everything that was recorded before has gone through the monitors, ticks that are due included, and
+    /// every delivery that is due now was attempted. Waits for the host's threads, or without a background does their work
+    /// on the calling thread. Failed deliveries are due again later, and those whose sink could not be loaded go on waiting.
+    /// False when the time is over before, a monitor pauses after a failure, or the store refuses.
     pub fn drain(&self, timeout: Duration) -> bool {
-        self.watch.lock().as_ref().is_none_or(|watch| watch.drain(self.background, timeout))
+        // Not under the lock: health must answer meanwhile.
+        let watch = self.watch.lock().clone();
+        watch.is_none_or(|watch| watch.drain(timeout))
     }
 
     /// Every plugin with its state.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use telemetry_core::{Clock, DeadLetter};
 use telemetry_sandbox::Plugin;
@@ -10,11 +10,12 @@ use telemetry_store::{Store, StoreError};
 use uuid::Uuid;
 
 use crate::alerts::{
-    AlertStore, Dispatcher, DispatcherError, HostAlerts, OutboxStatus, Receiver, ReplayError, Route,
-    RoutingTable,
+    AlertStore, Dispatcher, DispatcherError, FaultReport, HostAlerts, OutboxStatus, Receiver, ReplayError,
+    Route, RoutingTable,
 };
 use crate::config::Config;
 use crate::envelope::cause_chain;
+use crate::faults::Faults;
 use crate::monitors::{LogStore, MonitorRunner, MonitorStatus, RunnerError};
 use crate::plugins::LoadedPlugins;
 
@@ -51,26 +52,31 @@ impl Watch {
         store: &Arc<Store>,
         plugins: &LoadedPlugins,
         clock: &Arc<dyn Clock>,
+        faults: &Arc<Faults>,
         background: bool,
     ) -> Result<Self, WatchError> {
+        let faults = Arc::clone(faults) as Arc<dyn FaultReport>;
+        let routes = Arc::new(routes(config)?);
         let alert_store = Arc::clone(store) as Arc<dyn AlertStore>;
         let dispatcher = Arc::new(Dispatcher::open(
             Arc::clone(&alert_store),
             Arc::clone(clock),
+            Arc::clone(&faults),
             receivers(config, plugins),
         )?);
         let host = Arc::new(HostAlerts::load(
             alert_store,
             Arc::clone(clock),
             Arc::clone(&dispatcher),
-            Arc::new(routes(config)?),
+            Arc::clone(&routes),
         )?);
         let runner = MonitorRunner::start(
             Arc::clone(store) as Arc<dyn LogStore>,
             Arc::clone(clock),
             Arc::clone(&dispatcher),
-            Arc::new(routes(config)?),
+            routes,
             host,
+            faults,
             background,
         )?;
         let mut watch = Self { store: Arc::clone(store), dispatcher, runner, failed: Vec::new() };
@@ -102,16 +108,16 @@ impl Watch {
         Ok(())
     }
 
-    /// Waits until monitors have seen all that is stored; without a background, does their work and hands out what is
-    /// due. False when the time is over.
-    pub(crate) fn drain(&self, background: bool, timeout: Duration) -> bool {
-        if background {
-            return self.runner.drain(self.store.last_sequence(), timeout);
-        }
-        self.runner.tick_due();
-        let drained = self.runner.drain(self.store.last_sequence(), timeout);
-        self.dispatcher.drain_due();
-        drained
+    /// Returns when the ticks that are due stand in the log, every monitor has gone through all that is stored now, and
+    /// every delivery that is due then was attempted; with threads it waits for them, without it does their work. False
+    /// when the time is over before, a monitor pauses after a failure, or the store refuses.
+    pub(crate) fn drain(&self, timeout: Duration) -> bool {
+        let deadline = Instant::now().checked_add(timeout);
+        let ticked = self.runner.tick_due();
+        let watched = self.runner.drain(self.store.last_sequence(), timeout);
+        let left = deadline.map_or(timeout, |deadline| deadline.saturating_duration_since(Instant::now()));
+        let attempted = self.dispatcher.drain(left);
+        ticked && watched && attempted
     }
 
     pub(crate) fn monitors(&self) -> Vec<MonitorStatus> {

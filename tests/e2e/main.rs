@@ -8,6 +8,7 @@
     reason = "tests: a failed expectation is a failed test"
 )]
 
+mod alerts;
 mod cli;
 mod components;
 mod crash;

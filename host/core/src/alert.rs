@@ -53,6 +53,8 @@ pub struct PendingDelivery {
     pub alert: Alert,
     /// The receiver's name.
     pub receiver: String,
+    /// Since when it is to be made; a replay begins anew.
+    pub created: Timestamp,
     /// Not before this instant.
     pub due: Timestamp,
     /// Attempts made so far.

@@ -203,6 +203,9 @@ pub const MAX_PENDING_PER_MONITOR: usize = 4_000;
 pub const MAX_DEAD_LETTERS: usize = 10_000;
 /// Attempts before a delivery is given up: with the longest pause between them, a receiver may be away for a day.
 pub const MAX_DELIVERY_ATTEMPTS: u32 = 300;
+/// Age of a delivery after which a failed attempt is the last one, and after which it no longer waits for a sink that could
+/// not be loaded: a weekend on which nobody mends the receiver passes; older news is for whoever replays dead letters.
+pub const MAX_DELIVERY_AGE: Duration = Duration::from_secs(3 * 86_400);
 /// First pause before a delivery is tried again; doubles with each attempt, with jitter up to twice the pause.
 pub const MIN_DELIVERY_BACKOFF: Duration = Duration::from_secs(1);
 /// Longest pause before jitter.

@@ -1,7 +1,7 @@
 //! What alerting needs of the store. The trait lets tests put a model, and failures, in the store's place.
 
-use telemetry_core::{Alert, DeadLetter, PendingDelivery};
-use telemetry_store::{AlertChanges, Store, StoreError};
+use telemetry_core::{DeadLetter, PendingDelivery};
+use telemetry_store::{AlertChanges, Store, StoreError, StoredAlert};
 
 /// The durable alerts, outbox and dead letters.
 ///
@@ -9,7 +9,7 @@ use telemetry_store::{AlertChanges, Store, StoreError};
 /// so that what is mirrored in memory never contradicts it.
 pub trait AlertStore: Send + Sync {
     /// Every alert: those that fire and the resolved ones that are kept.
-    fn alerts(&self) -> Result<Vec<Alert>, StoreError>;
+    fn alerts(&self) -> Result<Vec<StoredAlert>, StoreError>;
     /// Up to `limit` rows of the outbox.
     fn pending_deliveries(&self, limit: usize) -> Result<Vec<PendingDelivery>, StoreError>;
     /// Up to `limit` dead letters, oldest first.
@@ -19,7 +19,7 @@ pub trait AlertStore: Send + Sync {
 }
 
 impl AlertStore for Store {
-    fn alerts(&self) -> Result<Vec<Alert>, StoreError> {
+    fn alerts(&self) -> Result<Vec<StoredAlert>, StoreError> {
         Self::alerts(self)
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use telemetry_core::time::NANOS_PER_SECOND;
 use telemetry_core::{Alert, AlertStatus, PendingDelivery, Signal, Timestamp, limits};
-use telemetry_store::AlertChanges;
+use telemetry_store::{AlertChanges, StoredAlert};
 use uuid::{ContextV7, Uuid};
 
 use super::bounds::bounded;
@@ -20,14 +20,20 @@ use super::routes::RoutingTable;
 #[derive(Clone, Debug)]
 struct Firing {
     alert: Alert,
-    notified: BTreeSet<String>,
+    told: BTreeSet<String>,
+}
+
+impl Firing {
+    fn to_stored(&self) -> StoredAlert {
+        StoredAlert { alert: self.alert.clone(), told: Some(self.told.clone()) }
+    }
 }
 
 #[derive(Debug, Default)]
 struct Staged {
     /// Keys that signals touched; `None` when the alert was resolved.
     firing: BTreeMap<String, Option<Firing>>,
-    resolved: Vec<Alert>,
+    resolved: Vec<Firing>,
     enqueue: Vec<PendingDelivery>,
     transitions: usize,
     left_out: u64,
@@ -49,18 +55,23 @@ pub struct AlertBook {
 
 impl AlertBook {
     /// The book of `monitor`, from all alerts that the store holds.
-    pub fn load(monitor: &str, stored: impl IntoIterator<Item = Alert>, routes: Arc<RoutingTable>) -> Self {
+    pub fn load(
+        monitor: &str,
+        stored: impl IntoIterator<Item = StoredAlert>,
+        routes: Arc<RoutingTable>,
+    ) -> Self {
         let (mut firing, mut resolved) = (BTreeMap::new(), BTreeSet::new());
-        for alert in stored.into_iter().filter(|alert| alert.monitor == monitor) {
+        for StoredAlert { alert, told } in stored.into_iter().filter(|stored| stored.alert.monitor == monitor)
+        {
             match alert.status {
                 AlertStatus::Resolved => {
                     resolved.insert(resolution(&alert));
                 }
                 AlertStatus::Firing => {
-                    // Who was told is not stored. A needless word to somebody does less harm than an alert that, for
-                    // somebody else, never ends.
-                    let notified = routes.receivers_at_any_severity(&alert);
-                    firing.insert(alert.key.clone(), Firing { alert, notified });
+                    // Where who was told was not stored yet: a needless word to somebody does less harm than an alert
+                    // that, for somebody else, never ends.
+                    let told = told.unwrap_or_else(|| routes.receivers_at_any_severity(&alert));
+                    firing.insert(alert.key.clone(), Firing { alert, told });
                 }
             }
         }
@@ -136,7 +147,7 @@ impl AlertBook {
     /// What must be stored for the stage to become true.
     pub fn changes(&self, now: Timestamp) -> AlertChanges {
         let mut kept = self.resolved.clone();
-        kept.extend(self.staged.resolved.iter().map(resolution));
+        kept.extend(self.staged.resolved.iter().map(|ended| resolution(&ended.alert)));
         let oldest = now.minus(limits::RESOLVED_ALERT_AGE);
         let surplus = kept.len().saturating_sub(limits::MAX_RESOLVED_ALERTS);
         let expired: BTreeSet<Uuid> = kept
@@ -145,12 +156,12 @@ impl AlertBook {
             .filter(|(place, (at, _))| *place < surplus || *at < oldest)
             .map(|(_, (_, id))| *id)
             .collect();
-        let touched = self.staged.firing.values().flatten().map(|firing| &firing.alert);
+        let touched = self.staged.firing.values().flatten();
         AlertChanges {
             put: touched
                 .chain(&self.staged.resolved)
-                .filter(|alert| !expired.contains(&alert.alert_id))
-                .cloned()
+                .filter(|touched| !expired.contains(&touched.alert.alert_id))
+                .map(Firing::to_stored)
                 .collect(),
             remove: expired.into_iter().collect(),
             enqueue: self.staged.enqueue.clone(),
@@ -167,7 +178,7 @@ impl AlertBook {
                 None => self.firing.remove(&key),
             };
         }
-        self.resolved.extend(staged.resolved.iter().map(resolution));
+        self.resolved.extend(staged.resolved.iter().map(|ended| resolution(&ended.alert)));
         let removed: BTreeSet<&Uuid> = changes.remove.iter().collect();
         self.resolved.retain(|(_, id)| !removed.contains(id));
         self.firing_count = self.firing.len();
@@ -209,7 +220,7 @@ impl AlertBook {
             resolved_at: None,
             times_seen: 1,
         };
-        let mut firing = Firing { alert, notified: BTreeSet::new() };
+        let mut firing = Firing { alert, told: BTreeSet::new() };
         self.tell(&mut firing, now);
         self.firing_count += 1;
         self.staged.firing.insert(firing.alert.key.clone(), Some(firing));
@@ -235,13 +246,16 @@ impl AlertBook {
         self.tell(&mut firing, now);
         self.firing_count = self.firing_count.saturating_sub(1);
         self.staged.firing.insert(firing.alert.key.clone(), None);
-        self.staged.resolved.push(firing.alert);
+        self.staged.resolved.push(firing);
     }
 
-    /// Stages a delivery of the state as it is now to everybody whom it concerns.
+    /// Stages a delivery of the state as it is now to everybody whom it concerns: who was told before, and while it fires
+    /// whom the routes name now.
     fn tell(&mut self, firing: &mut Firing, now: Timestamp) {
-        firing.notified.extend(self.routes.receivers(&firing.alert));
-        for receiver in &firing.notified {
+        if firing.alert.status == AlertStatus::Firing {
+            firing.told.extend(self.routes.receivers(&firing.alert));
+        }
+        for receiver in &firing.told {
             self.staged.enqueue.push(fresh(&firing.alert, receiver, now));
         }
         self.staged.transitions += 1;

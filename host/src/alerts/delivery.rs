@@ -25,6 +25,7 @@ pub(super) fn fresh(alert: &Alert, receiver: &str, due: Timestamp) -> PendingDel
         idempotency_key: idempotency_key(alert, receiver),
         alert: alert.clone(),
         receiver: receiver.to_owned(),
+        created: due,
         due,
         attempts: 0,
         forwarded_by: Vec::new(),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use telemetry_core::extension::Sink;
@@ -12,7 +13,8 @@ use telemetry_store::{AlertChanges, StoreError};
 use uuid::Uuid;
 
 use super::alert_store::AlertStore;
-use super::lane::Lane;
+use super::fault_report::FaultReport;
+use super::lane::{Duty, Lane};
 use super::outbox::Outbox;
 use super::status::OutboxStatus;
 
@@ -99,10 +101,11 @@ impl std::fmt::Debug for Dispatcher {
 }
 
 impl Dispatcher {
-    /// Reads the stored deliveries. Nothing is delivered before [`Self::start`] or [`Self::drain_due`].
+    /// Reads the stored deliveries. Nothing is delivered before [`Self::start`] or [`Self::drain`].
     pub fn open(
         store: Arc<dyn AlertStore>,
         clock: Arc<dyn Clock>,
+        faults: Arc<dyn FaultReport>,
         receivers: Vec<Receiver>,
     ) -> Result<Self, DispatcherError> {
         let count = receivers.len();
@@ -116,7 +119,7 @@ impl Dispatcher {
                 return Err(DispatcherError::DuplicateReceiver { receiver: name });
             }
         }
-        let outbox = Arc::new(Outbox::load(store, clock, lanes)?);
+        let outbox = Arc::new(Outbox::load(store, clock, faults, lanes)?);
         Ok(Self { outbox, stopping: Arc::default(), threads: Mutex::default() })
     }
 
@@ -140,34 +143,50 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// Stops the threads; waits for calls that are under way, which their deadline bounds. What was not delivered stays
-    /// stored.
+    /// Stops the threads; waits for calls that are under way, which their deadline bounds, but not for the calling thread
+    /// itself. What was not delivered stays stored.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
         let threads = std::mem::take(&mut *self.threads.lock());
         for lane in self.outbox.lanes.values() {
             lane.wake();
         }
-        for thread in threads {
+        let this = std::thread::current().id();
+        for thread in threads.into_iter().filter(|thread| thread.thread().id() != this) {
             if thread.join().is_err() {
                 tracing::error!("a receiver's thread panicked");
             }
         }
     }
 
-    /// Delivers everything that is due now, on the calling thread; returns when nothing is due any more. Waits for the
-    /// receivers' threads where they are in a call.
-    pub fn drain_due(&self) {
-        let lanes = || self.outbox.lanes.values();
+    /// Returns when every delivery that is due, and whatever sinks forward meanwhile, was attempted and what became of it is
+    /// stored: waits for the receivers' threads, or does their work when they do not run. Deliveries whose sink is not there
+    /// go on waiting. `false` when the time is over before, or the store refuses.
+    pub fn drain(&self, timeout: Duration) -> bool {
+        let deadline = Instant::now().checked_add(timeout);
+        let is_over = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        let (lanes, clock) = (|| self.outbox.lanes.values(), &*self.outbox.clock);
         loop {
-            for lane in lanes() {
-                while self.outbox.round(lane) {}
-            }
-            // A round, also one of a receiver's thread, may have forwarded to a lane that was visited before.
-            if lanes().all(|lane| lane.is_idle(&*self.outbox.clock)) {
-                return;
+            let threads_run = !self.threads.lock().is_empty();
+            let in_time = if threads_run {
+                lanes().all(|lane| lane.wait_for_thread(clock, &self.stopping, deadline))
+            } else {
+                lanes().all(|lane| {
+                    while !is_over() && self.outbox.round(lane) {}
+                    !is_over() || lane.duty(clock) != Duty::Deliver
+                })
+            };
+            self.outbox.faults.settle();
+            // A sink may have forwarded to a lane that was visited before.
+            if !in_time || lanes().all(|lane| lane.duty(clock) != Duty::Deliver) {
+                return in_time && lanes().all(|lane| lane.duty(clock) == Duty::Nothing);
             }
         }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn drain_due(&self) -> bool {
+        self.drain(Duration::from_secs(120))
     }
 
     /// Gives a receiver another sink, or takes its sink away. Waits for a call that is under way. `false` when there is no
@@ -213,7 +232,9 @@ impl Drop for Dispatcher {
 
 fn follow(outbox: &Outbox, lane: &Lane, stopping: &AtomicBool) {
     while !stopping.load(Ordering::Acquire) {
-        if !outbox.round(lane) {
+        let attempted = outbox.round(lane);
+        outbox.faults.settle();
+        if !attempted {
             lane.wait(&*outbox.clock, stopping);
         }
     }

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 use telemetry_core::extension::{AlertForDelivery, DeliveryOutcome, FailureReason, PluginFailure, Sink};
@@ -20,6 +20,17 @@ pub(super) struct Lane {
     wake: Condvar,
     tally: Mutex<Tally>,
     has_sink: AtomicBool,
+}
+
+/// What a lane is about at an instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Duty {
+    /// Nothing is due, or its sink is not there.
+    Nothing,
+    /// A delivery is due or on its way.
+    Deliver,
+    /// The store refused what became of an attempt, and is asked again later.
+    Pause,
 }
 
 /// What one round at a time works with.
@@ -67,6 +78,12 @@ impl Lane {
         self.queue.lock().queue.holds(Line::of(&delivery.alert), &delivery.idempotency_key)
     }
 
+    /// Takes rows that are too old to wait any longer for a sink.
+    pub(super) fn take_old(&self, now: Timestamp) -> Vec<PendingDelivery> {
+        let cutoff = now.minus(limits::MAX_DELIVERY_AGE);
+        self.queue.lock().queue.take_created_by(cutoff, limits::MAX_DELIVERY_BATCH)
+    }
+
     pub(super) fn take_due(&self, now: Timestamp) -> Vec<PendingDelivery> {
         self.queue.lock().queue.take_due(now, limits::MAX_DELIVERY_BATCH)
     }
@@ -77,11 +94,13 @@ impl Lane {
         for Finished { line, again, .. } in finished {
             waiting.queue.finish(line, again);
         }
+        self.wake.notify_all();
     }
 
     /// The store refused a write: it is asked again after a while.
     pub(super) fn pause(&self, clock: &dyn Clock) {
         self.queue.lock().paused_until = clock.monotonic().saturating_add(limits::STORE_RETRY_PAUSE);
+        self.wake.notify_all();
     }
 
     pub(super) fn is_paused(&self, clock: &dyn Clock) -> bool {
@@ -111,12 +130,44 @@ impl Lane {
         }
     }
 
-    /// Whether there is nothing to do now.
-    pub(super) fn is_idle(&self, clock: &dyn Clock) -> bool {
-        let waiting = self.queue.lock();
-        let deliverable = self.has_sink.load(Ordering::Acquire) && waiting.queue.is_due(clock.now());
+    /// What there is to do now.
+    pub(super) fn duty(&self, clock: &dyn Clock) -> Duty {
+        self.duty_of(&self.queue.lock(), clock)
+    }
+
+    fn duty_of(&self, waiting: &Waiting, clock: &dyn Clock) -> Duty {
         let (_, on_the_way) = waiting.queue.depth();
-        clock.monotonic() < waiting.paused_until || (on_the_way == 0 && !deliverable)
+        let deliverable = self.has_sink.load(Ordering::Acquire) && waiting.queue.is_due(clock.now());
+        match clock.monotonic() < waiting.paused_until {
+            true => Duty::Pause,
+            false if on_the_way > 0 || deliverable => Duty::Deliver,
+            false => Duty::Nothing,
+        }
+    }
+
+    /// Waits until the lane's thread has delivered what is due; `false` when the time is over or the threads stop before.
+    pub(super) fn wait_for_thread(
+        &self,
+        clock: &dyn Clock,
+        stopping: &AtomicBool,
+        deadline: Option<Instant>,
+    ) -> bool {
+        let mut waiting = self.queue.lock();
+        // A clock that was set says so to nobody.
+        self.wake.notify_all();
+        while self.duty_of(&waiting, clock) == Duty::Deliver {
+            let in_time = match deadline {
+                Some(deadline) => !self.wake.wait_until(&mut waiting, deadline).timed_out(),
+                None => {
+                    self.wake.wait(&mut waiting);
+                    true
+                }
+            };
+            if !in_time || stopping.load(Ordering::Acquire) {
+                return self.duty_of(&waiting, clock) != Duty::Deliver;
+            }
+        }
+        true
     }
 
     pub(super) fn wake(&self) {

@@ -52,7 +52,7 @@ impl FromStr for AlertFilter {
 
 /// Stored alerts: those that fire first, the worst and newest of them on top; then the resolved ones, newest first.
 pub fn list_alerts(store: &dyn AlertStore, filter: AlertFilter) -> Result<Vec<Alert>, StoreError> {
-    let mut alerts = store.alerts()?;
+    let mut alerts: Vec<Alert> = store.alerts()?.into_iter().map(|stored| stored.alert).collect();
     alerts.retain(|alert| filter.includes(alert));
     alerts.sort_by_key(|alert| {
         let severity = (alert.status == AlertStatus::Firing).then_some(alert.severity);

@@ -9,11 +9,14 @@
 //! - Beginning to fire, a change of severity (up or down) and resolution are changes of state and are delivered; other
 //!   updates are only stored.
 //! - Labels are those of the signal that began the firing period, so that one route serves the whole period. Who was told
-//!   that an alert fires is told how it goes on, even when a route on `severity` no longer names it.
+//!   that an alert fires is told how it goes on, even when no route names it any more; its end is told to them alone. Who
+//!   was told is stored with the alert.
 //! - The states of alerts with one identity (monitor and key) reach one receiver in their order: a later state waits for
 //!   an earlier one that is retried.
 //! - A state is delivered at least once. It is delivered again, with the same idempotency key, only when the host died
 //!   before it could store that the sink had answered.
+//! - A delivery ends as a dead letter after [`MAX_DELIVERY_ATTEMPTS`](telemetry_core::limits::MAX_DELIVERY_ATTEMPTS) or at
+//!   [`MAX_DELIVERY_AGE`](telemetry_core::limits::MAX_DELIVERY_AGE), but never unattempted unless its sink is not there.
 //! - Over its limits the outbox turns new rows into dead letters at once: listed, counted, replayable, never dropped.
 
 mod alert_store;
@@ -22,6 +25,7 @@ mod book;
 mod bounds;
 mod delivery;
 mod dispatcher;
+mod fault_report;
 mod host_alerts;
 mod lane;
 mod listing;
@@ -39,6 +43,8 @@ pub use alert_store::AlertStore;
 pub(crate) use backoff::Backoff;
 pub use book::AlertBook;
 pub use dispatcher::{Dispatcher, DispatcherError, Receiver, ReplayError};
+pub use fault_report::FaultReport;
+pub(crate) use fault_report::code_of;
 pub use host_alerts::{HOST_MONITOR, HostAlerts};
 pub use listing::{AlertFilter, list_alerts};
 pub use routes::{Route, RoutingTable};

@@ -1,21 +1,24 @@
 //! A store in memory, as plain as can be: the oracle of the tests. It can refuse writes, before or after they took effect.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 use telemetry_core::extension::{AlertForDelivery, DeliveryOutcome, PluginFailure, Sink};
 use telemetry_core::{
-    Alert, AlertStatus, DeadLetter, EventBatch, EventRow, PendingDelivery, SampleBatch, Severity, Signal,
-    Timestamp,
+    Alert, AlertStatus, DeadLetter, ErrorCode, EventBatch, EventRow, PendingDelivery, SampleBatch, Severity,
+    Signal, Timestamp,
 };
 use telemetry_store::{
     AlertChanges, Checkpoint, DeadLetterKey, DeliveryKey, LogBody, LogEntry, SavedCursor, StoreError,
+    StoredAlert,
 };
 use uuid::Uuid;
 
 use super::alert_store::AlertStore;
+use super::fault_report::FaultReport;
 use crate::monitors::LogStore;
 
 /// 2023-11-14T22:13:20Z and some seconds.
@@ -57,6 +60,8 @@ pub(crate) fn signal(key: &str, firing: bool, severity: Severity, seconds: i64) 
 pub(crate) enum Fault {
     /// Nothing happened.
     Before,
+    /// Nothing happened, because the plugin would keep too much.
+    Quota,
     /// It happened, but the caller is told otherwise; no later write succeeds until the store is reopened.
     After,
 }
@@ -76,6 +81,7 @@ pub(crate) struct State {
     pub(crate) cursors: BTreeMap<String, SavedCursor>,
     pub(crate) key_values: BTreeMap<(String, String), Vec<u8>>,
     pub(crate) alerts: BTreeMap<Uuid, Alert>,
+    pub(crate) told: BTreeMap<Uuid, Option<BTreeSet<String>>>,
     pub(crate) outbox: BTreeMap<DeliveryKey, PendingDelivery>,
     pub(crate) dead: BTreeMap<DeadLetterKey, DeadLetter>,
     faults: VecDeque<Fault>,
@@ -116,13 +122,16 @@ impl ModelStore {
         let mut state = self.state.lock();
         let fault = if state.poisoned { Some(Fault::Before) } else { state.faults.pop_front() };
         state.poisoned |= fault == Some(Fault::After);
-        if fault != Some(Fault::Before) {
+        if !matches!(fault, Some(Fault::Before | Fault::Quota)) {
             apply(&mut state);
             state.commits += 1;
         }
         match fault {
             None => Ok(()),
             Some(Fault::Before) => Err(StoreError::Full { used: 1, limit: 1 }),
+            Some(Fault::Quota) => {
+                Err(StoreError::PluginQuota { plugin: "levels".to_owned(), used: 2, limit: 1 })
+            }
             Some(Fault::After) => Err(StoreError::Poisoned { reason: "a fault".to_owned() }),
         }
     }
@@ -130,11 +139,13 @@ impl ModelStore {
 
 impl State {
     fn change(&mut self, changes: &AlertChanges) {
-        for alert in &changes.put {
+        for StoredAlert { alert, told } in &changes.put {
             self.alerts.insert(alert.alert_id, alert.clone());
+            self.told.insert(alert.alert_id, told.clone());
         }
         for id in &changes.remove {
             self.alerts.remove(id);
+            self.told.remove(id);
         }
         for key in &changes.settle {
             self.outbox.remove(key);
@@ -153,8 +164,13 @@ impl State {
 }
 
 impl AlertStore for ModelStore {
-    fn alerts(&self) -> Result<Vec<Alert>, StoreError> {
-        Ok(self.state.lock().alerts.values().cloned().collect())
+    fn alerts(&self) -> Result<Vec<StoredAlert>, StoreError> {
+        let state = self.state.lock();
+        let stored = |alert: &Alert| StoredAlert {
+            alert: alert.clone(),
+            told: state.told.get(&alert.alert_id).cloned().flatten(),
+        };
+        Ok(state.alerts.values().map(stored).collect())
     }
 
     fn pending_deliveries(&self, limit: usize) -> Result<Vec<PendingDelivery>, StoreError> {
@@ -254,6 +270,24 @@ fn append(entries: &mut Vec<LogEntry>, sequence: u64, record: &Record) {
             batch.push(series, i64::try_from(sequence).unwrap(), *value);
         }
         _ => {}
+    }
+}
+
+/// The faults that were reported: code and cause.
+#[derive(Debug, Default)]
+pub(crate) struct Reported {
+    pub(crate) faults: Mutex<Vec<(ErrorCode, String)>>,
+    /// How often requests for a restart could have gone out.
+    pub(crate) settled: AtomicUsize,
+}
+
+impl FaultReport for Reported {
+    fn report(&self, code: ErrorCode, error: &(dyn std::error::Error + 'static)) {
+        self.faults.lock().push((code, crate::envelope::cause_chain(error)));
+    }
+
+    fn settle(&self) {
+        self.settled.fetch_add(1, Ordering::SeqCst);
     }
 }
 

@@ -8,20 +8,35 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use telemetry_core::extension::Sink;
-use telemetry_core::{Clock, DeadLetter, ErrorCode, PendingDelivery, limits};
+use telemetry_core::{Clock, DeadLetter, PendingDelivery, Timestamp, limits};
 use telemetry_store::{AlertChanges, DeadLetterKey, DeliveryKey, StoreError};
 use uuid::Uuid;
 
 use super::alert_store::AlertStore;
 use super::delivery::state_sequence;
 use super::dispatcher::ReplayError;
+use super::fault_report::{FaultReport, code_of};
 use super::lane::{Lane, deliver};
 use super::settlement::{Attempt, Settlement};
 use super::status::OutboxStatus;
 
+/// What the store refused to the outbox.
+#[derive(Debug, thiserror::Error)]
+enum OutboxFault {
+    #[error("what became of deliveries to \"{receiver}\" cannot be stored")]
+    Unsettled {
+        receiver: String,
+        #[source]
+        source: StoreError,
+    },
+    #[error("the dead letters that are too many cannot be removed")]
+    DeadLetters(#[source] StoreError),
+}
+
 pub(super) struct Outbox {
     pub(super) store: Arc<dyn AlertStore>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) faults: Arc<dyn FaultReport>,
     pub(super) lanes: BTreeMap<String, Arc<Lane>>,
     counts: Mutex<Counts>,
     /// Held while dead letters are listed and then changed.
@@ -65,6 +80,7 @@ impl Outbox {
     pub(super) fn load(
         store: Arc<dyn AlertStore>,
         clock: Arc<dyn Clock>,
+        faults: Arc<dyn FaultReport>,
         lanes: BTreeMap<String, Arc<Lane>>,
     ) -> Result<Self, StoreError> {
         let pending = store.pending_deliveries(usize::MAX)?;
@@ -72,6 +88,7 @@ impl Outbox {
         let outbox = Self {
             store,
             clock,
+            faults,
             lanes,
             counts: Mutex::new(Counts { dead, ..Counts::default() }),
             burying: Mutex::new(()),
@@ -128,19 +145,17 @@ impl Outbox {
             return false;
         }
         let unsettled = desk.unsettled.take();
-        let Some(settlement) = unsettled.or_else(|| self.attempt(lane, desk.sink.as_deref_mut()?)) else {
-            return false;
-        };
+        let settlement = unsettled.or_else(|| match desk.sink.as_deref_mut() {
+            Some(sink) => self.attempt(lane, sink),
+            None => self.give_up_old(lane),
+        });
+        let Some(settlement) = settlement else { return false };
         match self.store.commit_alerts(&settlement.changes) {
             Ok(()) => self.settled(lane, settlement),
-            Err(error) => {
-                let cause = &error as &(dyn std::error::Error + 'static);
-                tracing::error!(
-                    error_code = ErrorCode::StorageFailure.as_str(),
-                    error = cause,
-                    receiver = lane.receiver,
-                    "outcomes of deliveries cannot be stored"
-                );
+            Err(source) => {
+                let code = code_of(&source);
+                let fault = OutboxFault::Unsettled { receiver: lane.receiver.clone(), source };
+                self.faults.report(code, &fault);
                 desk.unsettled = Some(settlement);
                 lane.pause(&*self.clock);
             }
@@ -154,13 +169,31 @@ impl Outbox {
             return None;
         }
         let answer = deliver(sink, &deliveries);
-        let attempt = Attempt {
-            now: self.clock.now(),
+        Some(self.judged(lane, self.clock.now(), |attempt| Settlement::of(attempt, deliveries, answer)))
+    }
+
+    /// Without a sink only age ends a delivery.
+    fn give_up_old(&self, lane: &Lane) -> Option<Settlement> {
+        let now = self.clock.now();
+        let deliveries = lane.take_old(now);
+        if deliveries.is_empty() {
+            return None;
+        }
+        Some(self.judged(lane, now, |attempt| Settlement::without_sink(attempt, deliveries)))
+    }
+
+    fn judged(
+        &self,
+        lane: &Lane,
+        now: Timestamp,
+        judge: impl FnOnce(&Attempt<'_>) -> Settlement,
+    ) -> Settlement {
+        judge(&Attempt {
+            now,
             receiver: &lane.receiver,
             knows: &|name| self.lanes.contains_key(name),
             waits: &|onward| self.lanes.get(&onward.receiver).is_some_and(|lane| lane.holds(onward)),
-        };
-        Some(Settlement::of(&attempt, deliveries, answer))
+        })
     }
 
     /// Makes the dead letters of one alert for one receiver pending again.
@@ -180,8 +213,8 @@ impl Outbox {
         let mut changes = AlertChanges::default();
         for letter in letters {
             changes.unbury.push(DeadLetterKey::from(&letter));
-            let due = self.clock.now();
-            changes.enqueue.push(PendingDelivery { attempts: 0, due, ..letter.delivery });
+            let now = self.clock.now();
+            changes.enqueue.push(PendingDelivery { attempts: 0, created: now, due: now, ..letter.delivery });
         }
         self.store.commit_alerts(&changes)?;
         let count = changes.enqueue.len();
@@ -253,22 +286,25 @@ impl Outbox {
         }
     }
 
-    /// Makes room for a tenth of the limit at once, so that this is rare.
     fn drop_oldest_dead_letters(&self) {
         let _burying = self.burying.lock();
-        let Ok(mut letters) = self.store.dead_letters(usize::MAX) else { return };
+        if let Err(error) = self.make_room_for_dead_letters() {
+            self.faults.report(code_of(&error), &OutboxFault::DeadLetters(error));
+        }
+    }
+
+    /// Makes room for a tenth of the limit at once, so that this is rare.
+    fn make_room_for_dead_letters(&self) -> Result<(), StoreError> {
+        let mut letters = self.store.dead_letters(usize::MAX)?;
         let keep = limits::MAX_DEAD_LETTERS - limits::MAX_DEAD_LETTERS / 10;
         letters.sort_by_key(|letter| letter.since);
         letters.truncate(letters.len().saturating_sub(keep));
         let unbury = letters.iter().map(DeadLetterKey::from).collect();
-        if self.store.commit_alerts(&AlertChanges { unbury, ..AlertChanges::default() }).is_ok() {
-            tracing::warn!(
-                count = letters.len(),
-                "the oldest dead letters were removed: there were too many"
-            );
-            let mut counts = self.counts.lock();
-            counts.dead = counts.dead.saturating_sub(letters.len());
-            counts.dead_dropped += letters.len() as u64;
-        }
+        self.store.commit_alerts(&AlertChanges { unbury, ..AlertChanges::default() })?;
+        tracing::warn!(count = letters.len(), "the oldest dead letters were removed: there were too many");
+        let mut counts = self.counts.lock();
+        counts.dead = counts.dead.saturating_sub(letters.len());
+        counts.dead_dropped += letters.len() as u64;
+        Ok(())
     }
 }

@@ -81,13 +81,21 @@ impl Queue {
     pub(super) fn take_due(&mut self, now: Timestamp, max: usize) -> Vec<PendingDelivery> {
         let mut taken = Vec::new();
         while taken.len() < max {
-            let Some(line) = self.due_head(now) else { break };
-            let Some(row) = self.lines.get_mut(&line).and_then(VecDeque::pop_front) else { break };
-            self.on_the_way.insert(line);
-            self.waiting = self.waiting.saturating_sub(1);
-            taken.push(row.delivery);
+            let Some(delivery) = self.due_head(now).and_then(|line| self.take(line)) else { break };
+            taken.push(delivery);
         }
         taken
+    }
+
+    /// Takes up to `max` rows of different identities that were created at `cutoff` or before, due or not. Each must be given
+    /// back to [`Self::finish`].
+    pub(super) fn take_created_by(&mut self, cutoff: Timestamp, max: usize) -> Vec<PendingDelivery> {
+        let old = |line: &&Line| {
+            let head = self.lines.get(line).and_then(VecDeque::front);
+            head.is_some_and(|row| row.delivery.created <= cutoff)
+        };
+        let lines: Vec<Line> = self.heads.values().filter(old).take(max).copied().collect();
+        lines.into_iter().filter_map(|line| self.take(line)).collect()
     }
 
     /// A row that was taken is done with; or it waits again, as `again`.
@@ -129,13 +137,22 @@ impl Queue {
         (self.waiting, self.on_the_way.len())
     }
 
-    fn due_head(&mut self, now: Timestamp) -> Option<Line> {
+    fn due_head(&self, now: Timestamp) -> Option<Line> {
         let head = match self.next_due() {
-            Some(due) if due <= now => self.heads.pop_first(),
-            Some(_) if self.is_due(now) => self.heads.pop_last(),
+            Some(due) if due <= now => self.heads.first_key_value(),
+            Some(_) if self.is_due(now) => self.heads.last_key_value(),
             _ => None,
         };
-        head.map(|(_, line)| line)
+        head.map(|(_, line)| *line)
+    }
+
+    /// Takes the first state of an identity that is among the heads.
+    fn take(&mut self, line: Line) -> Option<PendingDelivery> {
+        let row = self.lines.get_mut(&line)?.pop_front()?;
+        self.heads.remove(&row.turn());
+        self.on_the_way.insert(line);
+        self.waiting = self.waiting.saturating_sub(1);
+        Some(row.delivery)
     }
 }
 
@@ -207,6 +224,29 @@ mod tests {
         assert_eq!(take(&mut queue, at(0)), [2]);
         queue.finish(Line::of(&earlier), None);
         assert_eq!(take(&mut queue, at(0)), [1]);
+    }
+
+    #[test]
+    fn old_rows_are_found_whether_due_or_not() {
+        let [old, young] = ["old", "young"].map(|key| alert("m", key, Severity::Info));
+        let mut queue = Queue::default();
+        queue.insert(PendingDelivery { due: at(90), ..state(&old, 1, at(0)) });
+        queue.insert(state(&old, 2, at(0)));
+        queue.insert(state(&young, 1, at(5)));
+        let taken = queue.take_created_by(at(4), 10);
+        assert_eq!(
+            taken.iter().map(|row| row.alert.times_seen).collect::<Vec<_>>(),
+            [1],
+            "one of each identity"
+        );
+        assert_eq!(queue.take_created_by(at(4), 10), [], "the next waits while the first is on its way");
+        assert_eq!(queue.depth(), (2, 1));
+        queue.finish(Line::of(&old), None);
+        assert_eq!(queue.take_created_by(at(4), 0), []);
+        assert_eq!(queue.take_created_by(at(4), 10).len(), 1);
+        queue.finish(Line::of(&old), None);
+        assert_eq!(take(&mut queue, at(5)), [1]);
+        assert_eq!(queue.next_due(), None);
     }
 
     #[test]

@@ -72,6 +72,19 @@ impl Settlement {
         settlement
     }
 
+    /// Gives up deliveries that waited too long for a sink that is not there.
+    pub(super) fn without_sink(attempt: &Attempt<'_>, deliveries: Vec<PendingDelivery>) -> Self {
+        let mut settlement = Self::default();
+        for delivery in deliveries {
+            let (line, monitor) = (Line::of(&delivery.alert), delivery.alert.monitor.clone());
+            settlement.changes.settle.push(DeliveryKey::from(&delivery));
+            let hours = hours(delivery.created, attempt.now);
+            settlement.bury(attempt, delivery, &format!("given up after {hours} hours without its sink"));
+            settlement.finished.push(Finished { line, monitor, again: None });
+        }
+        settlement
+    }
+
     fn settle(&mut self, attempt: &Attempt<'_>, delivery: PendingDelivery, outcome: DeliveryOutcome) {
         let (line, monitor) = (Line::of(&delivery.alert), delivery.alert.monitor.clone());
         self.changes.settle.push(DeliveryKey::from(&delivery));
@@ -110,6 +123,12 @@ impl Settlement {
         if delivery.attempts >= limits::MAX_DELIVERY_ATTEMPTS {
             let attempts = delivery.attempts;
             self.bury(attempt, delivery, &format!("given up after {attempts} attempts: {reason}"));
+            return None;
+        }
+        if attempt.now.since(delivery.created) >= limits::MAX_DELIVERY_AGE {
+            let (hours, attempts) = (hours(delivery.created, attempt.now), delivery.attempts);
+            let reason = format!("given up after {hours} hours and {attempts} attempts: {reason}");
+            self.bury(attempt, delivery, &reason);
             return None;
         }
         let asked = after.unwrap_or_default().min(limits::MAX_RETRY_AFTER);
@@ -162,6 +181,10 @@ impl Settlement {
         self.tally.last_error = Some(reason.clone());
         self.changes.bury.push(DeadLetter { delivery, reason, since: attempt.now });
     }
+}
+
+fn hours(from: Timestamp, to: Timestamp) -> u64 {
+    to.since(from).as_secs() / 3600
 }
 
 #[cfg(test)]
@@ -239,6 +262,20 @@ mod tests {
         let settlement = one(last, DeliveryOutcome::Retry { after: None, reason: "no".to_owned() });
         assert_eq!(settlement.changes.bury[0].reason, "given up after 300 attempts: no");
         assert!(settlement.changes.enqueue.is_empty() && settlement.finished[0].again.is_none());
+    }
+
+    #[test]
+    fn age_ends_a_delivery_whose_attempt_failed() {
+        let created = Timestamp::from_millis(10_000).minus(limits::MAX_DELIVERY_AGE);
+        let retry = || DeliveryOutcome::Retry { after: None, reason: "no".to_owned() };
+        let old = PendingDelivery { created, attempts: 4, ..delivery() };
+        let settlement = one(old.clone(), retry());
+        assert_eq!(settlement.changes.bury[0].reason, "given up after 72 hours and 5 attempts: no");
+        assert!(settlement.changes.enqueue.is_empty() && settlement.finished[0].again.is_none());
+        assert_eq!(one(old.clone(), DeliveryOutcome::Duplicate).changes.bury, [], "never unattempted");
+        let younger = PendingDelivery { created: created.plus(Duration::from_nanos(1)), ..old };
+        let again = one(younger.clone(), retry()).finished[0].again.clone().unwrap();
+        assert_eq!(again.created, younger.created);
     }
 
     #[test]

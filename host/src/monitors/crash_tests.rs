@@ -109,7 +109,9 @@ fn perform(mut world: World, act: &Act, second: &mut i64) -> World {
                 }
             }
         }
-        Act::Deliver => world.dispatcher.drain_due(),
+        Act::Deliver => {
+            world.dispatcher.drain_due();
+        }
         // Never so often on the same records that they would count as poison.
         Act::Trap(count) if !world.follower.is_hunting() => {
             world.sabotage.traps.store(*count, Ordering::SeqCst);

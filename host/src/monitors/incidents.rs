@@ -68,20 +68,21 @@ impl Incidents {
         Ok(())
     }
 
-    /// Resolves incidents that have shown no sign for long enough.
-    pub(super) fn settle(&mut self) {
-        if !self.open.is_empty() {
-            let now = self.clock.monotonic();
-            self.resolve(|last_sign| now.saturating_sub(last_sign) >= limits::INCIDENT_HOLD);
+    /// Resolves incidents that have shown no sign for long enough. Those whose end cannot be stored stay open.
+    pub(super) fn settle(&mut self) -> Result<(), StoreError> {
+        if self.open.is_empty() {
+            return Ok(());
         }
+        let now = self.clock.monotonic();
+        self.resolve(|last_sign| now.saturating_sub(last_sign) >= limits::INCIDENT_HOLD)
     }
 
     /// Resolves all: the monitor is gone.
-    pub(super) fn close(&mut self) {
-        self.resolve(|_| true);
+    pub(super) fn close(&mut self) -> Result<(), StoreError> {
+        self.resolve(|_| true)
     }
 
-    fn resolve(&mut self, is_over: impl Fn(Duration) -> bool) {
+    fn resolve(&mut self, is_over: impl Fn(Duration) -> bool) -> Result<(), StoreError> {
         let over: Vec<Incident> = self
             .open
             .iter()
@@ -89,11 +90,10 @@ impl Incidents {
             .map(|(incident, _)| *incident)
             .collect();
         for incident in over {
-            // When the store fails, this is tried again at the next look.
-            if self.host.signal(self.signal(incident, false, String::new(), None)).is_ok() {
-                self.open.remove(&incident);
-            }
+            self.host.signal(self.signal(incident, false, String::new(), None))?;
+            self.open.remove(&incident);
         }
+        Ok(())
     }
 
     fn key(&self, incident: Incident) -> String {

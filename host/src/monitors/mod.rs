@@ -18,6 +18,7 @@
 
 #[cfg(test)]
 mod crash_tests;
+mod fault;
 mod follower;
 mod incidents;
 mod joining;

@@ -4,20 +4,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use telemetry_core::extension::{Monitor, PluginFailure, SavedState};
-use telemetry_core::{Clock, ErrorCode, limits};
+use telemetry_core::{Clock, limits};
 use telemetry_store::{AlertChanges, Checkpoint, SavedCursor, StoreError};
 
+use super::fault::MonitorFault;
 use super::follower::{Follower, Ports};
 use super::incidents::Incidents;
 use super::log_store::LogStore;
 use super::status::{MonitorState, MonitorStatus};
 use super::ticks::TickGrid;
 use super::worker::{self, Control};
-use crate::alerts::{AlertBook, Dispatcher, HOST_MONITOR, HostAlerts, RoutingTable};
+use crate::alerts::{AlertBook, Dispatcher, FaultReport, HOST_MONITOR, HostAlerts, RoutingTable, code_of};
 
 /// A monitor cannot be added.
 #[derive(Debug, thiserror::Error)]
@@ -112,10 +113,11 @@ impl MonitorRunner {
         dispatcher: Arc<Dispatcher>,
         routes: Arc<RoutingTable>,
         host: Arc<HostAlerts>,
+        faults: Arc<dyn FaultReport>,
         background: bool,
     ) -> Result<Self, RunnerError> {
         let runner = Self {
-            ports: Ports { log, clock, dispatcher },
+            ports: Ports { log, clock, dispatcher, faults },
             routes,
             host,
             background,
@@ -177,9 +179,9 @@ impl MonitorRunner {
     pub fn remove_monitor(&self, name: &str) -> Result<(), StoreError> {
         let mut workers = self.workers.lock();
         let mut book = match workers.remove(name).and_then(|worker| self.join(name, worker)) {
-            Some(follower) => follower.retire(),
+            Some(follower) => follower.retire()?,
             None => {
-                Incidents::load(name, Arc::clone(&self.host), Arc::clone(&self.ports.clock)).close();
+                Incidents::load(name, Arc::clone(&self.host), Arc::clone(&self.ports.clock)).close()?;
                 self.load_book(name)?
             }
         };
@@ -197,7 +199,11 @@ impl MonitorRunner {
         let mut stored: BTreeSet<String> = self.ports.log.monitors()?.into_iter().collect();
         let alerts = self.ports.log.alerts()?;
         stored.extend(
-            alerts.into_iter().filter(|alert| alert.resolved_at.is_none()).map(|alert| alert.monitor),
+            alerts
+                .into_iter()
+                .map(|stored| stored.alert)
+                .filter(|alert| alert.resolved_at.is_none())
+                .map(|alert| alert.monitor),
         );
         let absent: Vec<String> =
             stored.into_iter().filter(|name| name != HOST_MONITOR && !configured.contains(name)).collect();
@@ -211,11 +217,13 @@ impl MonitorRunner {
     /// is over, the runner was stopped or (not in the background) a monitor pauses before it came so far.
     pub fn drain(&self, sequence: u64, timeout: Duration) -> bool {
         if !self.background {
+            let deadline = Instant::now().checked_add(timeout);
             for worker in self.workers.lock().values_mut() {
                 if let Legs::Drain(follower) = &mut worker.legs {
-                    worker::run_to_end(follower);
+                    worker::run_to_end(follower, deadline);
                 }
             }
+            self.ports.faults.settle();
         }
         let statuses: Vec<_> =
             self.workers.lock().values().map(|worker| Arc::clone(&worker.status)).collect();
@@ -223,9 +231,10 @@ impl MonitorRunner {
         if self.background { self.control.drain(sequence, timeout, is_done) } else { is_done() }
     }
 
-    /// Appends the ticks that are due by the clock now, without waiting for the ticks' own thread.
-    pub fn tick_due(&self) {
-        append_due_ticks(&self.ports, &self.grid);
+    /// Appends the ticks that are due by the clock now, without waiting for the ticks' own thread. `false` when the store
+    /// refuses one.
+    pub fn tick_due(&self) -> bool {
+        append_due_ticks(&self.ports, &self.grid)
     }
 
     /// How the monitors do.
@@ -240,7 +249,8 @@ impl MonitorRunner {
         all
     }
 
-    /// Stops all threads, each after a last checkpoint; waits for calls that are under way, which their deadline bounds.
+    /// Stops all threads, each after a last checkpoint; waits for calls that are under way, which their deadline bounds, but
+    /// not for the calling thread itself.
     pub fn stop(&self) {
         self.control.stop();
         let workers = std::mem::take(&mut *self.workers.lock());
@@ -252,6 +262,7 @@ impl MonitorRunner {
             self.stopped.lock().push(status);
         }
         if let Some(ticker) = self.ticker.lock().take()
+            && !is_current(&ticker)
             && ticker.join().is_err()
         {
             tracing::error!("the thread of the monitors' ticks panicked");
@@ -266,6 +277,7 @@ impl MonitorRunner {
             self.grid.lock().remove(interval);
         }
         let follower = match worker.legs {
+            Legs::Thread(thread) if is_current(&thread) => return None,
             Legs::Thread(thread) => thread.join().ok(),
             Legs::Drain(mut follower) => {
                 follower.flush();
@@ -323,17 +335,23 @@ impl Drop for MonitorRunner {
     }
 }
 
-fn append_due_ticks(ports: &Ports, grid: &Mutex<TickGrid>) {
-    // The lock is held while appending, so that ticks stand in the log in their order.
-    let mut grid = grid.lock();
-    for tick in grid.due(ports.clock.now()) {
-        if let Err(error) = ports.log.append_tick(tick) {
-            let cause = &error as &(dyn std::error::Error + 'static);
-            tracing::error!(
-                error_code = ErrorCode::StorageFailure.as_str(),
-                error = cause,
-                "a tick cannot be appended to the log"
-            );
+/// A callback of the embedding program may stop the host from one of the host's own threads.
+fn is_current<T>(thread: &JoinHandle<T>) -> bool {
+    thread.thread().id() == std::thread::current().id()
+}
+
+fn append_due_ticks(ports: &Ports, grid: &Mutex<TickGrid>) -> bool {
+    let mut all = true;
+    {
+        // The lock is held while appending, so that ticks stand in the log in their order.
+        let mut grid = grid.lock();
+        for tick in grid.due(ports.clock.now()) {
+            if let Err(error) = ports.log.append_tick(tick) {
+                ports.faults.report(code_of(&error), &MonitorFault::Tick(error));
+                all = false;
+            }
         }
     }
+    ports.faults.settle();
+    all
 }

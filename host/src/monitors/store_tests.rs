@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use super::crash_tests::{expected, signals_of_last_period};
 use super::testbed::{Levels, Sabotage, alerting, routes, told};
 use super::{MonitorRunner, MonitorState};
-use crate::alerts::model::{Mailbox, Record, at};
+use crate::alerts::model::{Mailbox, Record, Reported, at};
 use crate::alerts::{AlertFilter, Dispatcher, list_alerts};
 
 const LONG: Duration = Duration::from_secs(120);
@@ -61,6 +61,7 @@ impl Machine {
             Arc::clone(&dispatcher),
             routes(),
             host,
+            Arc::<Reported>::default(),
             background,
         )
         .unwrap();

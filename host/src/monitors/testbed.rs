@@ -15,7 +15,7 @@ use telemetry_core::{
 use super::follower::{Follower, Ports, Step};
 use super::incidents::Incidents;
 use super::log_store::LogStore;
-use crate::alerts::model::{Mailbox, ModelStore, TestSink, at};
+use crate::alerts::model::{Mailbox, ModelStore, Reported, TestSink, at};
 use crate::alerts::{AlertBook, AlertStore, Dispatcher, HOST_MONITOR, HostAlerts, RoutingTable};
 
 /// A sample of this value kills the monitor.
@@ -214,6 +214,7 @@ pub(super) struct World {
     pub(super) sabotage: Arc<Sabotage>,
     pub(super) dispatcher: Arc<Dispatcher>,
     pub(super) host: Arc<HostAlerts>,
+    pub(super) faults: Arc<Reported>,
     pub(super) follower: Follower,
 }
 
@@ -235,9 +236,15 @@ impl World {
         let monitor = Levels::boxed(&sabotage, cursor.state.clone());
         let book = AlertBook::load("levels", store.alerts().unwrap(), routes());
         let incidents = Incidents::load("levels", Arc::clone(&host), clock.clone());
-        let ports = Ports { log: store.clone(), clock: clock.clone(), dispatcher: Arc::clone(&dispatcher) };
+        let faults = Arc::<Reported>::default();
+        let ports = Ports {
+            log: store.clone(),
+            clock: clock.clone(),
+            dispatcher: Arc::clone(&dispatcher),
+            faults: faults.clone(),
+        };
         let follower = Follower::new("levels", monitor, cursor, ports, book, incidents);
-        Self { store, clock, mailbox, sabotage, dispatcher, host, follower }
+        Self { store, clock, mailbox, sabotage, dispatcher, host, faults, follower }
     }
 
     /// The host dies, and comes back a moment later.
@@ -294,7 +301,9 @@ pub(super) fn alerting(
 ) -> (Arc<Dispatcher>, Arc<HostAlerts>) {
     let clock: Arc<dyn Clock> = clock.clone();
     let receivers = vec![TestSink::boxed("console", mailbox).into()];
-    let dispatcher = Arc::new(Dispatcher::open(Arc::clone(&store), Arc::clone(&clock), receivers).unwrap());
+    let faults = Arc::<Reported>::default();
+    let dispatcher = Dispatcher::open(Arc::clone(&store), Arc::clone(&clock), faults, receivers).unwrap();
+    let dispatcher = Arc::new(dispatcher);
     let host = HostAlerts::load(store, clock, Arc::clone(&dispatcher), routes()).unwrap();
     (dispatcher, Arc::new(host))
 }

@@ -97,6 +97,7 @@ pub(super) fn run(mut follower: Follower, control: &Control, leaving: &AtomicBoo
         if follower.durable() != before {
             control.checkpoint_made();
         }
+        follower.settle_faults();
         match step {
             Step::Progress => {}
             Step::CaughtUp if follower.holds_back(control.drained_up_to()) => {}
@@ -109,8 +110,9 @@ pub(super) fn run(mut follower: Follower, control: &Control, leaving: &AtomicBoo
     follower
 }
 
-/// Follows the log to its end on the calling thread, unless the monitor pauses before.
-pub(super) fn run_to_end(follower: &mut Follower) {
-    while follower.step() == Step::Progress {}
+/// Follows the log to its end on the calling thread, unless the monitor pauses or the time is over before.
+pub(super) fn run_to_end(follower: &mut Follower, deadline: Option<Instant>) {
+    let is_over = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
+    while !is_over() && follower.step() == Step::Progress {}
     follower.flush();
 }

@@ -4,8 +4,8 @@ use std::sync::{Arc, OnceLock, Weak};
 
 use telemetry_core::Timestamp;
 use telemetry_core::extension::{KeyValuePort, PortError, QueryPort};
-use telemetry_core::limits::{MAX_PLUGIN_KEY_BYTES, PLUGIN_KEY_VALUE_BYTES};
-use telemetry_store::Store;
+use telemetry_core::limits::MAX_PLUGIN_KEY_BYTES;
+use telemetry_store::{Store, StoreError};
 
 use crate::envelope::{Envelope, cause_chain};
 use crate::host::Services;
@@ -25,14 +25,10 @@ impl KeyValuePort for StoreKeyValuePort {
         if key.len() > MAX_PLUGIN_KEY_BYTES {
             return Err(PortError::Quota { what: "bytes of a key", limit: MAX_PLUGIN_KEY_BYTES as u64 });
         }
-        let added = value.map_or(0, |value| value.len() as u64);
-        let failed = |error| PortError::Transient(cause_chain(&error));
-        if added > 0
-            && self.store.plugin_usage(plugin).map_err(failed)?.saturating_add(added) > PLUGIN_KEY_VALUE_BYTES
-        {
-            return Err(PortError::Quota { what: "bytes", limit: PLUGIN_KEY_VALUE_BYTES });
-        }
-        self.store.plugin_write(plugin, key, value).map_err(failed)
+        self.store.plugin_write(plugin, key, value).map_err(|error| match error {
+            StoreError::PluginQuota { limit, .. } => PortError::Quota { what: "bytes", limit },
+            other => PortError::Transient(cause_chain(&other)),
+        })
     }
 }
 

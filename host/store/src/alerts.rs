@@ -3,22 +3,19 @@
 //! Invariant: a change of alerts is one commit, together with the checkpoint that caused it where there is one.
 
 use rocksdb::WriteBatch;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use telemetry_core::{Alert, DeadLetter, PendingDelivery, Timestamp};
+use telemetry_core::{DeadLetter, PendingDelivery, Timestamp};
 use uuid::Uuid;
 
+use crate::alert_rows::{AlertRow, StoredAlert, decode, encode};
 use crate::database::{Family, Promise, Rows};
 use crate::engine::Engine;
-use crate::envelope;
-use crate::error::{Damage, StoreError};
+use crate::error::StoreError;
 use crate::families::ALERTS;
 use crate::wire::{from_ordered, ordered, put_bytes};
 
 const ALERT: u8 = 0x01;
 const DELIVERY: u8 = 0x02;
 const DEAD_LETTER: u8 = 0x03;
-const VERSION: u8 = 1;
 
 /// Names a delivery in the outbox.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -73,7 +70,7 @@ impl From<&DeadLetter> for DeadLetterKey {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AlertChanges {
     /// Alerts that are new or changed.
-    pub put: Vec<Alert>,
+    pub put: Vec<StoredAlert>,
     /// Alerts that are forgotten.
     pub remove: Vec<Uuid>,
     /// Deliveries to be made.
@@ -108,14 +105,14 @@ impl AlertChanges {
         for key in &self.unbury {
             batch.delete_cf(family, dead_letter_key(key));
         }
-        for alert in &self.put {
-            batch.put_cf(family, alert_key(alert.alert_id), encode("alert", alert)?);
+        for stored in &self.put {
+            batch.put_cf(family, alert_key(stored.alert.alert_id), encode(stored)?);
         }
         for delivery in &self.enqueue {
-            batch.put_cf(family, delivery_key(&delivery.into()), encode("delivery", delivery)?);
+            batch.put_cf(family, delivery_key(&delivery.into()), encode(delivery)?);
         }
         for letter in &self.bury {
-            batch.put_cf(family, dead_letter_key(&letter.into()), encode("dead letter", letter)?);
+            batch.put_cf(family, dead_letter_key(&letter.into()), encode(letter)?);
         }
         Ok(())
     }
@@ -144,19 +141,6 @@ fn dead_letter_key(key: &DeadLetterKey) -> Vec<u8> {
     timed_key(DEAD_LETTER, key.since, key.alert_id, &key.receiver, &key.idempotency_key)
 }
 
-fn encode<T: Serialize>(what: &'static str, value: &T) -> Result<Vec<u8>, StoreError> {
-    let mut out = Vec::new();
-    envelope::begin(&mut out, VERSION);
-    serde_json::to_writer(&mut out, value).map_err(|error| Damage::new(what, error.to_string()))?;
-    envelope::finish(&mut out);
-    Ok(out)
-}
-
-fn decode<T: DeserializeOwned>(what: &'static str, value: &[u8]) -> Result<T, Damage> {
-    let payload = envelope::open(what, VERSION, value)?;
-    serde_json::from_slice(payload).map_err(|error| Damage::new(what, error.to_string()))
-}
-
 impl Engine {
     /// Commits changes to alerts alone.
     pub(crate) fn commit_alerts(&self, changes: &AlertChanges) -> Result<(), StoreError> {
@@ -169,8 +153,8 @@ impl Engine {
     }
 
     /// All alerts.
-    pub(crate) fn alerts(&self) -> Result<Vec<Alert>, StoreError> {
-        self.listed("alert", vec![ALERT], vec![ALERT + 1], usize::MAX)
+    pub(crate) fn alerts(&self) -> Result<Vec<StoredAlert>, StoreError> {
+        self.listed(vec![ALERT], vec![ALERT + 1], usize::MAX)
     }
 
     /// Deliveries due at `now`, the most overdue first.
@@ -184,7 +168,7 @@ impl Engine {
             Some(after) => upper.extend_from_slice(&ordered(after)),
             None => upper = vec![DELIVERY + 1],
         }
-        self.listed("delivery", vec![DELIVERY], upper, limit)
+        self.listed(vec![DELIVERY], upper, limit)
     }
 
     /// When the next delivery is due.
@@ -198,21 +182,20 @@ impl Engine {
 
     /// Deliveries in the outbox, by the time they are due.
     pub(crate) fn pending_deliveries(&self, limit: usize) -> Result<Vec<PendingDelivery>, StoreError> {
-        self.listed("delivery", vec![DELIVERY], vec![DELIVERY + 1], limit)
+        self.listed(vec![DELIVERY], vec![DELIVERY + 1], limit)
     }
 
     /// Deliveries that were given up, oldest first.
     pub(crate) fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
-        self.listed("dead letter", vec![DEAD_LETTER], vec![DEAD_LETTER + 1], limit)
+        self.listed(vec![DEAD_LETTER], vec![DEAD_LETTER + 1], limit)
     }
 
     fn alert_rows(&self, lower: Vec<u8>, upper: Vec<u8>) -> Result<Rows<'_>, StoreError> {
         Ok(self.database.rows(&self.database.family(ALERTS)?, lower, upper))
     }
 
-    fn listed<T: DeserializeOwned>(
+    fn listed<T: AlertRow>(
         &self,
-        what: &'static str,
         lower: Vec<u8>,
         upper: Vec<u8>,
         limit: usize,
@@ -223,13 +206,13 @@ impl Engine {
         while found.len() < limit
             && let Some((_, value)) = rows.row()
         {
-            match decode(what, value) {
+            match decode(value) {
                 Ok(value) => found.push(value),
                 Err(damage) => self.database.reports().add(format!("a row is set aside: {damage}")),
             }
             rows.forward();
         }
-        rows.check(what)?;
+        rows.check(T::WHAT)?;
         Ok(found)
     }
 }

@@ -180,6 +180,16 @@ pub enum StoreError {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// A plugin's key-value space would grow beyond what it may hold; nothing of the write was stored.
+    #[error("plugin \"{plugin}\" would keep {used} bytes in its key-value space, {limit} are the most")]
+    PluginQuota {
+        /// The plugin.
+        plugin: String,
+        /// What it would keep, in bytes.
+        used: u64,
+        /// The limit in bytes.
+        limit: u64,
+    },
     /// A value to be stored is larger than its row can hold.
     #[error("{what} is {size} bytes, a row holds at most {limit}")]
     TooLarge {

@@ -11,6 +11,7 @@
     allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")
 )]
 
+mod alert_rows;
 mod alerts;
 mod append;
 mod backup;

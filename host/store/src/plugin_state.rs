@@ -1,6 +1,7 @@
 //! What plugins keep: monitors' cursors with their state, and each plugin's key-value space.
 //!
-//! Invariant: a plugin's usage counts exactly the keys and values that are stored for it.
+//! Invariants: a plugin's usage counts exactly the keys and values that are stored for it, and no write, a checkpoint's
+//! included, makes it grow beyond [`PLUGIN_KEY_VALUE_BYTES`].
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use parking_lot::{Mutex, MutexGuard};
 use rocksdb::WriteBatch;
 use telemetry_core::extension::{KeyValueWrite, SavedState};
+use telemetry_core::limits::PLUGIN_KEY_VALUE_BYTES;
 
 use crate::database::{Family, Promise};
 use crate::engine::Engine;
@@ -141,7 +143,8 @@ impl Engine {
         self.commit_plugin_writes(plugin, &[write], WriteBatch::new())
     }
 
-    /// Commits a plugin's writes together with `batch`.
+    /// Commits a plugin's writes together with `batch`, unless they make its space grow beyond the quota. A space that is
+    /// beyond it already may shrink.
     pub(crate) fn commit_plugin_writes(
         &self,
         plugin: &str,
@@ -154,7 +157,8 @@ impl Engine {
         let family = self.database.family(PLUGIN_STATE)?;
         let usage = self.usage.of(plugin);
         let mut usage = usage.lock();
-        let mut used = self.counted(plugin, &family, &mut usage)?;
+        let used_before = self.counted(plugin, &family, &mut usage)?;
+        let mut used = used_before;
         let mut sizes: HashMap<&str, u64> = HashMap::new();
         for KeyValueWrite { key, value } in writes {
             let full = value_key(plugin, key);
@@ -169,6 +173,10 @@ impl Engine {
             }
             used = used.saturating_sub(before).saturating_add(after);
             sizes.insert(key, after);
+        }
+        if used > used_before.max(PLUGIN_KEY_VALUE_BYTES) {
+            let (plugin, limit) = (plugin.to_owned(), PLUGIN_KEY_VALUE_BYTES);
+            return Err(StoreError::PluginQuota { plugin, used, limit });
         }
         self.database.commit(batch, Promise::Acknowledged)?;
         *usage = Some(used);

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use telemetry_core::{
-    Alert, Clock, DeadLetter, EventIdGenerator, EventPage, EventQuery, MetricSelection, PendingDelivery,
+    Clock, DeadLetter, EventIdGenerator, EventPage, EventQuery, MetricSelection, PendingDelivery,
     TimeRange, Timestamp,
 };
 use uuid::Uuid;
 
+use crate::alert_rows::StoredAlert;
 use crate::alerts::AlertChanges;
 use crate::append::{Appended, RecordBatch};
 use crate::checkpoint::Checkpoint;
@@ -119,7 +120,7 @@ impl Store {
     }
 
     /// All alerts.
-    pub fn alerts(&self) -> Result<Vec<Alert>, StoreError> {
+    pub fn alerts(&self) -> Result<Vec<StoredAlert>, StoreError> {
         self.engine.alerts()
     }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use expect_test::expect;
 use serde_json::json;
-use telemetry_core::{Alert, AlertStatus, LabelFilter, PendingDelivery, Severity, limits};
-use telemetry_store::AlertChanges;
+use telemetry_core::{AlertStatus, LabelFilter, PendingDelivery, Severity, limits};
+use telemetry_store::{AlertChanges, StoredAlert};
 use uuid::Uuid;
 
 use crate::alerts::model::{at, signal};
@@ -21,7 +21,7 @@ fn routes() -> Arc<RoutingTable> {
     Arc::new(RoutingTable::new(vec![pager], vec!["console".to_owned()]))
 }
 
-fn load(stored: Vec<Alert>) -> AlertBook {
+fn load(stored: Vec<StoredAlert>) -> AlertBook {
     AlertBook::load("m", stored, routes())
 }
 
@@ -47,14 +47,17 @@ fn only_changes_of_state_are_delivered() {
     let first = commit(&mut book, &[("k", true, Severity::Warning)], 0);
     assert_eq!(told(&first), [("k".to_owned(), Firing, console())]);
     let again = commit(&mut book, &[("k", true, Severity::Warning), ("k", true, Severity::Warning)], 5);
-    assert_eq!((told(&again), again.put[0].times_seen, again.put[0].last_seen), (vec![], 3, at(5)));
-    assert_eq!(again.put[0].alert_id, first.put[0].alert_id);
+    assert_eq!(
+        (told(&again), again.put[0].alert.times_seen, again.put[0].alert.last_seen),
+        (vec![], 3, at(5))
+    );
+    assert_eq!(again.put[0].alert.alert_id, first.put[0].alert.alert_id);
     let resolved = commit(&mut book, &[("k", false, Severity::Info), ("other", false, Severity::Info)], 9);
     assert_eq!(told(&resolved), [("k".to_owned(), Resolved, console())]);
-    assert_eq!(resolved.put[0].severity, Severity::Warning, "how bad it was");
-    assert_eq!((resolved.put[0].resolved_at, book.firing()), (Some(at(9)), 0));
+    assert_eq!(resolved.put[0].alert.severity, Severity::Warning, "how bad it was");
+    assert_eq!((resolved.put[0].alert.resolved_at, book.firing()), (Some(at(9)), 0));
     let anew = commit(&mut book, &[("k", true, Severity::Warning)], 10);
-    assert_ne!(anew.put[0].alert_id, first.put[0].alert_id);
+    assert_ne!(anew.put[0].alert.alert_id, first.put[0].alert.alert_id);
 }
 
 #[test]
@@ -71,12 +74,36 @@ fn who_was_told_stays_informed_when_the_severity_changes() {
 }
 
 #[test]
-fn after_a_restart_everybody_concerned_hears_the_end() {
+fn after_a_restart_those_who_were_told_hear_the_end() {
+    let check = |stored: Vec<StoredAlert>, expected: &[&str]| {
+        let ended = commit(&mut load(stored), &[("k", false, Severity::Warning)], 1);
+        let receivers: Vec<_> = ended.enqueue.iter().map(|row| row.receiver.as_str()).collect();
+        assert_eq!(receivers, expected);
+        assert_eq!(ended.put[0].told.iter().flatten().collect::<Vec<_>>(), expected);
+    };
     let mut book = load(Vec::new());
-    let stored = commit(&mut book, &[("k", true, Severity::Warning)], 0).put;
-    let ended = commit(&mut load(stored), &[("k", false, Severity::Warning)], 1);
-    let receivers: Vec<_> = ended.enqueue.iter().map(|row| row.receiver.as_str()).collect();
-    assert_eq!(receivers, ["console", "pager"]);
+    let mut stored = commit(&mut book, &[("k", true, Severity::Warning)], 0).put;
+    check(stored.clone(), &["console"]);
+    stored[0].told = Some(["elsewhere".to_owned()].into());
+    check(stored.clone(), &["elsewhere"]);
+    stored[0].told = None;
+    check(stored.clone(), &["console", "pager"]);
+    let worse = commit(&mut book, &[("k", true, Severity::Critical)], 1).put;
+    check(worse, &["console", "pager"]);
+}
+
+#[test]
+fn after_a_restart_with_other_routes_new_receivers_hear_what_gets_worse_and_its_end() {
+    let mut book = load(Vec::new());
+    let mut stored = commit(&mut book, &[("k", true, Severity::Warning)], 0).put;
+    stored[0].told = Some(["elsewhere".to_owned()].into());
+    let mut book = load(stored);
+    assert_eq!(told(&commit(&mut book, &[("k", true, Severity::Warning)], 1)), [], "nothing changed");
+    for (firing, severity) in [(true, Severity::Critical), (false, Severity::Critical)] {
+        let rows = commit(&mut book, &[("k", firing, severity)], 2).enqueue;
+        let receivers: Vec<_> = rows.iter().map(|row| row.receiver.as_str()).collect();
+        assert_eq!(receivers, ["elsewhere", "pager"]);
+    }
 }
 
 #[test]
@@ -124,7 +151,7 @@ fn resolved_alerts_are_kept_for_a_while() {
     for seconds in 0..total {
         let changes =
             commit(&mut book, &[("k", true, Severity::Info), ("k", false, Severity::Info)], seconds);
-        kept.extend(changes.put.iter().map(|alert| alert.alert_id));
+        kept.extend(changes.put.iter().map(|stored| stored.alert.alert_id));
         kept.retain(|id| !changes.remove.contains(id));
     }
     assert_eq!(kept.len(), limits::MAX_RESOLVED_ALERTS);
@@ -140,13 +167,15 @@ fn a_monitor_that_goes_resolves_its_alerts() {
     book.resolve_all(at(7));
     let changes = book.changes(at(7));
     assert_eq!((changes.put.len(), changes.enqueue.len()), (2, 2));
-    assert!(changes.put.iter().all(|alert| alert.resolved_at == Some(at(7)) && alert.times_seen == 1));
+    let ended =
+        |stored: &StoredAlert| stored.alert.resolved_at == Some(at(7)) && stored.alert.times_seen == 1;
+    assert!(changes.put.iter().all(ended));
 }
 
 #[test]
 fn the_contracts_json() {
     let mut book = load(Vec::new());
-    let mut alert = commit(&mut book, &[("host=a", true, Severity::Critical)], 1).put.remove(0);
+    let mut alert = commit(&mut book, &[("host=a", true, Severity::Critical)], 1).put.remove(0).alert;
     alert.alert_id = Uuid::nil();
     let firing = serde_json::to_value(&alert).unwrap();
     assert_eq!((&firing["resolved_at"], &firing["value"]), (&json!(null), &json!(1.0)));

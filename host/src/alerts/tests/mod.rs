@@ -4,19 +4,21 @@ mod book;
 mod undisturbed;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use telemetry_core::extension::{DeliveryOutcome, FailureReason, PluginFailure};
-use telemetry_core::{Alert, Clock, ManualClock, PendingDelivery, Severity, limits};
+use telemetry_core::{Alert, Clock, ErrorCode, ManualClock, PendingDelivery, Severity, limits};
 use telemetry_store::AlertChanges;
 
 use super::delivery::fresh;
-use super::model::{Answer, Fault, Mailbox, ModelStore, TestSink, alert, at, signal};
+use super::model::{Answer, Fault, Mailbox, ModelStore, Reported, TestSink, alert, at, signal};
 use super::*;
 
 struct Bench {
     store: Arc<ModelStore>,
     clock: Arc<ManualClock>,
+    faults: Arc<Reported>,
     dispatcher: Dispatcher,
     boxes: Vec<(&'static str, Arc<Mailbox>)>,
 }
@@ -34,8 +36,9 @@ impl Bench {
         boxes: Vec<(&'static str, Arc<Mailbox>)>,
     ) -> Self {
         let sinks = boxes.iter().map(|(name, mailbox)| TestSink::boxed(name, mailbox).into()).collect();
-        let dispatcher = Dispatcher::open(store.clone(), clock.clone(), sinks).unwrap();
-        Self { store, clock, dispatcher, boxes }
+        let faults = Arc::<Reported>::default();
+        let dispatcher = Dispatcher::open(store.clone(), clock.clone(), faults.clone(), sinks).unwrap();
+        Self { store, clock, faults, dispatcher, boxes }
     }
 
     /// The host dies and comes back.
@@ -184,6 +187,58 @@ fn an_outcome_that_cannot_be_stored_is_not_taken_for_true() {
 }
 
 #[test]
+fn what_the_store_refuses_is_a_fault_of_the_host() {
+    let bench = Bench::new(&["a"]);
+    bench.enqueue(&alert("m", "k", Severity::Info), "a");
+    bench.store.fail_next(Fault::Before);
+    bench.store.fail_next(Fault::Before);
+    assert!(!bench.dispatcher.drain_due(), "attempted, but not stored");
+    bench.clock.advance(limits::STORE_RETRY_PAUSE);
+    assert!(!bench.dispatcher.drain_due());
+    let reported = bench.faults.faults.lock().clone();
+    assert_eq!(reported.len(), 2);
+    assert_eq!(reported[0].0, ErrorCode::StorageFailure);
+    let expected = "what became of deliveries to \"a\" cannot be stored: the store uses 1 of 1 bytes";
+    assert!(reported[0].1.starts_with(expected), "{}", reported[0].1);
+    assert!(bench.faults.settled.load(Ordering::SeqCst) >= 2);
+    bench.clock.advance(limits::STORE_RETRY_PAUSE);
+    assert!(bench.dispatcher.drain_due());
+    assert_eq!((bench.pending(), bench.faults.faults.lock().len()), (0, 2));
+}
+
+#[test]
+fn age_ends_a_wait_for_a_sink_that_is_not_there() {
+    let bench = Bench::new(&["a"]);
+    bench.dispatcher.attach("a", None);
+    let lost = alert("m", "k", Severity::Info);
+    bench.enqueue(&lost, "a");
+    bench.enqueue(&Alert { times_seen: 2, ..lost.clone() }, "a");
+    bench.clock.advance(limits::MAX_DELIVERY_AGE - Duration::from_secs(1));
+    assert!(bench.dispatcher.drain_due());
+    assert_eq!(bench.pending(), 2);
+    bench.clock.advance(Duration::from_secs(1));
+    assert!(bench.dispatcher.drain_due());
+    let reason = "given up after 72 hours without its sink".to_owned();
+    assert_eq!((bench.reasons(), bench.pending()), (vec![reason.clone(), reason], 0));
+    assert_eq!(bench.dispatcher.status().receivers[0].tally.dead, 2);
+    let mailbox = Arc::new(Mailbox::default());
+    bench.dispatcher.attach("a", Some(TestSink::boxed("a", &mailbox)));
+    assert_eq!(bench.dispatcher.replay(lost.alert_id, "a").unwrap(), 2);
+    assert!(bench.dispatcher.drain_due());
+    assert_eq!((mailbox.states().len(), bench.reasons().len()), (2, 0));
+}
+
+#[test]
+fn an_old_delivery_of_a_host_that_was_off_is_attempted() {
+    let bench = Bench::new(&["a"]);
+    bench.enqueue(&alert("m", "k", Severity::Info), "a");
+    bench.clock.advance(limits::MAX_DELIVERY_AGE * 2);
+    let bench = bench.restart();
+    assert!(bench.dispatcher.drain_due());
+    assert_eq!((bench.mailbox("a").states().len(), bench.pending()), (1, 0));
+}
+
+#[test]
 fn a_host_that_dies_before_an_outcome_is_stored_delivers_again() {
     let bench = Bench::new(&["a"]);
     bench.enqueue(&alert("m", "k", Severity::Info), "a");
@@ -202,7 +257,7 @@ fn receivers_that_are_gone_or_not_there_yet() {
     bench.enqueue(&alert("m", "k", Severity::Info), "b");
     bench.enqueue(&alert("m", "k", Severity::Info), "unheard");
     assert_eq!(bench.reasons(), ["there is no receiver \"unheard\""]);
-    let Bench { store, clock, mut boxes, dispatcher } = bench;
+    let Bench { store, clock, mut boxes, dispatcher, .. } = bench;
     drop(dispatcher);
     boxes.pop();
     let bench = Bench::over(store, clock, boxes);
@@ -263,7 +318,8 @@ fn old_dead_letters_make_room() {
 fn configuration_mistakes() {
     let open = |names: Vec<String>| {
         let receivers = names.into_iter().map(|name| Receiver { name, sink: None }).collect();
-        Dispatcher::open(Arc::new(ModelStore::default()), Arc::new(ManualClock::at(at(0))), receivers)
+        let clock = Arc::new(ManualClock::at(at(0)));
+        Dispatcher::open(Arc::new(ModelStore::default()), clock, Arc::<Reported>::default(), receivers)
     };
     assert!(matches!(
         open(vec!["a".to_owned(), "a".to_owned()]),
@@ -288,6 +344,23 @@ fn threads_deliver_and_stop() {
     bench.dispatcher.stop();
     bench.enqueue(&alert("m", "k", Severity::Info), "a");
     assert_eq!(bench.pending(), 1);
+}
+
+#[test]
+fn draining_sees_the_clock_and_forwards_while_threads_run() {
+    let bench = Bench::new(&["a", "b", "router"]);
+    bench.dispatcher.start().unwrap();
+    for round in 1..50 {
+        bench.mailbox("router").answer(DeliveryOutcome::Forward(vec!["a".to_owned(), "b".to_owned()]));
+        bench.mailbox("a").answer(retry(None));
+        bench.enqueue(&alert("m", "k", Severity::Info), "router");
+        assert!(bench.dispatcher.drain_due());
+        assert_eq!((bench.mailbox("a").states().len(), bench.pending()), (2 * round - 1, 1));
+        bench.clock.advance(limits::MAX_DELIVERY_BACKOFF);
+        assert!(bench.dispatcher.drain_due());
+        assert_eq!((bench.mailbox("a").states().len(), bench.pending()), (2 * round, 0));
+        assert_eq!(bench.mailbox("b").states().len(), round);
+    }
 }
 
 #[test]
@@ -329,8 +402,9 @@ fn a_slow_sink_holds_nobody_else_up() {
     bench.enqueue(&alert("m", "k", Severity::Info), "slow");
     bench.enqueue(&alert("m", "k", Severity::Info), "fast");
     seen.recv_timeout(Duration::from_secs(60)).unwrap();
+    assert!(!bench.dispatcher.drain(Duration::ZERO), "the slow one is still at it");
     release.send(()).unwrap();
-    bench.dispatcher.drain_due();
+    assert!(bench.dispatcher.drain_due());
     assert_eq!(bench.pending(), 0);
 }
 

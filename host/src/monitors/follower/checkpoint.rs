@@ -1,10 +1,11 @@
 //! Checkpoints: the cursor, the state, the writes and the alerts of one monitor become durable as one.
 
-use telemetry_core::extension::MonitorCheckpoint;
-use telemetry_store::{Checkpoint, SavedCursor};
+use telemetry_core::extension::{FailureReason, MonitorCheckpoint, PluginFailure};
+use telemetry_store::{Checkpoint, SavedCursor, StoreError};
 
 use super::{Follower, guarded};
 use crate::monitors::incidents::Incident;
+use crate::monitors::poison::Finding;
 
 impl Follower {
     /// Makes durable how far it came and what it raised, and releases that. `false` when it could not.
@@ -25,6 +26,16 @@ impl Follower {
         }
     }
 
+    /// A checkpoint beyond the monitor's quota is the monitor's failure, but no record's: it is not looked for.
+    fn refused(&mut self, error: StoreError) {
+        let StoreError::PluginQuota { plugin, limit, .. } = error else {
+            return self.store_failed(error);
+        };
+        let reason = FailureReason::Limit { what: "bytes of key-value space", limit };
+        let (first, end) = (self.durable.next_sequence, self.next);
+        self.go_back(PluginFailure { plugin, reason }, first, end, Finding::Again);
+    }
+
     pub(super) fn commit(&mut self, saved: MonitorCheckpoint) -> bool {
         let mut changes = self.book.changes(self.ports.clock.now());
         self.ports.dispatcher.admit(&mut changes);
@@ -36,7 +47,7 @@ impl Follower {
             changes,
         };
         if let Err(error) = self.ports.log.commit_checkpoint(&checkpoint) {
-            self.store_failed(&error);
+            self.refused(error);
             return false;
         }
         if self.called {

@@ -13,7 +13,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use telemetry_core::extension::{FailureReason, Monitor, PluginFailure};
 use telemetry_core::{Clock, Signal, Timestamp, limits};
-use telemetry_store::{LogBody, LogEntry, SavedCursor};
+use telemetry_store::{LogBody, LogEntry, SavedCursor, StoreError};
 
 use super::incidents::Incidents;
 use super::joining::join;
@@ -22,7 +22,7 @@ use super::poison::PoisonHunt;
 use super::selection::{select_events, select_samples};
 use super::status::MonitorStatus;
 use super::ticks;
-use crate::alerts::{AlertBook, Dispatcher};
+use crate::alerts::{AlertBook, Dispatcher, FaultReport};
 
 /// What a follower works with.
 #[derive(Clone)]
@@ -30,6 +30,7 @@ pub(super) struct Ports {
     pub(super) log: Arc<dyn LogStore>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) dispatcher: Arc<Dispatcher>,
+    pub(super) faults: Arc<dyn FaultReport>,
 }
 
 /// How a step ended.
@@ -130,8 +131,7 @@ impl Follower {
         if let Some(pause) = self.pause_left() {
             return Step::Pause(pause);
         }
-        let ready = self.set_aside() && self.revive();
-        self.incidents.settle();
+        let ready = self.set_aside() && self.revive() && self.settle_incidents();
         if !ready || (self.checkpoint_is_due() && !self.checkpoint()) {
             return self.paused();
         }
@@ -148,7 +148,7 @@ impl Follower {
                 }
             }
             Err(error) => {
-                self.store_failed(&error);
+                self.store_failed(error);
                 self.paused()
             }
         }
@@ -166,16 +166,21 @@ impl Follower {
         self.durable.next_sequence <= sequence && self.next > sequence
     }
 
+    /// Lets the requests out that failures led to; nobody may hold a lock.
+    pub(super) fn settle_faults(&self) {
+        self.ports.faults.settle();
+    }
+
     /// Waits until the log is longer than what was read.
     pub(super) fn wait_for_log(&self) {
         self.ports.log.wait_for(self.next, limits::LOG_WAIT);
     }
 
-    /// The book of a monitor that will not go on, and its incidents, resolved.
-    pub(super) fn retire(mut self) -> AlertBook {
-        self.incidents.close();
+    /// The book of a monitor that will not go on; its incidents are resolved.
+    pub(super) fn retire(mut self) -> Result<AlertBook, StoreError> {
+        self.incidents.close()?;
         self.book.rollback();
-        self.book
+        Ok(self.book)
     }
 
     fn is_dirty(&self) -> bool {

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use telemetry_core::extension::{FailureReason, MonitorCheckpoint, PluginFailure};
-use telemetry_core::{ErrorCode, limits};
+use telemetry_core::limits;
 use telemetry_store::{LogEntry, StoreError};
 
 use super::{Follower, guarded};
-use crate::alerts::Backoff;
+use crate::alerts::{Backoff, code_of};
+use crate::monitors::fault::MonitorFault;
 use crate::monitors::incidents::Incident;
 use crate::monitors::poison::Finding;
 use crate::monitors::status::MonitorState;
@@ -17,11 +18,6 @@ const BACKOFF: Backoff = Backoff { min: limits::MIN_MONITOR_BACKOFF, max: limits
 impl Follower {
     /// The monitor failed on records `first..end`: everything goes back to the last durable checkpoint.
     pub(super) fn fail(&mut self, failure: PluginFailure, first: u64, end: u64) {
-        tracing::warn!(monitor = self.name, first, end, %failure, "a monitor failed and starts again from its checkpoint");
-        self.book.rollback();
-        self.next = self.durable.next_sequence;
-        self.called = false;
-        self.broken = true;
         let finding = match failure.reason {
             // These say nothing about the records.
             FailureReason::Quarantined { .. } | FailureReason::Busy(_) | FailureReason::Transient(_) => {
@@ -29,6 +25,16 @@ impl Follower {
             }
             _ => self.hunt.failed(first, end),
         };
+        self.go_back(failure, first, end, finding);
+    }
+
+    /// Everything goes back to the last durable checkpoint, and what was found of the records is acted upon.
+    pub(super) fn go_back(&mut self, failure: PluginFailure, first: u64, end: u64, finding: Finding) {
+        tracing::warn!(monitor = self.name, first, end, %failure, "a monitor failed and starts again from its checkpoint");
+        self.book.rollback();
+        self.next = self.durable.next_sequence;
+        self.called = false;
+        self.broken = true;
         match finding {
             Finding::Narrowed => self.setbacks = 0,
             Finding::Poison(sequence) if sequence == self.next => {
@@ -124,21 +130,23 @@ impl Follower {
         match self.incidents.raise(incident, summary, count) {
             Ok(()) => true,
             Err(error) => {
-                self.store_failed(&error);
+                self.store_failed(error);
                 false
             }
         }
     }
 
-    pub(super) fn store_failed(&mut self, error: &StoreError) {
-        let cause = error as &(dyn std::error::Error + 'static);
-        tracing::error!(
-            error_code = ErrorCode::StorageFailure.as_str(),
-            error = cause,
-            monitor = self.name,
-            "a monitor waits for the store"
-        );
-        self.status.lock().last_error = Some(error.to_string());
+    /// Resolves incidents that are over. `false` when that cannot be stored.
+    pub(super) fn settle_incidents(&mut self) -> bool {
+        let settled = self.incidents.settle();
+        settled.map_err(|error| self.store_failed(error)).is_ok()
+    }
+
+    pub(super) fn store_failed(&mut self, source: StoreError) {
+        self.status.lock().last_error = Some(source.to_string());
+        let code = code_of(&source);
+        let fault = MonitorFault::Waits { monitor: self.name.clone(), source };
+        self.ports.faults.report(code, &fault);
         self.pause(limits::STORE_RETRY_PAUSE);
     }
 }

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use telemetry_core::extension::{KeyValueWrite, SavedState};
+use telemetry_core::limits::{MAX_PLUGIN_VALUE_BYTES, PLUGIN_KEY_VALUE_BYTES};
 use telemetry_core::{Alert, AlertStatus, DeadLetter, PendingDelivery, Severity, Timestamp};
-use telemetry_store::{AlertChanges, Checkpoint, DeadLetterKey, DeliveryKey};
+use telemetry_store::{AlertChanges, Checkpoint, DeadLetterKey, DeliveryKey, StoreError, StoredAlert};
 use uuid::Uuid;
 
 use crate::fixture::*;
@@ -26,10 +27,15 @@ fn alert(id: u128) -> Alert {
     }
 }
 
+fn stored(id: u128) -> StoredAlert {
+    StoredAlert { alert: alert(id), told: Some(["ops".to_owned()].into()) }
+}
+
 fn delivery(id: u128, receiver: &str, due: Timestamp, state: &str) -> PendingDelivery {
     PendingDelivery {
         alert: alert(id),
         receiver: receiver.to_owned(),
+        created: noon(),
         due,
         attempts: 0,
         forwarded_by: Vec::new(),
@@ -46,14 +52,14 @@ fn the_outbox_is_ordered_by_when_it_is_due() {
     let soon = delivery(2, "console", noon(), "firing");
     let other_state = delivery(2, "console", noon(), "resolved");
     let changes = AlertChanges {
-        put: vec![alert(1), alert(2)],
+        put: vec![stored(1), stored(2)],
         enqueue: vec![late.clone(), soon.clone(), other_state.clone()],
         ..AlertChanges::default()
     };
     fixture.store.commit_alerts(&changes).unwrap();
     let fixture = fixture.reopen();
     let store = &fixture.store;
-    assert_eq!(store.alerts().unwrap(), [alert(1), alert(2)]);
+    assert_eq!(store.alerts().unwrap(), [stored(1), stored(2)]);
     assert_eq!(store.next_due().unwrap(), Some(noon()));
     assert_eq!(store.due_deliveries(noon(), 10).unwrap(), [soon.clone(), other_state.clone()]);
     assert_eq!(store.due_deliveries(noon(), 1).unwrap().len(), 1);
@@ -70,7 +76,7 @@ fn the_outbox_is_ordered_by_when_it_is_due() {
         ..AlertChanges::default()
     };
     store.commit_alerts(&changes).unwrap();
-    assert_eq!(store.alerts().unwrap(), [alert(2)]);
+    assert_eq!(store.alerts().unwrap(), [stored(2)]);
     assert_eq!(store.pending_deliveries(10).unwrap(), [retried, late]);
     assert_eq!(store.dead_letters(10).unwrap(), std::slice::from_ref(&letter));
     let again = AlertChanges {
@@ -97,7 +103,7 @@ fn a_checkpoint_is_stored_whole() {
         next_sequence: 7,
         state: Some(SavedState { version: 2, bytes: b"state".to_vec() }),
         writes: vec![write("a", Some("1")), write("b", Some("22")), write("a", Some("333"))],
-        changes: AlertChanges { put: vec![alert(9)], ..AlertChanges::default() },
+        changes: AlertChanges { put: vec![stored(9)], ..AlertChanges::default() },
     };
     fixture.store.commit_checkpoint(&checkpoint).unwrap();
     let fixture = fixture.reopen();
@@ -107,7 +113,7 @@ fn a_checkpoint_is_stored_whole() {
     assert_eq!(store.cursors().unwrap(), [("threshold".to_owned(), 7)]);
     assert_eq!(store.plugin_get("threshold", "a").unwrap().unwrap(), b"333");
     assert_eq!(store.plugin_usage("threshold").unwrap(), 1 + 3 + 1 + 2);
-    assert_eq!(store.alerts().unwrap(), [alert(9)]);
+    assert_eq!(store.alerts().unwrap(), [stored(9)]);
 
     let resolved = AlertChanges { remove: vec![alert(9).alert_id], ..AlertChanges::default() };
     store.remove_monitor("threshold", &resolved).unwrap();
@@ -131,4 +137,35 @@ fn usage_counts_what_is_stored() {
     assert_eq!(store.plugin_usage("p").unwrap(), 0);
     assert_eq!(store.plugin_get("p", "key").unwrap(), None);
     assert_eq!(store.plugin_get("pp", "key").unwrap().unwrap(), b"other");
+}
+
+#[test]
+fn no_checkpoint_makes_a_space_grow_beyond_its_quota() {
+    let fixture = Fixture::in_memory();
+    let store = &fixture.store;
+    let write = |key: String, bytes: usize| KeyValueWrite { key, value: Some(vec![7; bytes]) };
+    let checkpoint = |next_sequence, writes| Checkpoint {
+        monitor: "m".to_owned(),
+        next_sequence,
+        writes,
+        ..Checkpoint::default()
+    };
+    let full = usize::try_from(PLUGIN_KEY_VALUE_BYTES).unwrap() / MAX_PLUGIN_VALUE_BYTES;
+    let fill = (0..full).map(|n| write(format!("{n:02}"), MAX_PLUGIN_VALUE_BYTES - 2)).collect();
+    store.commit_checkpoint(&checkpoint(1, fill)).unwrap();
+    assert_eq!(store.plugin_usage("m").unwrap(), PLUGIN_KEY_VALUE_BYTES);
+
+    let more =
+        checkpoint(2, vec![write("00".to_owned(), MAX_PLUGIN_VALUE_BYTES - 2), write("k".to_owned(), 0)]);
+    let refused = store.commit_checkpoint(&more).unwrap_err();
+    let expected = PLUGIN_KEY_VALUE_BYTES + 1;
+    assert!(matches!(refused, StoreError::PluginQuota { used, .. } if used == expected), "{refused}");
+    assert_eq!(store.load_cursor("m").unwrap().unwrap().next_sequence, 1, "nothing of it was stored");
+    assert!(matches!(store.plugin_write("m", "k", Some(b"")), Err(StoreError::PluginQuota { .. })));
+    assert!(store.plugin_write("n", "k", Some(b"")).is_ok(), "each plugin has its own");
+
+    let swap = vec![write("k".to_owned(), 10), write("00".to_owned(), 0)];
+    store.commit_checkpoint(&checkpoint(3, swap)).unwrap();
+    store.plugin_write("m", "01", None).unwrap();
+    assert!(store.plugin_usage("m").unwrap() < PLUGIN_KEY_VALUE_BYTES);
 }

@@ -1,4 +1,4 @@
-//! Hostile sink: the idempotency key of an alert is the attack, with its argument after a space.
+//! Hostile sink: an alert's label `attack`, or else its idempotency key, is the attack, with its argument after a space.
 #![cfg(target_arch = "wasm32")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "hostile on purpose")]
 
@@ -42,8 +42,8 @@ impl delivery::Guest for Evil {
 }
 
 fn attacked(alert: &Alert) -> Result<Outcome, PluginError> {
-    let key = &alert.idempotency_key;
-    let (attack, argument) = key.split_once(' ').unwrap_or((key, ""));
+    let order = label(&alert.alert_json).unwrap_or(&alert.idempotency_key);
+    let (attack, argument) = order.split_once(' ').unwrap_or((order, ""));
     Ok(match attack {
         "panic" => panic!("sink down"),
         "loop" => loop {
@@ -75,6 +75,11 @@ fn attacked(alert: &Alert) -> Result<Outcome, PluginError> {
         },
         _ => Outcome::Duplicate,
     })
+}
+
+/// The alert's label `attack`; no test gives one that JSON would escape.
+fn label(alert_json: &str) -> Option<&str> {
+    alert_json.split_once("\"attack\":\"")?.1.split('"').next()
 }
 
 fn request(method: &str, url: &str, body: &str) -> Request {
