@@ -49,6 +49,7 @@ mod synced;
 mod tuning;
 mod wire;
 
+pub use alert_rows::StoredAlert;
 pub use alerts::{AlertChanges, DeadLetterKey, DeliveryKey};
 pub use append::{Appended, RecordBatch};
 pub use backup::{BackupError, BackupSummary, Existing, check_backup, restore};
