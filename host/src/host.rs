@@ -10,13 +10,14 @@ use telemetry_core::{
     Alert, Clock, DeadLetter, ErrorCode, EventDraft, EventPage, EventQuery, MetricDraft, Subscription,
     Timestamp,
 };
-use telemetry_store::{Store, StoredRecord};
+use telemetry_store::{Store, StoreError, StoredRecord};
 use uuid::Uuid;
 
 use crate::aggregation::{AggregationRegistry, Engine, MetricsAnswer};
 use crate::alerts::{AlertFilter, ReplayError};
 use crate::builder::{HostBuilder, HostError};
 use crate::config::Config;
+use crate::envelope::EnvelopeError;
 use crate::faults::Faults;
 use crate::health::Health;
 use crate::logging::LogHandle;
@@ -175,9 +176,30 @@ impl Host {
         answer
     }
 
-    /// Sends what was given up for one alert and receiver on its way again; answers how many deliveries that are.
-    pub fn replay_dead_letters(&self, alert_id: Uuid, receiver: &str) -> Result<usize, ReplayError> {
-        self.watch.lock().as_ref().map_or(Ok(0), |watch| watch.replay(alert_id, receiver))
+    /// Sends what was given up for one receiver on its way again, of one alert or (with `None`) of all; answers how many
+    /// deliveries that are. What the outbox has no room for stays a dead letter.
+    pub fn replay_dead_letters(
+        &self,
+        alert_id: impl Into<Option<Uuid>>,
+        receiver: &str,
+    ) -> Result<usize, ReplayError> {
+        let replayed =
+            self.watch.lock().as_ref().map_or(Ok(0), |watch| watch.replay(alert_id.into(), receiver));
+        if let Err(ReplayError::Store(error)) = &replayed {
+            self.faults.report(EnvelopeError::code(error), error);
+        }
+        replayed
+    }
+
+    /// Believes the clock after it jumped, because an operator found it right: from now on records expire by it, and what
+    /// it makes too old is gone for good. Answers the time that is believed now.
+    pub fn accept_clock(&self) -> Result<Timestamp, StoreError> {
+        let accepted = self.services.store.accept_clock();
+        match &accepted {
+            Ok(now) => tracing::warn!(source = "Bridge_Telemetry", %now, "an operator accepted the clock"),
+            Err(error) => self.faults.report(EnvelopeError::code(error), error),
+        }
+        accepted
     }
 
     /// Returns when everything that was recorded before has gone through the monitors, ticks that are due included, and

@@ -132,7 +132,7 @@ impl Watch {
         self.dispatcher.dead_letters()
     }
 
-    pub(crate) fn replay(&self, alert_id: Uuid, receiver: &str) -> Result<usize, ReplayError> {
+    pub(crate) fn replay(&self, alert_id: Option<Uuid>, receiver: &str) -> Result<usize, ReplayError> {
         self.dispatcher.replay(alert_id, receiver)
     }
 

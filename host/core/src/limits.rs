@@ -16,6 +16,16 @@ pub const MAX_CONTEXT_KEYS: usize = 128;
 pub const MAX_TEXT_VALUE_BYTES: usize = 4 << 10;
 /// Deepest nesting of JSON that is accepted: serde_json's own recursion limit.
 pub const MAX_JSON_DEPTH: usize = 127;
+/// Largest head of a request in bytes, and largest buffer of a connection: a cursor and a dozen filters fit many times.
+pub const MAX_REQUEST_HEAD_BYTES: usize = 64 << 10;
+/// Connections served at once, each with a request body of the largest size at worst; further ones wait to be accepted.
+pub const MAX_CONNECTIONS: usize = 512;
+/// Most bytes of a refused body that are read and thrown away: a client that is still sending would not see the answer.
+pub const MAX_DISCARDED_BODY_BYTES: u64 = 64 << 20;
+/// Pause after a connection could not be accepted: what is missing, such as file handles, comes back only with time.
+pub const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
+/// Connections in a row that could not be accepted, after which the listener itself is taken for broken: a minute.
+pub const MAX_ACCEPT_FAILURES: u32 = 60;
 /// Most records of one batch call.
 pub const MAX_BATCH_RECORDS: usize = 100_000;
 /// Most records that are on their way into the store at once, over all threads; further calls are refused as OVERLOADED.
@@ -201,6 +211,11 @@ pub const MAX_PENDING_DELIVERIES: usize = 20_000;
 pub const MAX_PENDING_PER_MONITOR: usize = 4_000;
 /// Dead letters kept; the oldest go first, counted.
 pub const MAX_DEAD_LETTERS: usize = 10_000;
+/// When a replay that found the outbox full is worth another try: a receiver's thread brings some hundred rows to its sink in
+/// this time.
+pub const REPLAY_RETRY: Duration = Duration::from_secs(5);
+/// Dead letters of one listing when the caller names no limit.
+pub const DEFAULT_DEAD_LETTERS: usize = 100;
 /// Attempts before a delivery is given up: with the longest pause between them, a receiver may be away for a day.
 pub const MAX_DELIVERY_ATTEMPTS: u32 = 300;
 /// Age of a delivery after which a failed attempt is the last one, and after which it no longer waits for a sink that could

@@ -8,6 +8,9 @@
 )]
 
 mod answer;
+mod body;
+mod call_fault;
+mod connection;
 mod fence;
 mod openapi;
 mod routes;

@@ -1,23 +1,34 @@
 //! The routes. Handlers only hand bytes to the host's JSON edge, on a thread that may block.
+//!
+//! Besides what the contract lists, for operators:
+//!
+//! | route | takes | answers |
+//! |---|---|---|
+//! | `GET /v1/dead-letters` | `receiver`, `alert_id`, `limit` (100; at most 10,000), all optional | `{"status","dead_letters":[{"alert":{…},"receiver","reason","since","attempts","forwarded_by","idempotency_key"}],"total"}`, oldest first |
+//! | `POST /v1/dead-letters/replay` | `{"receiver","alert_id"}`; without `alert_id` all of the receiver | `{"status","replayed":n}`; 404 when there is none or no such receiver, 429 when the outbox is full |
+//! | `POST /v1/clock/accept` | `{}` or nothing | `{"status","time"}`: records expire by this clock from now on |
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, Path, Query, State};
+use axum::body::Body;
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::{Router, middleware};
 use bridge_telemetry::Host;
 use bridge_telemetry::alerts::AlertFilter;
-use bridge_telemetry::envelope::Envelope;
+use bridge_telemetry::envelope::{Envelope, cause_chain};
 use serde_json::{Map, Value, json};
 use telemetry_core::ErrorCode;
+use tokio::time::Instant;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::answer::Answer;
+use crate::body::{self, BodyError};
+use crate::call_fault::CallFault;
 use crate::fence::{self, Fence};
 use crate::openapi::openapi_document;
 use crate::server::INSTANCE_HEADER;
@@ -44,11 +55,13 @@ pub(crate) fn router(host: Arc<Host>, fence: Fence) -> Router {
         .route("/v1/query", post(query))
         .route("/v1/health", get(health))
         .route("/v1/alerts", get(alerts))
+        .route("/v1/dead-letters", get(dead_letters))
+        .route("/v1/dead-letters/replay", post(replay))
+        .route("/v1/clock/accept", post(accept_clock))
         .route("/v1/plugins", get(plugins))
         .route("/v1/openapi.json", get(async || axum::Json(openapi_document())))
         .fallback(no_such_route)
         .method_not_allowed_fallback(wrong_method)
-        .layer(DefaultBodyLimit::max(body_limit))
         .layer(middleware::from_fn_with_state(fence, fence::check))
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
             Answer::error(ErrorCode::UnexpectedError, "the request could not be handled", Map::new())
@@ -64,72 +77,103 @@ pub(crate) fn router(host: Arc<Host>, fence: Fence) -> Router {
 }
 
 impl Served {
-    /// Runs a call of the host where it may block. A call that takes too long is answered, and goes on to its end.
+    /// Runs a call of the host where it may block.
     async fn call(&self, call: impl FnOnce(&Host) -> Envelope + Send + 'static) -> Answer {
-        let host = Arc::clone(&self.host);
-        let work = tokio::task::spawn_blocking(move || call(&host));
-        match tokio::time::timeout(self.timeout, work).await {
-            Ok(Ok(envelope)) => Answer(envelope),
-            Ok(Err(error)) => {
-                let details = json!({"exception_type": "panic", "context": error.to_string()});
-                Answer::error(ErrorCode::UnexpectedError, "the call could not be completed", object(details))
-            }
-            Err(_) => {
-                let seconds = self.timeout.as_secs_f64();
-                let details = json!({"exception_type": "timeout", "context": format!("{seconds} s")});
-                Answer::error(ErrorCode::OperationTimeout, "the call took too long", object(details))
-            }
-        }
+        self.call_by(Instant::now() + self.timeout, call).await
     }
 
+    /// Runs a call with the request's body; reading it takes of the request's time.
     async fn call_with_body(
         &self,
-        body: Result<Bytes, BytesRejection>,
+        request: Request,
         call: impl FnOnce(&Host, &[u8]) -> Envelope + Send + 'static,
     ) -> Answer {
-        match body {
-            Ok(body) => self.call(move |host| call(host, &body)).await,
-            Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-                let details = json!({"limit": self.body_limit, "unit": "bytes"});
-                let message = format!("the body is over the limit of {} bytes", self.body_limit);
-                Answer::error(ErrorCode::PayloadTooLarge, &message, object(details))
+        let deadline = Instant::now() + self.timeout;
+        match tokio::time::timeout_at(deadline, body::read(request.into_body(), self.body_limit)).await {
+            Ok(Ok(body)) => self.call_by(deadline, move |host| call(host, &body)).await,
+            Ok(Err(error @ BodyError::TooLarge { limit })) => {
+                let details = json!({"limit": limit, "unit": "bytes"});
+                Answer::error(ErrorCode::PayloadTooLarge, &error.to_string(), object(details))
             }
-            Err(rejection) => Answer::error(ErrorCode::MalformedPayload, &rejection.body_text(), Map::new()),
+            Ok(Err(error @ BodyError::Broken(_))) => {
+                Answer::error(ErrorCode::MalformedPayload, &cause_chain(&error), Map::new())
+            }
+            Err(_) => self.late("the body did not arrive in time"),
         }
+    }
+
+    /// A call that takes too long is answered, and goes on to its end.
+    async fn call_by(
+        &self,
+        deadline: Instant,
+        call: impl FnOnce(&Host) -> Envelope + Send + 'static,
+    ) -> Answer {
+        let host = Arc::clone(&self.host);
+        let work = tokio::task::spawn_blocking(move || call(&host));
+        match tokio::time::timeout_at(deadline, work).await {
+            Ok(Ok(envelope)) => Answer(envelope),
+            Ok(Err(error)) => CallFault::Broken(error).answer(&self.host),
+            Err(_) => CallFault::Late { limit: self.timeout }.answer(&self.host),
+        }
+    }
+
+    fn late(&self, message: &str) -> Answer {
+        let seconds = self.timeout.as_secs_f64();
+        let details = json!({"exception_type": "timeout", "context": format!("{seconds} s")});
+        Answer::error(ErrorCode::OperationTimeout, message, object(details))
     }
 }
 
-async fn record_events(State(served): State<Served>, body: Result<Bytes, BytesRejection>) -> Answer {
-    served.call_with_body(body, Host::record_event_json).await
+/// The pairs of a query string.
+type Pairs = Result<Query<Vec<(String, String)>>, QueryRejection>;
+
+fn unreadable(rejection: &QueryRejection) -> Answer {
+    Answer::error(ErrorCode::InvalidQuery, &rejection.body_text(), Map::new())
 }
 
-async fn record_metrics(State(served): State<Served>, body: Result<Bytes, BytesRejection>) -> Answer {
-    served.call_with_body(body, Host::record_metric_json).await
+fn texts(pairs: &[(String, String)]) -> impl Iterator<Item = (&str, &str)> {
+    pairs.iter().map(|(key, value)| (key.as_str(), value.as_str()))
 }
 
-async fn import(State(served): State<Served>, body: Result<Bytes, BytesRejection>) -> Answer {
-    served.call_with_body(body, Host::import_json).await
+async fn record_events(State(served): State<Served>, request: Request) -> Answer {
+    served.call_with_body(request, Host::record_event_json).await
 }
 
-async fn query(State(served): State<Served>, body: Result<Bytes, BytesRejection>) -> Answer {
-    served.call_with_body(body, Host::query_json).await
+async fn record_metrics(State(served): State<Served>, request: Request) -> Answer {
+    served.call_with_body(request, Host::record_metric_json).await
 }
 
-async fn query_events(State(served): State<Served>, Query(pairs): Query<Vec<(String, String)>>) -> Answer {
-    served
-        .call(move |host| host.events_json(pairs.iter().map(|(key, value)| (key.as_str(), value.as_str()))))
-        .await
+async fn import(State(served): State<Served>, request: Request) -> Answer {
+    served.call_with_body(request, Host::import_json).await
 }
 
-async fn event(State(served): State<Served>, Path(id): Path<String>) -> Answer {
-    served.call(move |host| host.event_json(&id)).await
+async fn query(State(served): State<Served>, request: Request) -> Answer {
+    served.call_with_body(request, Host::query_json).await
+}
+
+async fn query_events(State(served): State<Served>, pairs: Pairs) -> Answer {
+    match pairs {
+        Ok(Query(pairs)) => served.call(move |host| host.events_json(texts(&pairs))).await,
+        Err(rejection) => unreadable(&rejection),
+    }
+}
+
+async fn event(State(served): State<Served>, id: Result<Path<String>, PathRejection>) -> Answer {
+    match id {
+        Ok(Path(id)) => served.call(move |host| host.event_json(&id)).await,
+        Err(rejection) => Answer::error(ErrorCode::NotFound, &rejection.body_text(), Map::new()),
+    }
 }
 
 async fn health(State(served): State<Served>) -> Answer {
     served.call(Host::health_json).await
 }
 
-async fn alerts(State(served): State<Served>, Query(pairs): Query<Vec<(String, String)>>) -> Answer {
+async fn alerts(State(served): State<Served>, pairs: Pairs) -> Answer {
+    let pairs = match pairs {
+        Ok(Query(pairs)) => pairs,
+        Err(rejection) => return unreadable(&rejection),
+    };
     let mut filter = AlertFilter::All;
     for (key, value) in &pairs {
         match (key.as_str(), value.parse()) {
@@ -142,6 +186,21 @@ async fn alerts(State(served): State<Served>, Query(pairs): Query<Vec<(String, S
         }
     }
     served.call(move |host| host.alerts_json(filter)).await
+}
+
+async fn dead_letters(State(served): State<Served>, pairs: Pairs) -> Answer {
+    match pairs {
+        Ok(Query(pairs)) => served.call(move |host| host.dead_letters_json(texts(&pairs))).await,
+        Err(rejection) => unreadable(&rejection),
+    }
+}
+
+async fn replay(State(served): State<Served>, request: Request) -> Answer {
+    served.call_with_body(request, Host::replay_dead_letters_json).await
+}
+
+async fn accept_clock(State(served): State<Served>, request: Request) -> Answer {
+    served.call_with_body(request, Host::accept_clock_json).await
 }
 
 async fn plugins(State(served): State<Served>) -> Answer {
@@ -157,13 +216,11 @@ async fn no_such_route(uri: axum::http::Uri) -> Answer {
     )
 }
 
-async fn wrong_method(method: axum::http::Method, uri: axum::http::Uri) -> Answer {
+/// The contract has no code of its own for this; HTTP has the status, and the methods in `Allow`.
+async fn wrong_method(method: axum::http::Method, uri: axum::http::Uri) -> (StatusCode, Answer) {
     let details = object(json!({"path": uri.path(), "method": method.as_str()}));
-    Answer::error(
-        ErrorCode::NotFound,
-        "this path does not take this method; GET /v1/openapi.json lists them",
-        details,
-    )
+    let message = "this path does not take this method; GET /v1/openapi.json lists them";
+    (StatusCode::METHOD_NOT_ALLOWED, Answer::error(ErrorCode::NotFound, message, details))
 }
 
 fn object(value: Value) -> Map<String, Value> {

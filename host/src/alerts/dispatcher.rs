@@ -69,12 +69,18 @@ pub enum DispatcherError {
 #[non_exhaustive]
 pub enum ReplayError {
     /// There is no such dead letter.
-    #[error("alert {alert_id} has no dead letter for receiver \"{receiver}\"")]
+    #[error("there is no dead letter {}for receiver \"{receiver}\"", of_alert(*alert_id))]
     NotFound {
-        /// The alert.
-        alert_id: Uuid,
+        /// The alert, if one was named.
+        alert_id: Option<Uuid>,
         /// The receiver.
         receiver: String,
+    },
+    /// The outbox has no room for one more of these deliveries.
+    #[error("the outbox is full; try again in {retry_after:?}, when deliveries have left it")]
+    OutboxFull {
+        /// When to try again.
+        retry_after: Duration,
     },
     /// There is no such receiver.
     #[error("there is no receiver \"{receiver}\"")]
@@ -203,9 +209,10 @@ impl Dispatcher {
         Ok(letters)
     }
 
-    /// Delivers the dead letters of one alert for one receiver anew, with their old idempotency keys. Answers how many.
-    pub fn replay(&self, alert_id: Uuid, receiver: &str) -> Result<usize, ReplayError> {
-        self.outbox.replay(alert_id, receiver)
+    /// Delivers the dead letters for one receiver anew, of one alert or (with `None`) of all, with their old idempotency
+    /// keys. Answers how many: no more than the outbox has room for.
+    pub fn replay(&self, alert_id: impl Into<Option<Uuid>>, receiver: &str) -> Result<usize, ReplayError> {
+        self.outbox.replay(alert_id.into(), receiver)
     }
 
     /// How the outbox and its receivers do.
@@ -228,6 +235,10 @@ impl Drop for Dispatcher {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+fn of_alert(alert_id: Option<Uuid>) -> String {
+    alert_id.map(|id| format!("of alert {id} ")).unwrap_or_default()
 }
 
 fn follow(outbox: &Outbox, lane: &Lane, stopping: &AtomicBool) {

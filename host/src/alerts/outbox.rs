@@ -196,20 +196,29 @@ impl Outbox {
         })
     }
 
-    /// Makes the dead letters of one alert for one receiver pending again.
-    pub(super) fn replay(&self, alert_id: Uuid, receiver: &str) -> Result<usize, ReplayError> {
+    /// Makes the dead letters for one receiver, of one alert or of all, pending again: the earliest states first, as many
+    /// as there is room for.
+    pub(super) fn replay(&self, alert_id: Option<Uuid>, receiver: &str) -> Result<usize, ReplayError> {
         if !self.lanes.contains_key(receiver) {
             return Err(ReplayError::UnknownReceiver { receiver: receiver.to_owned() });
         }
         let _burying = self.burying.lock();
         let mut letters = self.store.dead_letters(usize::MAX)?;
         letters.retain(|letter| {
-            letter.delivery.alert.alert_id == alert_id && letter.delivery.receiver == receiver
+            letter.delivery.receiver == receiver
+                && alert_id.is_none_or(|asked| letter.delivery.alert.alert_id == asked)
         });
         if letters.is_empty() {
             return Err(ReplayError::NotFound { alert_id, receiver: receiver.to_owned() });
         }
-        letters.sort_by_key(|letter| state_sequence(&letter.delivery.alert));
+        letters.sort_by_key(|letter| {
+            let alert = &letter.delivery.alert;
+            (alert.alert_id, state_sequence(alert))
+        });
+        self.keep_to_room(&mut letters);
+        if letters.is_empty() {
+            return Err(ReplayError::OutboxFull { retry_after: limits::REPLAY_RETRY });
+        }
         let mut changes = AlertChanges::default();
         for letter in letters {
             changes.unbury.push(DeadLetterKey::from(&letter));
@@ -226,6 +235,20 @@ impl Outbox {
             self.insert(delivery);
         }
         Ok(count)
+    }
+
+    /// Leaves the letters that may wait in the outbox; once one of a monitor's has no room, its later ones have none.
+    fn keep_to_room(&self, letters: &mut Vec<DeadLetter>) {
+        let counts = self.counts.lock();
+        let mut planned: BTreeMap<String, usize> = BTreeMap::new();
+        letters.retain(|letter| {
+            let monitor = &letter.delivery.alert.monitor;
+            let has_room = counts.has_room_for(monitor, &planned);
+            if has_room {
+                *planned.entry(monitor.clone()).or_default() += 1;
+            }
+            has_room
+        });
     }
 
     pub(super) fn status(&self) -> OutboxStatus {

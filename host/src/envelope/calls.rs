@@ -144,7 +144,8 @@ impl Host {
     }
 }
 
-fn one(name: &str, value: Value) -> Envelope {
+/// A success with one field.
+pub(super) fn one(name: &str, value: Value) -> Envelope {
     Envelope::success(Map::from_iter([(name.to_owned(), value)]))
 }
 

@@ -2,11 +2,13 @@
 
 mod call_panic;
 mod calls;
+mod dead_letter;
 mod event;
 mod failure;
 mod import;
 mod metric;
 mod opening;
+mod operator;
 mod payload;
 
 pub use event::event_draft;

@@ -130,7 +130,7 @@ fn judge_store(store: &StoreStats, issues: &mut Issues) {
         issues.unhealthy(format!("storage refuses records for now: {reason}"));
     }
     if let Some(jump) = &store.clock_jump {
-        issues.degraded(format!("expiry is paused: {jump}"));
+        issues.degraded(format!("expiry is paused: {jump}; if the clock is right, accept it"));
     }
     if store.usage_percentage > STORAGE_LIMIT {
         issues.degraded(format!("storage is {:.1} % full", store.usage_percentage));

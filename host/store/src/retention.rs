@@ -40,10 +40,12 @@ impl Engine {
         self.database.commit(batch, Promise::Derived)
     }
 
-    /// Believes the wall clock, which an operator found right.
-    pub(crate) fn accept_clock(&self) -> Result<(), StoreError> {
-        self.retention.lock().accept(self.clock.now(), self.clock.monotonic());
-        self.keep_time()
+    /// Believes the wall clock, which an operator found right; answers its time.
+    pub(crate) fn accept_clock(&self) -> Result<Timestamp, StoreError> {
+        let wall = self.clock.now();
+        self.retention.lock().accept(wall, self.clock.monotonic());
+        self.keep_time()?;
+        Ok(wall)
     }
 
     /// Creates the partitions that will be needed soon, so that no caller waits for it at midnight.

@@ -214,8 +214,9 @@ impl Store {
         self.engine.sync()
     }
 
-    /// Believes the wall clock after a jump: an operator found it right. Expiry goes on by it.
-    pub fn accept_clock(&self) -> Result<(), StoreError> {
+    /// Believes the wall clock after a jump: an operator found it right. Expiry goes on by it. Answers the time that is
+    /// believed now.
+    pub fn accept_clock(&self) -> Result<Timestamp, StoreError> {
         self.engine.accept_clock()
     }
 
