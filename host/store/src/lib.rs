@@ -29,6 +29,7 @@ mod error;
 mod events;
 mod families;
 mod find;
+mod frames_check;
 mod head;
 mod log;
 mod maintenance;

@@ -24,6 +24,7 @@ use crate::engine::Engine;
 use crate::error::{Damage, EngineError, OpenError, StoreError};
 use crate::events::{Claims, EventIndex};
 use crate::families::{Class, LOG, META};
+use crate::frames_check::endless_log;
 use crate::head::{Ledger, Registry, Sealing, Series, SeriesIds, SeriesLimits, Vacancy};
 use crate::log::LogSize;
 use crate::log::record::{self, LogRecord, SampleColumns};
@@ -69,7 +70,8 @@ pub(crate) fn open(
         Location::Directory(directory) => {
             let lock = lock(directory)?;
             clear_staging(directory);
-            if let Some(damage) = without_its_index(&directory.join(ROCKS_DIRECTORY)) {
+            let rocks = directory.join(ROCKS_DIRECTORY);
+            if let Some(damage) = without_its_index(&rocks).or_else(|| endless_log(&rocks)) {
                 return Err(OpenError::Corrupt { directory: directory.clone(), source: Box::new(damage) });
             }
             let synced = SyncedMark::open(directory).map_err(|error| io_failure(directory, error))?;

@@ -21,3 +21,4 @@ mod recovery;
 mod retention;
 mod samples;
 mod threads;
+mod torn;
