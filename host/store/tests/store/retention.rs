@@ -102,6 +102,31 @@ fn a_jump_ahead_deletes_nothing_and_is_reported() {
 }
 
 #[test]
+fn jumps_either_way_expire_only_what_real_time_has() {
+    let half_an_hour = HOUR / 2;
+    let ahead = |by: Duration| move |at: Timestamp| at.plus(by);
+    let back = |by: Duration| move |at: Timestamp| at.minus(by);
+    let jumps: [&dyn Fn(Timestamp) -> Timestamp; 4] = [&ahead(HOUR), &back(HOUR), &ahead(YEAR), &back(YEAR)];
+    for (number, jump) in jumps.into_iter().enumerate() {
+        let fixture = Fixture::in_memory();
+        filled(&fixture, 8);
+        // Half an hour before the oldest events have reached their age.
+        fixture.clock.advance(HOUR * 12 - half_an_hour);
+        let right = noon().plus(HOUR * 12 - half_an_hour);
+        fixture.clock.jump_to(jump(right));
+        for _ in 0..3 {
+            let expired = fixture.store.maintain().unwrap().expired_partitions;
+            assert_eq!(expired, Vec::<String>::new(), "jump {number}");
+        }
+        assert_eq!((fixture.store.stats().events_total, fixture.store.stats().metrics_total), (8, 8));
+        fixture.clock.jump_to(right);
+        fixture.clock.advance(half_an_hour);
+        assert_eq!(fixture.store.maintain().unwrap().expired_partitions, ["e.20260303"], "jump {number}");
+        assert_eq!(fixture.store.stats().clock_jump, None);
+    }
+}
+
+#[test]
 fn an_operator_may_accept_the_clock() {
     let fixture = Fixture::in_memory();
     filled(&fixture, 3);
