@@ -83,6 +83,32 @@ fn the_overflow_series_is_the_same_after_reopening() {
     assert_eq!(count_of(&fixture.store, "m"), 6);
 }
 
+/// A tenth of the series is replaced every hour, for seven days.
+#[test]
+fn churned_series_are_gone_with_their_partition() {
+    let fixture = Fixture::open(StoreOptions {
+        background: false,
+        metrics_retention: DAY,
+        max_series_per_metric: 1000,
+        ..StoreOptions::in_memory()
+    });
+    let hours: u32 = 7 * 24;
+    for hour in 0..hours {
+        let now = noon().plus(HOUR * hour);
+        let samples = (hour * 2..hour * 2 + 20).map(|n| labelled("m", &format!("host {n}"), now, 1.0));
+        fixture.samples(samples.collect());
+        fixture.clock.advance(HOUR);
+        fixture.store.maintain().unwrap();
+    }
+    let stats = fixture.store.stats();
+    assert_eq!(stats.overflowed_samples, 0, "series that came and went do not count against the limit");
+    assert!(stats.active_series <= 22, "{} active series", stats.active_series);
+    // The day that retention asks for, and at most one longer; a series of before has no definition left.
+    let kept = series_of(&fixture.store, "m").len();
+    assert!((48..=2 * 48 + 24 + 20).contains(&kept), "{kept} series of {}", hours * 2 + 18);
+    assert!(stats.metrics_total <= 20 * 60, "{}", stats.metrics_total);
+}
+
 #[test]
 fn idle_series_are_let_go_and_come_back_under_their_id() {
     let fixture = limited(1000, 1000);
