@@ -89,7 +89,7 @@ impl Watch {
 
     fn add_monitors(&mut self, config: &Config, plugins: &LoadedPlugins) -> Result<(), WatchError> {
         for plugin in plugins.monitors() {
-            let name = plugin.info().name.clone();
+            let name = plugin.name().to_owned();
             if let Err(error) = self.runner.add(&name, |restored| build(plugin, restored)) {
                 let reason = cause_chain(&error);
                 tracing::error!(source = "Bridge_Telemetry", plugin = name, "{reason}");
@@ -99,7 +99,7 @@ impl Watch {
         // One that is configured but could not be loaded today keeps its place and its alerts.
         let mut configured: BTreeSet<String> =
             plugins.failed.iter().map(|failed| failed.name.clone()).collect();
-        configured.extend(plugins.monitors().map(|plugin| plugin.info().name.clone()));
+        configured.extend(plugins.monitors().map(|plugin| plugin.name().to_owned()));
         let enabled = config.plugins.settings.iter().filter(|(_, settings)| settings.enabled);
         configured.extend(enabled.map(|(name, _)| name.clone()));
         for name in self.runner.remove_absent(&configured)? {
@@ -148,7 +148,7 @@ fn build(
 ) -> Result<Box<dyn telemetry_core::extension::Monitor>, telemetry_core::extension::PluginFailure> {
     plugin.monitor(restored).unwrap_or_else(|| {
         Err(telemetry_core::extension::PluginFailure {
-            plugin: plugin.info().name.clone(),
+            plugin: plugin.name().to_owned(),
             reason: telemetry_core::extension::FailureReason::Unsupported("it is no monitor".to_owned()),
         })
     })

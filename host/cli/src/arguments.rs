@@ -45,13 +45,16 @@ pub(crate) enum Command {
     Events(Events),
     /// Show how the host does
     Health,
-    /// List alerts
+    /// List alerts; look after deliveries that were given up
     Alerts(Alerts),
     /// Store the records of a file; may be interrupted and called again
     Import(Import),
     /// Look at plugins
     #[command(subcommand)]
     Plugin(Plugin),
+    /// Look after the store
+    #[command(subcommand)]
+    Store(Store),
     /// Look at the configuration
     #[command(subcommand)]
     Config(Config),
@@ -147,10 +150,38 @@ pub(crate) struct Events {
 }
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Alerts {
     /// Which ones
     #[arg(long, value_enum, default_value_t = AlertChoice::All)]
     pub(crate) status: AlertChoice,
+    #[command(subcommand)]
+    pub(crate) deliveries: Option<Deliveries>,
+}
+
+/// Deliveries that were given up.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Deliveries {
+    /// List deliveries that were given up, oldest first
+    DeadLetters {
+        /// Only those to this receiver
+        #[arg(long, value_name = "NAME")]
+        receiver: Option<String>,
+        /// Only those of this alert
+        #[arg(long, value_name = "ID")]
+        alert: Option<String>,
+        /// At most so many
+        #[arg(long, value_name = "N", default_value_t = 100)]
+        limit: usize,
+    },
+    /// Send deliveries that were given up on their way again
+    Replay {
+        /// The receiver they are for
+        receiver: String,
+        /// Only those of this alert
+        #[arg(long, value_name = "ID")]
+        alert: Option<String>,
+    },
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -192,6 +223,12 @@ pub(crate) enum Plugin {
         /// A component's file, or the name of a plugin
         plugin: String,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Store {
+    /// Confirm that the clock is right after it jumped: records expire by it again, and what it makes too old is gone
+    AcceptClock,
 }
 
 #[derive(Debug, Subcommand)]

@@ -6,7 +6,8 @@ use bridge_telemetry::envelope::Envelope;
 use bridge_telemetry_server::INSTANCE_HEADER;
 use serde_json::Value;
 use telemetry_core::ErrorCode;
-use ureq::Agent;
+use ureq::http::Response;
+use ureq::{Agent, Body};
 
 use crate::exit::Failure;
 use crate::host_file::HostAddress;
@@ -44,24 +45,29 @@ impl Client {
 
     pub(crate) fn get(&self, path: &str, pairs: &[(&str, &str)]) -> Result<Envelope, Failure> {
         let request = self.agent.get(format!("{}{path}", self.base)).query_pairs(pairs.iter().copied());
-        envelope(request.call().map_err(Failure::unreachable)?)
+        self.envelope(request.call())
     }
 
     pub(crate) fn post(&self, path: &str, body: &[u8]) -> Result<Envelope, Failure> {
         let request = self.agent.post(format!("{}{path}", self.base)).content_type("application/json");
-        envelope(request.send(body).map_err(Failure::unreachable)?)
+        self.envelope(request.send(body))
+    }
+
+    fn envelope(&self, answer: Result<Response<Body>, ureq::Error>) -> Result<Envelope, Failure> {
+        let text = answer
+            .and_then(|mut answer| answer.body_mut().with_config().limit(MAX_ANSWER_BYTES).read_to_vec())
+            .map_err(|error| self.unreachable(error.into(), "does not answer"))?;
+        let body = serde_json::from_slice(&text)
+            .map_err(|error| self.unreachable(error.into(), "does not answer in JSON"))?;
+        Ok(envelope(body))
+    }
+
+    fn unreachable(&self, error: anyhow::Error, what: &str) -> Failure {
+        Failure::unreachable(error.context(format!("the host at {} {what}", self.base)))
     }
 }
 
-fn envelope(answer: ureq::http::Response<ureq::Body>) -> Result<Envelope, Failure> {
-    let mut answer = answer;
-    let text = answer
-        .body_mut()
-        .with_config()
-        .limit(MAX_ANSWER_BYTES)
-        .read_to_vec()
-        .map_err(Failure::unreachable)?;
-    let body: Value = serde_json::from_slice(&text).map_err(Failure::unreachable)?;
+fn envelope(body: Value) -> Envelope {
     let error = match body.pointer("/error/code").and_then(Value::as_str) {
         Some(code) => ErrorCode::ALL.into_iter().find(|known| known.as_str() == code),
         None if body.get("status").and_then(Value::as_str) == Some("error") => {
@@ -69,5 +75,5 @@ fn envelope(answer: ureq::http::Response<ureq::Body>) -> Result<Envelope, Failur
         }
         None => None,
     };
-    Ok(Envelope { body, error })
+    Envelope { body, error }
 }

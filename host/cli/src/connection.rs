@@ -97,6 +97,27 @@ impl Connection {
         }
     }
 
+    pub(crate) fn dead_letters(&self, pairs: &[(&str, &str)]) -> Result<Envelope, Failure> {
+        match self {
+            Self::Remote(client) => client.get("/v1/dead-letters", pairs),
+            Self::Local(host) => Ok(host.dead_letters_json(pairs.iter().copied())),
+        }
+    }
+
+    pub(crate) fn replay_dead_letters(&self, body: &[u8]) -> Result<Envelope, Failure> {
+        match self {
+            Self::Remote(client) => client.post("/v1/dead-letters/replay", body),
+            Self::Local(host) => Ok(host.replay_dead_letters_json(body)),
+        }
+    }
+
+    pub(crate) fn accept_clock(&self) -> Result<Envelope, Failure> {
+        match self {
+            Self::Remote(client) => client.post("/v1/clock/accept", b"{}"),
+            Self::Local(host) => Ok(host.accept_clock_json(b"{}")),
+        }
+    }
+
     pub(crate) fn plugins(&self) -> Result<Envelope, Failure> {
         match self {
             Self::Remote(client) => client.get("/v1/plugins", &[]),

@@ -67,13 +67,18 @@ pub(crate) fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<I
     line(table.to_string().trim_end());
 }
 
-/// The text at a pointer: strings bare, null as `-`, others as JSON.
+/// The text at a pointer, in one line: strings bare, null as `-`, others as JSON.
 pub(crate) fn text(value: &Value, pointer: &str) -> String {
     match value.pointer(pointer) {
         None | Some(Value::Null) => "-".to_owned(),
-        Some(Value::String(text)) => printable(text),
-        Some(other) => other.to_string(),
+        Some(Value::String(text)) => one_line(text),
+        Some(other) => one_line(&other.to_string()),
     }
+}
+
+/// The printable text without line feeds: what comes from a record must not look like the next line.
+pub(crate) fn one_line(text: &str) -> String {
+    printable(text).replace('\n', "\u{FFFD}")
 }
 
 /// The text without control characters and marks that reorder it on a terminal; line feeds stay.
@@ -91,5 +96,8 @@ mod tests {
     #[test]
     fn terminals_get_no_control_characters() {
         assert_eq!(printable("a\u{1b}[31mb\u{202e}c\rd\n"), "a\u{FFFD}[31mb\u{FFFD}c\u{FFFD}d\n");
+        let event = serde_json::json!({"source": "s\n2026  FORGED", "data": {"k": "\u{202e}\n"}});
+        assert_eq!(text(&event, "/source"), "s\u{FFFD}2026  FORGED");
+        assert_eq!(text(&event, "/data"), r#"{"k":"\u{202e}\n"}"#.replace("\\u{202e}", "\u{FFFD}"));
     }
 }

@@ -84,7 +84,7 @@ fn print(event: &Value) {
         text(event, "/timestamp"),
         text(event, "/event_type"),
         text(event, "/source"),
-        output::printable(&data),
+        output::one_line(&data),
         text(event, "/event_id"),
     ));
 }

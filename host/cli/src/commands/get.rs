@@ -65,7 +65,7 @@ fn print(body: &Value) {
 }
 
 fn add_rows(rows: &mut Vec<[String; 6]>, name: &str, group: &str, summary: &Value, aggregation: &str) {
-    let name = output::printable(name);
+    let name = output::one_line(name);
     let row = |time: String, of: &Value| {
         let value = text(of, "/value");
         [name.clone(), group.to_owned(), time, aggregation.to_owned(), value, text(of, "/sample_count")]

@@ -17,7 +17,7 @@ pub(super) fn execute(connection: &Connection, shared: &Shared) -> Result<Exit, 
             text(body, "/uptime_seconds")
         ));
         for issue in body.get("issues").and_then(Value::as_array).into_iter().flatten() {
-            output::line(&format!("  ! {}", output::printable(issue.as_str().unwrap_or_default())));
+            output::line(&format!("  ! {}", output::one_line(issue.as_str().unwrap_or_default())));
         }
         let stats = body.get("stats").and_then(Value::as_object);
         let shown = stats.into_iter().flatten().filter(|(_, value)| !(value.is_object() || value.is_array()));

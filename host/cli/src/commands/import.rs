@@ -124,7 +124,7 @@ impl Tally {
             output::line(&body.to_string());
         } else {
             for reason in &self.reasons {
-                eprintln!("refused: {}", output::printable(reason));
+                eprintln!("refused: {}", output::one_line(reason));
             }
             let (stored, known, refused) = (self.stored, self.known, self.refused);
             output::line(&format!("{stored} stored, {known} known already, {refused} refused"));

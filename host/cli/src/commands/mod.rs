@@ -1,6 +1,7 @@
 //! One file per command.
 
 mod alerts;
+mod completions;
 mod config;
 mod events;
 mod get;
@@ -9,8 +10,7 @@ mod import;
 mod plugin;
 mod record;
 mod run;
-
-use clap::CommandFactory;
+mod store;
 
 use crate::arguments::{Arguments, Command};
 use crate::connection::Connection;
@@ -29,15 +29,8 @@ pub(crate) fn execute(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Alerts(alerts) => alerts::execute(&connect()?, &alerts, &shared),
         Command::Import(import) => import::execute(&connect()?, &import, &shared),
         Command::Plugin(plugin) => plugin::execute(plugin, &shared),
+        Command::Store(store) => store::execute(&connect()?, &store, &shared),
         Command::Config(config) => config::execute(config, &shared),
-        Command::Completions { shell } => {
-            clap_complete::generate(
-                shell,
-                &mut Arguments::command(),
-                "bridge-telemetry",
-                &mut std::io::stdout(),
-            );
-            Ok(Exit::Done)
-        }
+        Command::Completions { shell } => completions::execute(shell),
     }
 }

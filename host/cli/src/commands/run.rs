@@ -174,7 +174,7 @@ fn print_summary(host: &Host, address: &HostAddress, shared: &Shared) {
     output::line(&format!("  retention   events {events} days, metrics {metrics} days"));
     output::line(&format!("  log         {}", config.logger_config.log_path.display()));
     for plugin in host.plugins() {
-        output::line(&output::printable(&plugin_line(&plugin)));
+        output::line(&output::one_line(&plugin_line(&plugin)));
     }
     output::line("Ctrl-C stops it. In another terminal: bridge-telemetry get cpu_usage_percent --last 1m");
 }
