@@ -4,6 +4,7 @@
 mod delivery;
 mod flow;
 mod hook;
+mod refusal;
 mod restart;
 
 use std::sync::Arc;
@@ -44,8 +45,8 @@ fn to_hook(config: Value, hook: &Hook) -> Value {
 }
 
 /// A host without threads of its own and its clock, which outlives it.
-struct Scene {
-    host: Host,
+struct Scene<H = Host> {
+    host: H,
     clock: Arc<ManualClock>,
 }
 
@@ -82,10 +83,6 @@ impl Scene {
         assert!(self.host.drain(LONG));
     }
 
-    fn pass(&self, seconds: u64) {
-        self.clock.advance(Duration::from_secs(seconds));
-    }
-
     /// As `health_check` shows it.
     fn outbox(&self) -> Value {
         self.host.health_json().body["outbox"].clone()
@@ -119,5 +116,11 @@ impl Scene {
         let health = self.host.health_json().body;
         let issues = health["issues"].as_array().unwrap();
         health["status"] == "degraded" && issues.iter().any(|issue| issue.as_str().unwrap().contains(what))
+    }
+}
+
+impl<H> Scene<H> {
+    fn pass(&self, seconds: u64) {
+        self.clock.advance(Duration::from_secs(seconds));
     }
 }

@@ -3,7 +3,6 @@
 use std::error::Error;
 
 use telemetry_core::ErrorCode;
-use telemetry_store::StoreError;
 
 use crate::faults::Faults;
 
@@ -24,9 +23,4 @@ impl FaultReport for Faults {
     fn settle(&self) {
         Self::settle(self);
     }
-}
-
-/// The contract's code of a store's failure, where no record and no query is at fault.
-pub(crate) fn code_of(error: &StoreError) -> ErrorCode {
-    if error.is_write_failure() { ErrorCode::StorageFailure } else { ErrorCode::RetrievalFailure }
 }

@@ -44,7 +44,6 @@ pub(crate) use backoff::Backoff;
 pub use book::AlertBook;
 pub use dispatcher::{Dispatcher, DispatcherError, Receiver, ReplayError};
 pub use fault_report::FaultReport;
-pub(crate) use fault_report::code_of;
 pub use host_alerts::{HOST_MONITOR, HostAlerts};
 pub use listing::{AlertFilter, list_alerts};
 pub use routes::{Route, RoutingTable};

@@ -15,10 +15,11 @@ use uuid::Uuid;
 use super::alert_store::AlertStore;
 use super::delivery::state_sequence;
 use super::dispatcher::ReplayError;
-use super::fault_report::{FaultReport, code_of};
+use super::fault_report::FaultReport;
 use super::lane::{Lane, deliver};
 use super::settlement::{Attempt, Settlement};
 use super::status::OutboxStatus;
+use crate::envelope::EnvelopeError;
 
 /// What the store refused to the outbox.
 #[derive(Debug, thiserror::Error)]
@@ -153,7 +154,7 @@ impl Outbox {
         match self.store.commit_alerts(&settlement.changes) {
             Ok(()) => self.settled(lane, settlement),
             Err(source) => {
-                let code = code_of(&source);
+                let code = source.code();
                 let fault = OutboxFault::Unsettled { receiver: lane.receiver.clone(), source };
                 self.faults.report(code, &fault);
                 desk.unsettled = Some(settlement);
@@ -280,10 +281,11 @@ impl Outbox {
             self.count_dead(settlement.changes.bury.len());
         }
         lane.count(settlement.tally);
-        lane.finish(settlement.finished);
         for onward in settlement.forwarded {
             self.insert(onward);
         }
+        // Last: who waits for the lanes must find what it forwarded in one of them.
+        lane.finish(settlement.finished);
     }
 
     fn insert(&self, delivery: PendingDelivery) {
@@ -312,7 +314,7 @@ impl Outbox {
     fn drop_oldest_dead_letters(&self) {
         let _burying = self.burying.lock();
         if let Err(error) = self.make_room_for_dead_letters() {
-            self.faults.report(code_of(&error), &OutboxFault::DeadLetters(error));
+            self.faults.report(error.code(), &OutboxFault::DeadLetters(error));
         }
     }
 

@@ -18,7 +18,8 @@ use super::log_store::LogStore;
 use super::status::{MonitorState, MonitorStatus};
 use super::ticks::TickGrid;
 use super::worker::{self, Control};
-use crate::alerts::{AlertBook, Dispatcher, FaultReport, HOST_MONITOR, HostAlerts, RoutingTable, code_of};
+use crate::alerts::{AlertBook, Dispatcher, FaultReport, HOST_MONITOR, HostAlerts, RoutingTable};
+use crate::envelope::EnvelopeError;
 
 /// A monitor cannot be added.
 #[derive(Debug, thiserror::Error)]
@@ -347,7 +348,7 @@ fn append_due_ticks(ports: &Ports, grid: &Mutex<TickGrid>) -> bool {
         let mut grid = grid.lock();
         for tick in grid.due(ports.clock.now()) {
             if let Err(error) = ports.log.append_tick(tick) {
-                ports.faults.report(code_of(&error), &MonitorFault::Tick(error));
+                ports.faults.report(error.code(), &MonitorFault::Tick(error));
                 all = false;
             }
         }

@@ -364,6 +364,40 @@ fn draining_sees_the_clock_and_forwards_while_threads_run() {
 }
 
 #[test]
+fn a_receivers_thread_may_stop_the_dispatcher() {
+    struct Stops(std::sync::Weak<Dispatcher>, crossbeam_channel::Sender<()>);
+    impl telemetry_core::extension::Sink for Stops {
+        fn name(&self) -> &str {
+            "a"
+        }
+        fn deliver(
+            &mut self,
+            alerts: &[telemetry_core::extension::AlertForDelivery],
+            _deadline: Duration,
+        ) -> Result<Vec<DeliveryOutcome>, PluginFailure> {
+            self.0.upgrade().unwrap().stop();
+            self.1.send(()).unwrap();
+            Ok(vec![DeliveryOutcome::Delivered(None); alerts.len()])
+        }
+    }
+    let Bench { store, clock, faults, dispatcher, boxes } = Bench::new(&["a", "b"]);
+    let dispatcher = Arc::new(dispatcher);
+    let (stopped, seen) = crossbeam_channel::bounded(1);
+    dispatcher.attach("a", Some(Box::new(Stops(Arc::downgrade(&dispatcher), stopped))));
+    dispatcher.start().unwrap();
+    let mut changes = AlertChanges {
+        enqueue: vec![fresh(&alert("m", "k", Severity::Info), "a", clock.now())],
+        ..AlertChanges::default()
+    };
+    dispatcher.admit(&mut changes);
+    store.commit_alerts(&changes).unwrap();
+    dispatcher.stored(&changes);
+    seen.recv_timeout(Duration::from_secs(60)).unwrap();
+    assert!(dispatcher.drain_due(), "what the thread began is finished");
+    assert_eq!((store.state.lock().outbox.len(), faults.faults.lock().len(), boxes.len()), (0, 0, 2));
+}
+
+#[test]
 fn a_slow_sink_holds_nobody_else_up() {
     struct Blocked(crossbeam_channel::Receiver<()>);
     impl telemetry_core::extension::Sink for Blocked {

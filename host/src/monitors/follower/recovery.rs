@@ -7,7 +7,8 @@ use telemetry_core::limits;
 use telemetry_store::{LogEntry, StoreError};
 
 use super::{Follower, guarded};
-use crate::alerts::{Backoff, code_of};
+use crate::alerts::Backoff;
+use crate::envelope::EnvelopeError;
 use crate::monitors::fault::MonitorFault;
 use crate::monitors::incidents::Incident;
 use crate::monitors::poison::Finding;
@@ -144,7 +145,7 @@ impl Follower {
 
     pub(super) fn store_failed(&mut self, source: StoreError) {
         self.status.lock().last_error = Some(source.to_string());
-        let code = code_of(&source);
+        let code = source.code();
         let fault = MonitorFault::Waits { monitor: self.name.clone(), source };
         self.ports.faults.report(code, &fault);
         self.pause(limits::STORE_RETRY_PAUSE);
