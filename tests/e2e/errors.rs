@@ -1,7 +1,7 @@
 //! Callers' errors, each produced by what it stands for, and nothing stored by any of it. The host's own faults are in
 //! `faults`, which also holds the list of all codes.
 
-use std::sync::{Arc, Barrier, Mutex, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use bridge_telemetry::envelope::Envelope;
@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use telemetry_core::{ErrorCode, Subscription, limits};
 
 use crate::fixture::{code, event, host_with_clock, in_memory, message, metric, query};
+use crate::holders::Holders;
 
 fn host() -> Host {
     host_with_clock(in_memory()).0
@@ -328,28 +329,12 @@ fn unknown_ids() {
 #[test]
 pub(crate) fn too_many_records_on_their_way() {
     let host = Arc::new(host());
-    let (entered, leave) = (Arc::new(Barrier::new(3)), Arc::new(Barrier::new(3)));
-    let metrics = Subscription { metrics: Some(vec!["held".to_owned()]), ..Subscription::default() };
-    let (inside, out) = (Arc::clone(&entered), Arc::clone(&leave));
-    host.subscribe(metrics, move |_| {
-        inside.wait();
-        out.wait();
-    });
-    let mut batch = vec![MetricDraft::new("other", 1); limits::MAX_BATCH_RECORDS - 1];
-    batch.push(MetricDraft::new("held", 1));
-    let holders: Vec<_> = (0..2)
-        .map(|_| {
-            let (host, batch) = (Arc::clone(&host), batch.clone());
-            std::thread::spawn(move || host.record_metrics(batch))
-        })
-        .collect();
-    entered.wait();
+    let held = Holders::of(&host);
     let refused = event(&host, json!({"event_type": "A", "source": "s"}));
-    leave.wait();
+    held.let_go();
     assert_eq!(code(&refused), "OVERLOADED");
     assert!(refused.body["error"]["details"]["retry_after_ms"].as_u64().unwrap() > 0);
-    for holder in holders {
-        assert!(holder.join().unwrap().iter().all(Result::is_ok));
-    }
     assert_eq!(code(&event(&host, json!({"event_type": "A", "source": "s"}))), "success");
+    let stats = host.health_check().stats;
+    assert_eq!((stats.events_total, stats.metrics_total), (1, limits::MAX_RECORDS_IN_FLIGHT as u64));
 }

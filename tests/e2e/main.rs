@@ -16,6 +16,7 @@ mod errors;
 mod faults;
 mod fixture;
 mod hostile;
+mod holders;
 mod idempotency;
 mod injector;
 mod log;

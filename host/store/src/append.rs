@@ -219,6 +219,8 @@ impl Engine {
         let mut head = series.head();
         if sealed.count == 0 {
             head.set_vacancy(sealed.vacancy);
+        } else {
+            head.set_sealed_at(nanos, sealed.count);
         }
         Ok(sealed.count.saturating_add(head.buffered_at(nanos)))
     }

@@ -62,6 +62,8 @@ pub(crate) struct SeriesHead {
     newest: i64,
     newest_count: usize,
     vacancy: Vacancy,
+    /// A time at which chunks hold samples, and how many: whole batches may have one time, and each look costs decoding.
+    sealed_at: Option<(i64, usize)>,
     /// First instants of partitions in which the series is defined, with the last sequence number of the defining batch.
     defined: SmallVec<[(i64, u64); 1]>,
     /// When the oldest buffered sample and the latest sample came, on the monotonic clock, in seconds.
@@ -82,6 +84,7 @@ impl Default for SeriesHead {
             newest: i64::MIN,
             newest_count: 0,
             vacancy: Vacancy::UNKNOWN,
+            sealed_at: None,
             defined: SmallVec::new(),
             opened: None,
             touched: 0,
@@ -100,9 +103,14 @@ pub(crate) struct HeadSamples {
 }
 
 impl SeriesHead {
-    /// How many samples at exactly `nanos` came before the next one: `None` when chunks may hold some.
+    /// How many samples at exactly `nanos` came before the next one: `None` when chunks may hold some, and nobody looked.
     pub(crate) fn ordinal(&self, nanos: i64) -> Option<usize> {
-        self.vacancy.holds(nanos).then(|| self.buffered_at(nanos))
+        let sealed = match self.sealed_at {
+            Some((time, count)) if time == nanos => count,
+            _ if self.vacancy.holds(nanos) => 0,
+            _ => return None,
+        };
+        Some(sealed.saturating_add(self.buffered_at(nanos)))
     }
 
     /// How many buffered samples, visible or not, have exactly this time.
@@ -229,12 +237,18 @@ impl SeriesHead {
         // Whatever is left came later.
         self.first_sequence = published.saturating_add(1);
         self.vacancy = self.vacancy.without(span.0, span.1);
+        self.sealed_at = None;
         self.find_newest();
     }
 
     /// Notes what is known of the chunks around a time.
     pub(crate) fn set_vacancy(&mut self, vacancy: Vacancy) {
         self.vacancy = vacancy;
+    }
+
+    /// Notes how many samples the chunks hold at one time.
+    pub(crate) fn set_sealed_at(&mut self, nanos: i64, count: usize) {
+        self.sealed_at = Some((nanos, count));
     }
 
     /// Whether the batch ending with `last` must define the series in the partition that begins at `start`: no batch that
@@ -366,6 +380,21 @@ mod tests {
         assert_eq!(head.first_sequence(), Some(4));
         assert_eq!(head.ordinal(30), None, "a chunk may hold samples of that time");
         assert_eq!(head.ordinal(31), Some(0));
+    }
+
+    #[test]
+    fn what_chunks_hold_at_a_time_is_known_until_the_next_sealing() {
+        let mut head = head();
+        head.push(10, &1.into(), 1, 1, 0);
+        head.drain_sealed(1, (10, 10), 1);
+        assert_eq!(head.ordinal(10), None);
+        head.set_sealed_at(10, 1);
+        assert_eq!(head.ordinal(10), Some(1));
+        head.push(10, &2.into(), 2, 2, 1);
+        assert_eq!(head.ordinal(10), Some(2));
+        assert_eq!((head.ordinal(9), head.ordinal(11)), (None, Some(0)));
+        head.drain_sealed(1, (10, 10), 2);
+        assert_eq!(head.ordinal(10), None);
     }
 
     #[test]

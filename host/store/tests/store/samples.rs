@@ -1,5 +1,6 @@
 //! Samples: what goes in comes out, exactly, from heads and chunks, by scan and by id.
 
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use telemetry_core::{MetricValue, TimeRange};
@@ -208,4 +209,21 @@ fn closed_partitions_are_merged_into_full_chunks() {
     assert_eq!(chunks(&fixture), 1);
     assert_eq!(values_of(&fixture.store, "m"), before);
     assert_eq!(fixture.store.maintain().unwrap().folded_chunks, 0, "once is enough");
+}
+
+/// What chunks hold at an instant is looked up once and not for each sample: otherwise this takes minutes.
+#[test]
+fn whole_batches_at_one_instant_have_ids_of_their_own() {
+    let fixture = Fixture::in_memory();
+    let mut ids = HashSet::new();
+    for round in 0..2 {
+        let batch = (0..30_000).map(|n| sample("m", noon(), f64::from(round * 30_000 + n))).collect();
+        ids.extend(fixture.samples(batch).sample_ids);
+        fixture.store.seal().unwrap();
+    }
+    assert_eq!((ids.len(), count_of(&fixture.store, "m")), (60_000, 60_000));
+    let last = fixture.samples(vec![sample("m", noon(), 5.5)]).sample_ids[0];
+    assert!(ids.insert(last));
+    let Some(StoredRecord::Sample(found)) = fixture.store.find(last).unwrap() else { panic!("{last}") };
+    assert_eq!(found.value, 5.5.into());
 }
