@@ -24,6 +24,8 @@ mod incidents;
 mod joining;
 mod log_store;
 mod poison;
+#[cfg(test)]
+mod refusal_tests;
 mod runner;
 mod selection;
 mod status;
