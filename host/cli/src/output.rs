@@ -56,15 +56,19 @@ pub(crate) fn print_failure(failure: &Failure, json: bool) {
     }
 }
 
-/// A table without frames.
+/// A table without frames; without a header when all of its cells are empty.
 pub(crate) fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    table.set_header(header);
+    if header.iter().any(|cell| !cell.is_empty()) {
+        table.set_header(header);
+    }
     for row in rows {
         table.add_row(row);
     }
-    line(table.to_string().trim_end());
+    for row in table.to_string().lines() {
+        line(row.trim_end());
+    }
 }
 
 /// The text at a pointer, in one line: strings bare, null as `-`, others as JSON.

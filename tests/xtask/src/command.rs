@@ -8,7 +8,8 @@ use crate::failure::Failure;
 pub(crate) const HELP: &str = "\
 The commands of this project. Each first completes the set-up: libclang and g++ for RocksDB, the wasm32-wasip2 target.
 
-  cargo xtask run [ARGS]     build the plugins and the host, then start `bridge-telemetry run ARGS`
+  cargo xtask run [ARGS]     build the plugins and the host, then start `bridge-telemetry run ARGS`, with the shipped
+                             plugins unless --plugins or --config says where plugins are
   cargo xtask test [ARGS]    build the plugins, then run every test: `cargo test --workspace ARGS`
   cargo xtask bench [NAME] [ARGS]
                              build the plugins, then run the benchmarks, or the one called NAME

@@ -15,6 +15,9 @@ use crate::workspace::Workspace;
 /// target folder, so that it never undoes what the dev profile has built.
 const PROFILE: &str = "component";
 
+/// The environment variable that tells the host where plugins are.
+pub(crate) const PLUGINS_VARIABLE: &str = "BRIDGE_TELEMETRY__PLUGINS__DIRECTORY";
+
 /// Where a sort of component lives, how its packages are called and where it is published below the target folder.
 struct Sort {
     folder: &'static str,
@@ -62,13 +65,23 @@ pub(crate) fn build(workspace: &Workspace, cargo: &Cargo<'_>) -> Result<(), Fail
     Ok(())
 }
 
-/// `--plugins TARGET/plugins`, unless the caller names a folder.
-pub(crate) fn plugins_flag(workspace: &Workspace, arguments: &[OsString]) -> Vec<OsString> {
-    let named = arguments
-        .iter()
-        .filter_map(|argument| argument.to_str())
-        .any(|text| text == "--plugins" || text.starts_with("--plugins="));
-    if named { Vec::new() } else { vec!["--plugins".into(), workspace.target.join(PLUGINS.published).into()] }
+/// `--plugins TARGET/plugins`, unless the caller says by a flag, a configuration file or the environment where plugins are:
+/// the flag would win over all of them.
+pub(crate) fn plugins_flag(
+    workspace: &Workspace,
+    arguments: &[OsString],
+    in_environment: bool,
+) -> Vec<OsString> {
+    let named = arguments.iter().filter_map(|argument| argument.to_str()).any(|text| {
+        ["--plugins", "--config"]
+            .iter()
+            .any(|flag| text.strip_prefix(flag).is_some_and(|rest| rest.is_empty() || rest.starts_with('=')))
+    });
+    if named || in_environment {
+        Vec::new()
+    } else {
+        vec!["--plugins".into(), workspace.target.join(PLUGINS.published).into()]
+    }
 }
 
 fn components(workspace: &Workspace, sort: &Sort) -> Result<Vec<Component>, Failure> {
@@ -239,8 +252,13 @@ mod tests {
     fn the_caller_s_plugins_folder_wins() {
         let workspace = Workspace { root: "/house".into(), target: "/cache".into() };
         let expect: [OsString; 2] = ["--plugins".into(), "/cache/plugins".into()];
-        assert_eq!(plugins_flag(&workspace, &["--no-system".into()]), expect);
-        assert!(plugins_flag(&workspace, &["--plugins".into(), "/mine".into()]).is_empty());
-        assert!(plugins_flag(&workspace, &["--plugins=/mine".into()]).is_empty());
+        assert_eq!(plugins_flag(&workspace, &["--no-system".into()], false), expect);
+        assert!(plugins_flag(&workspace, &["--no-system".into()], true).is_empty());
+        for named in
+            [&["--plugins", "/mine"][..], &["--plugins=/mine"], &["--config", "c.toml"], &["--config=c.toml"]]
+        {
+            let named: Vec<OsString> = named.iter().map(OsString::from).collect();
+            assert!(plugins_flag(&workspace, &named, false).is_empty(), "{named:?}");
+        }
     }
 }

@@ -46,7 +46,8 @@ fn carry_out(command: Command) -> Result<(), Failure> {
         Command::Plugins => component::build(&workspace, &cargo),
         Command::Run(arguments) => {
             component::build(&workspace, &cargo)?;
-            let plugins = component::plugins_flag(&workspace, &arguments);
+            let in_environment = std::env::var_os(component::PLUGINS_VARIABLE).is_some();
+            let plugins = component::plugins_flag(&workspace, &arguments, in_environment);
             let binary = cargo.build_binary("bridge-telemetry")?;
             cargo::replace_process(&binary, ["run".into()].into_iter().chain(plugins).chain(arguments))
         }

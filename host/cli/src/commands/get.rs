@@ -50,7 +50,7 @@ fn print(body: &Value) {
             None => add_rows(&mut rows, name, "", summary, &text(summary, "/aggregation")),
             Some(groups) => {
                 for group in groups {
-                    add_rows(&mut rows, name, &text(group, "/by"), group, &text(summary, "/aggregation"));
+                    add_rows(&mut rows, name, &labels(group), group, &text(summary, "/aggregation"));
                 }
             }
         }
@@ -67,11 +67,59 @@ fn print(body: &Value) {
 fn add_rows(rows: &mut Vec<[String; 6]>, name: &str, group: &str, summary: &Value, aggregation: &str) {
     let name = output::one_line(name);
     let row = |time: String, of: &Value| {
-        let value = text(of, "/value");
+        let value = value(of);
         [name.clone(), group.to_owned(), time, aggregation.to_owned(), value, text(of, "/sample_count")]
     };
     match summary.get("points").and_then(Value::as_array) {
         None => rows.push(row(String::new(), summary)),
         Some(points) => rows.extend(points.iter().map(|point| row(text(point, "/time"), point))),
+    }
+}
+
+/// What a group has in common: `host=a, room=b`.
+fn labels(group: &Value) -> String {
+    let by = group.get("by").and_then(Value::as_object).into_iter().flatten();
+    let pairs: Vec<String> = by
+        .map(|(key, value)| {
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            output::one_line(&format!("{key}={value}"))
+        })
+        .collect();
+    pairs.join(", ")
+}
+
+/// The value as a person reads it: ten digits say more than enough. `--json` has all of them.
+fn value(of: &Value) -> String {
+    match of.get("value") {
+        Some(Value::Number(number)) if number.is_f64() => {
+            let exact = number.as_f64().unwrap_or_default();
+            let rounded: f64 = format!("{exact:.9e}").parse().unwrap_or(exact);
+            rounded.to_string()
+        }
+        _ => text(of, "/value"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_rounded_for_people() {
+        let check = |exact: Value, shown: &str| assert_eq!(value(&json!({"value": exact})), shown);
+        check(json!(61.702999999999996), "61.703");
+        check(json!(-0.1), "-0.1");
+        check(json!(0.1 + 0.2), "0.3");
+        check(json!(1234567.891234), "1234567.891");
+        check(json!(1.5e-9), "0.0000000015");
+        check(json!(9007199254740993_i64), "9007199254740993");
+        check(json!(null), "-");
+        check(json!("up"), "up");
+    }
+
+    #[test]
+    fn groups_are_named_by_their_labels() {
+        let group = json!({"by": {"host": "a\nb", "room": null}});
+        assert_eq!(labels(&group), "host=a\u{FFFD}b, room=null");
     }
 }
