@@ -3,7 +3,7 @@
 
 mod delivery;
 mod flow;
-mod hook;
+pub(crate) mod hook;
 mod refusal;
 mod restart;
 

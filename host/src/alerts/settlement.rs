@@ -85,9 +85,10 @@ impl Settlement {
         settlement
     }
 
-    fn settle(&mut self, attempt: &Attempt<'_>, delivery: PendingDelivery, outcome: DeliveryOutcome) {
+    fn settle(&mut self, attempt: &Attempt<'_>, mut delivery: PendingDelivery, outcome: DeliveryOutcome) {
         let (line, monitor) = (Line::of(&delivery.alert), delivery.alert.monitor.clone());
         self.changes.settle.push(DeliveryKey::from(&delivery));
+        delivery.attempts = delivery.attempts.saturating_add(1);
         let again = match outcome {
             DeliveryOutcome::Delivered(_) => {
                 self.tally.delivered += 1;
@@ -118,7 +119,6 @@ impl Settlement {
         reason: &str,
     ) -> Option<PendingDelivery> {
         let reason = cut(reason, limits::MAX_REASON_BYTES);
-        delivery.attempts = delivery.attempts.saturating_add(1);
         self.tally.last_error = Some(reason.to_owned());
         if delivery.attempts >= limits::MAX_DELIVERY_ATTEMPTS {
             let attempts = delivery.attempts;
@@ -253,6 +253,12 @@ mod tests {
             assert_eq!((settlement.tally.retried, settlement.changes.enqueue.len()), (2, 2));
             assert!(settlement.finished.iter().all(|finished| finished.again.is_some()));
         }
+    }
+
+    #[test]
+    fn a_rejection_was_an_attempt() {
+        let settlement = one(delivery(), DeliveryOutcome::Rejected("no".to_owned()));
+        assert_eq!(settlement.changes.bury[0].delivery.attempts, 1);
     }
 
     #[test]
