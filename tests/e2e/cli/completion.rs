@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use super::place::Place;
+use super::place::{Place, document};
 
 /// Each shell with the program that parses a script of it without running it, where there is one.
 const SHELLS: [(&str, &[&str]); 5] = [
@@ -25,6 +25,8 @@ fn every_shell_can_read_its_script() {
         let output = place.bare(&["completions", shell]).output().unwrap();
         assert!(output.status.success(), "{shell}");
         let script = String::from_utf8(output.stdout).unwrap();
+        let (exit, body) = document(&mut place.bare(&["completions", shell, "--json"]));
+        assert_eq!((exit, body["script"].as_str().unwrap().trim_end()), (0, script.trim_end()));
         for word in ["bridge-telemetry", "dead-letters", "accept-clock", "--follow", "import"] {
             assert!(script.contains(word.trim_start_matches('-')), "{shell} has no {word}");
         }

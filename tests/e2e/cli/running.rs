@@ -146,7 +146,8 @@ fn a_host_records_this_machine_and_tells_what_it_runs_with() {
         let (_, health) = place.json(&["health"]);
         (health["stats"]["metrics_recorded"].as_u64()? > 0).then_some(())
     });
-    let names = ["cpu_usage_percent", "memory_used_bytes", "disk_usage_percent", "load_1m"];
+    let names =
+        ["cpu_usage_percent", "memory_used_bytes", "disk_usage_percent", "network_received_bytes", "load_1m"];
     let (_, body) = place.json(&[&["get"][..], &names, &["--group-by", "source"]].concat());
     for name in names {
         let group = &body["metrics"][name]["groups"][0];

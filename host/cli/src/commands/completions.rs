@@ -2,15 +2,16 @@
 
 use clap::CommandFactory;
 use clap_complete::Shell;
+use serde_json::json;
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, Shared};
 use crate::exit::{Exit, Failure};
 use crate::output;
 
 /// The program's name.
 const PROGRAM: &str = "bridge-telemetry";
 
-pub(super) fn execute(shell: Shell) -> Result<Exit, Failure> {
+pub(super) fn execute(shell: Shell, shared: &Shared) -> Result<Exit, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Arguments::command(), PROGRAM, &mut script);
     let mut script = String::from_utf8(script).map_err(Failure::refused)?;
@@ -20,6 +21,10 @@ pub(super) fn execute(shell: Shell) -> Result<Exit, Failure> {
         let right = PROGRAM.replace('-', "__");
         script = script.replace(&PROGRAM.replace('-', "__subcmd__"), &right);
     }
-    output::line(script.trim_end());
+    if shared.json {
+        output::line(&json!({"status": "success", "shell": shell.to_string(), "script": script}).to_string());
+    } else {
+        output::line(script.trim_end());
+    }
     Ok(Exit::Done)
 }

@@ -31,6 +31,6 @@ pub(crate) fn execute(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Plugin(plugin) => plugin::execute(plugin, &shared),
         Command::Store(store) => store::execute(&connect()?, &store, &shared),
         Command::Config(config) => config::execute(config, &shared),
-        Command::Completions { shell } => completions::execute(shell),
+        Command::Completions { shell } => completions::execute(shell, &shared),
     }
 }
