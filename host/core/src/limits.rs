@@ -289,6 +289,10 @@ pub const LOG_ROTATION_RETRY: Duration = Duration::from_secs(10);
 pub const REFUSALS_LOGGED_AT_ONCE: u32 = 50;
 /// Refused records that are logged in a second, over time.
 pub const REFUSALS_LOGGED_PER_SECOND: u32 = 10;
+/// Faults of the host with one code that are logged at once: a failing disk must not fill itself with its own log.
+pub const FAULTS_LOGGED_AT_ONCE: u32 = 10;
+/// Faults of the host with one code that are logged in a second, over time.
+pub const FAULTS_LOGGED_PER_SECOND: u32 = 1;
 
 /// Largest window of loop detection in events: 24 bytes each, and more would not be a loop in its period.
 pub const MAX_LOOP_WINDOW: u32 = 100_000;
@@ -301,7 +305,3 @@ pub const REPEATED_ERROR_PERIOD: Duration = Duration::from_secs(600);
 pub const MAX_CHUNK_SAMPLES: usize = 8_192;
 /// Text of one chunk's dictionary in bytes at most: every sample of a compacted chunk a string of the greatest length.
 pub const MAX_CHUNK_TEXT_BYTES: usize = MAX_CHUNK_SAMPLES * (MAX_TEXT_VALUE_BYTES + 2);
-/// Faults of the host with one code that are logged at once: a failing disk must not fill itself with its own log.
-pub const FAULTS_LOGGED_AT_ONCE: u32 = 10;
-/// Faults of the host with one code that are logged in a second, over time.
-pub const FAULTS_LOGGED_PER_SECOND: u32 = 1;
