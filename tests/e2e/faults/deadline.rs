@@ -1,7 +1,8 @@
 //! Time that runs out: a query's own deadline, and a request that its server waits for no longer.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Barrier};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bridge_telemetry::envelope::Envelope;
@@ -72,11 +73,11 @@ fn a_request_that_its_server_waits_for_no_longer() {
     config["server"] = json!({"request_timeout": "1s"});
     let host = Arc::new(open(config, Arc::new(ManualClock::at(start()))));
     let held = Subscription { event_types: Some(vec!["HELD".to_owned()]), ..Subscription::default() };
-    let (entered, leave) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
-    let (inside, out) = (Arc::clone(&entered), Arc::clone(&leave));
+    // Held until this test lets go, or ends.
+    let (leave, left) = channel::<()>();
+    let left = Mutex::new(left);
     host.subscribe(held, move |_| {
-        inside.wait();
-        out.wait();
+        let _ = left.lock().unwrap().recv();
     });
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let server = runtime.block_on(Server::bind("127.0.0.1:0".parse().unwrap())).unwrap();
@@ -92,9 +93,7 @@ fn a_request_that_its_server_waits_for_no_longer() {
         let text = answer.body_mut().read_to_string().unwrap();
         (answer.status().as_u16(), serde_json::from_str(&text).unwrap())
     };
-    let waiting = std::thread::spawn(move || entered.wait());
     let (status, body) = post(json!({"event_type": "HELD", "source": "s"}));
-    waiting.join().unwrap();
     assert_eq!((status, &body["error"]["code"]), (500, &json!("OPERATION_TIMEOUT")), "{body}");
     let told = body["error"]["message"].as_str().unwrap();
     assert!(told.contains("server.request_timeout"), "{told}");
@@ -107,7 +106,7 @@ fn a_request_that_its_server_waits_for_no_longer() {
     // Others are served meanwhile, and the call goes on to its end.
     let (status, body) = post(json!({"event_type": "OTHER", "source": "s"}));
     assert_eq!((status, &body["status"]), (200, &json!("success")));
-    leave.wait();
+    drop(leave);
     assert_eq!(host.health_check().stats.events_total, 2);
     stop.send(()).unwrap();
     runtime.block_on(serving).unwrap().unwrap();
