@@ -23,6 +23,7 @@ mod column;
 #[cfg(test)]
 mod damage_tests;
 mod database;
+mod directory;
 mod engine;
 mod envelope;
 mod error;

@@ -1,11 +1,9 @@
-//! Opening a store: its lock, its identity, and replaying the log into the heads.
+//! Opening a store: its identity, and replaying the log into the heads.
 //!
 //! Invariant: every sample that was acknowledged is in a chunk or in a head afterwards, exactly once; what is missing is
 //! reported, never passed over.
 
 use std::collections::HashMap;
-use std::fs::{File, TryLockError};
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -20,8 +18,9 @@ use crate::backup::clear_staging;
 use crate::catalogue::Catalogue;
 use crate::column::weight;
 use crate::database::{Database, Promise};
+use crate::directory::{self, DirectoryLock, ROCKS_DIRECTORY, io_failure, without_its_index};
 use crate::engine::Engine;
-use crate::error::{Damage, EngineError, OpenError, StoreError};
+use crate::error::{EngineError, OpenError, StoreError};
 use crate::events::{Claims, EventIndex};
 use crate::families::{Class, LOG, META};
 use crate::frames_check::endless_log;
@@ -35,17 +34,6 @@ use crate::retention_clock::RetentionClock;
 use crate::series::SeriesIndex;
 use crate::space::Space;
 use crate::synced::SyncedMark;
-
-/// RocksDB's files within the store's directory.
-pub(crate) const ROCKS_DIRECTORY: &str = "rocksdb";
-/// Locked as long as the store is open.
-const LOCK_FILE: &str = "store.lock";
-
-/// Holds a directory against other openings.
-#[derive(Debug)]
-pub(crate) struct DirectoryLock {
-    _file: Option<File>,
-}
 
 /// Why opening stopped, before the directory is known to the error.
 enum Stop {
@@ -66,9 +54,9 @@ pub(crate) fn open(
     wake: Sender<()>,
 ) -> Result<(Engine, DirectoryLock), OpenError> {
     let (directory, lock, synced) = match &options.location {
-        Location::Memory => (PathBuf::from("memory"), DirectoryLock { _file: None }, SyncedMark::in_memory()),
+        Location::Memory => (PathBuf::from("memory"), DirectoryLock::of_nothing(), SyncedMark::in_memory()),
         Location::Directory(directory) => {
-            let lock = lock(directory)?;
+            let lock = directory::lock(directory)?;
             clear_staging(directory);
             let rocks = directory.join(ROCKS_DIRECTORY);
             if let Some(damage) = without_its_index(&rocks).or_else(|| endless_log(&rocks)) {
@@ -93,51 +81,6 @@ pub(crate) fn open(
             Err(OpenError::Corrupt { directory, source: Box::new(error) })
         }
         Err(Stop::Store(error)) => Err(OpenError::Failed { directory, source: Box::new(error) }),
-    }
-}
-
-/// Takes the directory for this process; makes it if it is absent.
-pub(crate) fn lock(directory: &Path) -> Result<DirectoryLock, OpenError> {
-    std::fs::create_dir_all(directory).map_err(|error| io_failure(directory, error))?;
-    let path = directory.join(LOCK_FILE);
-    let file = File::options()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&path)
-        .map_err(|error| io_failure(&path, error))?;
-    match file.try_lock() {
-        Ok(()) => Ok(DirectoryLock { _file: Some(file) }),
-        Err(TryLockError::WouldBlock) => Err(OpenError::Locked { directory: directory.to_owned() }),
-        Err(TryLockError::Error(error)) => Err(io_failure(&path, error)),
-    }
-}
-
-/// Tables or logs without the manifest that lists them, or without the file that names it: RocksDB would take them for
-/// leavings, begin anew and delete them. An interrupted first opening leaves neither.
-fn without_its_index(path: &Path) -> Option<Damage> {
-    if let Ok(name) = std::fs::read_to_string(path.join("CURRENT")) {
-        let lost = name.starts_with("MANIFEST-") && path.join(name.trim_end()).symlink_metadata().is_err();
-        return lost
-            .then(|| Damage::new("the file rocksdb/CURRENT", format!("{} is missing", name.trim_end())));
-    }
-    if path.join("CURRENT").symlink_metadata().is_ok() {
-        return None;
-    }
-    let mut files = std::fs::read_dir(path).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
-    let data = files.find(|file| file.extension().is_some_and(|end| end == "sst" || end == "log"))?;
-    let file = data.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    Some(Damage::new(
-        "the file rocksdb/CURRENT",
-        format!("it is missing, though data such as {file} is there"),
-    ))
-}
-
-fn io_failure(path: &Path, error: io::Error) -> OpenError {
-    if matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem) {
-        OpenError::Permission { path: path.to_owned(), source: error }
-    } else {
-        OpenError::Failed { directory: path.to_owned(), source: Box::new(error) }
     }
 }
 

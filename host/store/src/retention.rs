@@ -158,7 +158,7 @@ impl Engine {
             Location::Directory(path) => {
                 let heads = self.buffered.load(Ordering::Relaxed) as u64;
                 let files =
-                    std::fs::read_dir(path.join(crate::recovery::ROCKS_DIRECTORY)).into_iter().flatten();
+                    std::fs::read_dir(path.join(crate::directory::ROCKS_DIRECTORY)).into_iter().flatten();
                 let sizes =
                     files.flatten().filter_map(|entry| entry.metadata().ok()).map(|found| found.len());
                 sizes.fold(heads, u64::saturating_add)

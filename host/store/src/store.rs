@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use telemetry_core::{
-    Clock, DeadLetter, EventIdGenerator, EventPage, EventQuery, MetricSelection, PendingDelivery,
-    TimeRange, Timestamp,
+    Clock, DeadLetter, EventIdGenerator, EventPage, EventQuery, MetricSelection, PendingDelivery, TimeRange,
+    Timestamp,
 };
 use uuid::Uuid;
 
@@ -15,6 +15,7 @@ use crate::alerts::AlertChanges;
 use crate::append::{Appended, RecordBatch};
 use crate::checkpoint::Checkpoint;
 use crate::chunks::{ScanBlock, ScanOptions, ScanStats};
+use crate::directory::DirectoryLock;
 use crate::engine::Engine;
 use crate::error::{OpenError, StoreError};
 use crate::events::IdClaim;
@@ -24,7 +25,7 @@ use crate::log::LogEntry;
 use crate::maintenance::{Caretaker, Maintenance};
 use crate::options::StoreOptions;
 use crate::plugin_state::SavedCursor;
-use crate::recovery::{self, DirectoryLock};
+use crate::recovery;
 use crate::series::SeriesRef;
 use crate::stats::StoreStats;
 

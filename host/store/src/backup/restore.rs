@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::error::BackupError;
 use super::files::{self, Draft};
 use super::manifest::{BackupSummary, Manifest};
-use crate::recovery;
+use crate::directory;
 
 /// Names tried for a store that is set aside before that is given up.
 const MAX_SET_ASIDE: u32 = 1000;
@@ -53,7 +53,7 @@ pub fn restore(
     // Taken first: nobody must write into what is about to be replaced.
     let lock = match vacant {
         true => None,
-        false => Some(recovery::lock(directory).map_err(|error| BackupError::Taken(Box::new(error)))?),
+        false => Some(directory::lock(directory).map_err(|error| BackupError::Taken(Box::new(error)))?),
     };
     let draft = Draft::begin(directory)?;
     for entry in &manifest.files {
