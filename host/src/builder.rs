@@ -100,8 +100,8 @@ impl HostBuilder {
         self
     }
 
-    /// Without threads of its own: monitors and deliveries move in [`Host::drain`] only, and nothing is sealed or expired.
-    /// For tests with a manual clock.
+    /// Without threads of its own: monitors and deliveries move in [`Host::drain`] only, and samples are sealed and records
+    /// expire in [`Host::maintain`]. For tests with a manual clock.
     #[must_use]
     pub fn without_background(mut self) -> Self {
         self.background = false;

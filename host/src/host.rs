@@ -10,7 +10,7 @@ use telemetry_core::{
     Alert, Clock, DeadLetter, ErrorCode, EventDraft, EventPage, EventQuery, MetricDraft, Subscription,
     Timestamp,
 };
-use telemetry_store::{Store, StoreError, StoredRecord};
+use telemetry_store::{Maintenance, Store, StoreError, StoredRecord};
 use uuid::Uuid;
 
 use crate::aggregation::{AggregationRegistry, Engine, MetricsAnswer};
@@ -189,6 +189,16 @@ impl Host {
             self.faults.report(EnvelopeError::code(error), error);
         }
         replayed
+    }
+
+    /// Does at once what the store's own thread does from time to time: seals and merges samples, drops what is too old or
+    /// too much, syncs. For a host without a background, and before a copy is made.
+    pub fn maintain(&self) -> Result<Maintenance, StoreError> {
+        let done = self.services.store.maintain();
+        if let Err(error) = &done {
+            self.faults.report(EnvelopeError::code(error), error);
+        }
+        done
     }
 
     /// Believes the clock after it jumped, because an operator found it right: from now on records expire by it, and what

@@ -47,5 +47,5 @@ pub use telemetry_core::{
     Clock, Context, EventDraft, EventQuery, JsonObject, ManualClock, MetricDraft, MetricValue, StoredEvent,
     StoredSample, SystemClock, TimeRange, Timestamp,
 };
-pub use telemetry_store::{OpenError, StoreError, StoredRecord};
+pub use telemetry_store::{Maintenance, OpenError, StoreError, StoredRecord};
 pub use watch::WatchError;

@@ -21,4 +21,5 @@ mod idempotency;
 mod injector;
 mod log;
 mod plugins;
+mod retention;
 mod server;

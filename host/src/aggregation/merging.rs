@@ -28,7 +28,13 @@ pub(super) fn run(task: &Task<'_>) -> Result<Outcome, QueryError> {
     if task.grouped {
         let values = level.values(task)?;
         outcome.groups = level.cells.all().iter().map(|cell| (cell.owner, figure(cell, &values))).collect();
-        level = level.coarser(task, |_| 0)?;
+        level = if task.aggregation.function.order() == SampleOrder::Series {
+            // Groups may interleave, so that no order in which to merge them is that of their series.
+            drop(level);
+            read(task, Grain::Whole, |_| 0)?.0
+        } else {
+            level.coarser(task, |_| 0)?
+        };
     }
     let values = level.values(task)?;
     if let Some(cell) = level.cells.all().first() {

@@ -17,7 +17,8 @@ struct Terminal {
 
 impl Terminal {
     fn start(place: &Place, arguments: &str) -> Self {
-        let line = format!("{} {arguments} --data data", host_binary().unwrap().display());
+        // No shell may stand between: it would get the keys' signals, too, and answer for the program.
+        let line = format!("exec {} {arguments} --data data", host_binary().unwrap().display());
         let mut child = Command::new("script")
             .args(["--quiet", "--return", "--command", &line, "/dev/null"])
             .current_dir(place.path())

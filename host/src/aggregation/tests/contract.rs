@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use expect_test::{Expect, expect};
+use telemetry_core::aggregation::AggregateValue;
 use telemetry_core::{LabelFilter, Timestamp};
 
 use super::memory::MemoryReader;
@@ -69,12 +70,8 @@ fn all_metrics_by_name_and_open_sides() {
 
 #[test]
 fn groups_with_points_a_missing_label_and_a_limit() {
-    let query = MetricQuery::of(["load", "cpu"])
-        .aggregate("SUM")
-        .aggregate_metric("cpu", "COUNT")
-        .group_by(["host"])
-        .step(Duration::from_secs(60))
-        .limit(2);
+    let query =
+        MetricQuery::of(["load"]).aggregate("SUM").group_by(["host"]).step(Duration::from_secs(60)).limit(2);
     check(
         &hosts(),
         &query,
@@ -126,31 +123,6 @@ fn groups_with_points_a_missing_label_and_a_limit() {
                     }
                   ],
                   "truncated": true
-                },
-                "cpu": {
-                  "value": 1,
-                  "aggregation": "COUNT",
-                  "sample_count": 1,
-                  "time_range": {
-                    "start": "1970-01-01T00:00:10Z",
-                    "end": "1970-01-01T00:00:10Z"
-                  },
-                  "groups": [
-                    {
-                      "by": {
-                        "host": "a"
-                      },
-                      "value": 1,
-                      "sample_count": 1,
-                      "points": [
-                        {
-                          "time": "1970-01-01T00:00:00Z",
-                          "value": 1,
-                          "sample_count": 1
-                        }
-                      ]
-                    }
-                  ]
                 }
               },
               "truncated": true
@@ -258,4 +230,35 @@ fn empty_answers_and_limits() {
     assert_eq!((both.metrics.len(), both.truncated), (2, false));
     let twice = super::answer(&hosts(), &MetricQuery::of(["load", "cpu", "load"])).unwrap();
     assert_eq!(twice.metrics.keys().collect::<Vec<_>>(), ["load", "cpu"]);
+}
+
+#[test]
+fn of_one_instant_the_later_series_is_last_whatever_its_group() {
+    let last = |reader: &MemoryReader| {
+        let query = MetricQuery::of(["load"]).aggregate("LAST").group_by(["host"]);
+        super::answer(reader, &query).unwrap().metrics["load"].tally.value.clone()
+    };
+    // A group's series lie around another's.
+    let around = MemoryReader::new()
+        .with("load", &[("host", "a")], &[(10.0, 1.0)])
+        .with("load", &[("host", "b")], &[(10.0, 2.0)])
+        .with("load", &[("host", "a"), ("zone", "x")], &[(10.0, 3.0)]);
+    assert_eq!(last(&around), AggregateValue::Number(3.0));
+    // The later series' group is met first, in an earlier partition.
+    let earlier = MemoryReader::new().with("load", &[], &[(10.0, 0.0)]).with(
+        "load",
+        &[("host", "a")],
+        &[(-30.0, 0.0), (10.0, 1.0)],
+    );
+    assert_eq!(last(&earlier), AggregateValue::Number(1.0));
+}
+
+#[test]
+fn a_metric_has_a_function_of_its_own() {
+    let query = MetricQuery::of(["load", "cpu"]).aggregate("SUM").aggregate_metric("cpu", "COUNT");
+    let answer = super::answer(&hosts(), &query).unwrap();
+    let shown =
+        |name: &str| (answer.metrics[name].aggregation.clone(), answer.metrics[name].tally.value.clone());
+    assert_eq!(shown("load"), ("SUM".to_owned(), AggregateValue::Number(18.5)));
+    assert_eq!(shown("cpu"), ("COUNT".to_owned(), AggregateValue::Number(1.0)));
 }

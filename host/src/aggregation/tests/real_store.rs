@@ -80,7 +80,7 @@ fn fill(store: &Store, data: &MemoryReader, seals: &[bool]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, max_shrink_iters: 200, ..ProptestConfig::default() })]
     #[test]
     fn the_store_answers_as_the_oracle(
         reader in any_reader(),
