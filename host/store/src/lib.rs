@@ -42,6 +42,7 @@ mod reports;
 mod resolve;
 mod retention;
 mod retention_clock;
+mod rollups;
 mod series;
 mod space;
 mod stats;

@@ -17,7 +17,7 @@ const SERIES_AT_A_TIME: usize = 1024;
 /// What a scan may show instead of samples, and in which order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ScanOptions {
-    /// Whether a block of samples may be shown as its digest.
+    /// Whether a block of samples may be shown as its digest, of a chunk or of a rollup's bucket.
     pub digests: bool,
     /// A digest never crosses an edge of these buckets: nanoseconds, aligned to the epoch.
     pub bucket: Option<i64>,
@@ -52,6 +52,8 @@ pub struct ScanStats {
     pub chunks: u64,
     /// Chunks that were shown as their digest.
     pub digests: u64,
+    /// Buckets of rollups that were shown.
+    pub rollups: u64,
     /// Chunks that were decoded.
     pub decoded: u64,
     /// Samples shown, those within digests included.
