@@ -75,7 +75,8 @@ impl Engine {
             self.advance(&mut sealing)?;
         }
         done.folded_chunks = self.fold_ragged(if everything { usize::MAX } else { FOLDS_PER_ROUND })?;
-        if let Some(partition) = self.unfolded() {
+        // Later, when older partitions are gone, there may be room.
+        if let Some(partition) = self.unfolded().filter(|partition| self.has_room_to_rewrite(partition)) {
             done.folded_chunks = done.folded_chunks.saturating_add(self.fold_closed(&partition)?);
         }
         let _pass = self.catalogue.pass();
