@@ -180,3 +180,23 @@ fn a_clock_that_jumps_expires_nothing_until_an_operator_accepts_it() {
         metric(&host, json!({"metric_name": "m", "metric_value": 1, "timestamp": start().to_string()}));
     assert!(message(&late).contains("2026-04-21"), "{}", late.body);
 }
+
+#[test]
+fn a_counter_goes_on_over_midnight_and_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut host, clock) = host_with_clock(in_folder(folder.path()));
+    for (day, value) in [5, 8, 9, 2].into_iter().enumerate() {
+        if day > 0 {
+            drop(host);
+            clock.advance(DAY);
+            host = open(in_folder(folder.path()), Arc::clone(&clock) as Arc<dyn Clock>);
+        }
+        let context = json!({"host": "a"});
+        let recorded = metric(&host, json!({"metric_name": "c", "metric_value": value, "context": context}));
+        assert_eq!(code(&recorded), "success", "{}", recorded.body);
+    }
+    // 3 and 1 more, then 2 after a reset, within three days.
+    let answer = query(&host, json!({"aggregation": "RATE", "metric_names": ["c"]}));
+    let rate = answer.body["metrics"]["c"]["value"].as_f64().unwrap();
+    assert!((rate * 3.0 * 86_400.0 - 6.0).abs() < 1e-6, "{}", answer.body);
+}

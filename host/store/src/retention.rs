@@ -20,6 +20,8 @@ use crate::options::Location;
 
 /// How long a partition is left for late records before it is brought into its final form.
 const LATE: Duration = Duration::from_secs(3600);
+/// The share of the size limit that is left free: compaction writes a table before it deletes those that it is made of.
+const HEADROOM_SHARE: u64 = 32;
 /// How long before it is needed a partition is created.
 const AHEAD: Duration = Duration::from_secs(600);
 
@@ -106,6 +108,7 @@ impl Engine {
     /// Drops the oldest partitions while the store is over its size limit. Answers their names.
     pub(crate) fn expire_by_size(&self) -> Result<Vec<String>, StoreError> {
         let Some(limit) = self.options.max_bytes else { return Ok(Vec::new()) };
+        let limit = limit.saturating_sub(limit / HEADROOM_SHARE);
         // Whoever comes while another expires waits, and finds it done.
         let _expiring = self.expiring.lock();
         let mut expired = Vec::new();
