@@ -26,7 +26,7 @@ pub(super) fn run(chart: &mut Chart, plan: &Plan) -> anyhow::Result<()> {
         crate::table::seconds(spent.wall.as_secs_f64() / count as f64),
         Goal::AtMost(20e-6),
     );
-    site.close_days()?;
+    site.close_days(1)?;
     let tables = site.close()?;
     chart.row(
         "new series with 10 labels and one sample, disk",

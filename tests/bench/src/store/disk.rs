@@ -26,18 +26,24 @@ pub(super) fn run(chart: &mut Chart, plan: &Plan) -> anyhow::Result<()> {
         for _ in 0..samples.div_ceil(BATCH) {
             site.append(fleet.next(BATCH)?)?;
         }
-        report(chart, &format!("disk all in, {name}"), site, samples, goal)?;
+        report(chart, &format!("disk all in, {name}"), (site, samples), 1, goal)?;
     }
-    for (days, goal) in [(30, Goal::AtMost(1.65)), (365, Goal::AtMost(1.65))] {
-        let (site, samples) = nab::store(days)?;
+    for (days, width) in [(30, 1), (365, 8)] {
+        let filled = nab::store(days)?;
         let what = format!("disk all in, real series (NAB), {days} days kept");
-        report(chart, &what, site, samples, goal)?;
+        report(chart, &what, filled, width, Goal::AtMost(1.65))?;
     }
     Ok(())
 }
 
-fn report(chart: &mut Chart, what: &str, site: Site, samples: usize, goal: Goal) -> anyhow::Result<()> {
-    site.close_days()?;
+fn report(
+    chart: &mut Chart,
+    what: &str,
+    (site, samples): (Site, usize),
+    width: u32,
+    goal: Goal,
+) -> anyhow::Result<()> {
+    site.close_days(width)?;
     let tables = site.close()?;
     let share = tables.other as f64 / samples as f64;
     let beside = format!("of it {share:.3} B not the partitions'");

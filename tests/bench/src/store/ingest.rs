@@ -27,7 +27,7 @@ pub(super) fn fill(chart: &mut Chart, plan: &Plan) -> anyhow::Result<Site> {
         Goal::AtMost(0.30),
     );
     let meter = Meter::start();
-    site.close_days()?;
+    site.close_days(1)?;
     let spent = meter.read();
     chart.row(
         "… then bringing both days into their final form",

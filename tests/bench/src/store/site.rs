@@ -32,10 +32,10 @@ impl Site {
     }
 
     /// Lets the days of the data pass, so that every partition is brought into its final form.
-    pub(super) fn close_days(&self) -> anyhow::Result<()> {
+    pub(super) fn close_days(&self, width: u32) -> anyhow::Result<()> {
         self.store.seal()?;
-        // In steps, as the clock of a host that runs: a jump would count as a broken clock.
-        for _ in 0..60 {
+        // In steps, as the clock of a host that runs, until the last partition of so many days is over too.
+        for _ in 0..width * 48 + 12 {
             self.clock.advance(Duration::from_secs(1800));
             self.store.maintain()?;
         }
