@@ -5,8 +5,9 @@ use std::ops::Range;
 use super::watch::Watch;
 use crate::query::QueryError;
 
-/// Series for which another thread pays: below, starting it costs about as much as it saves.
-const SERIES_PER_THREAD: usize = 64;
+/// Series for which another thread pays: below, starting it costs about as much as it saves where digests answer. Where a
+/// day of each must be decoded it would pay from the second series on.
+const SERIES_PER_THREAD: usize = 32;
 
 /// Runs `work` on consecutive parts of `0..count`, the first on the calling thread; answers in the order of the parts. When
 /// one fails the others stop, and the failure is answered.

@@ -12,6 +12,7 @@ mod frames;
 mod header;
 mod integers;
 mod packing;
+mod pages;
 mod texts;
 mod times;
 

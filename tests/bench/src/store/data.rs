@@ -119,7 +119,7 @@ fn labels(host: usize) -> Context {
         ("region", region),
         ("rack", (host % 97).to_string()),
         ("os", pick(&SYSTEMS)),
-        ("arch", if host % 2 == 0 { "x64" } else { "x86" }.to_owned()),
+        ("arch", if host.is_multiple_of(2) { "x64" } else { "x86" }.to_owned()),
         ("team", pick(&TEAMS)),
         ("service", (host % 19).to_string()),
         ("service_version", (host % 2).to_string()),

@@ -1,4 +1,5 @@
-//! Real series: those of the Numenta Anomaly Benchmark, moved so that all begin at one midnight.
+//! Real series: those of the Numenta Anomaly Benchmark, moved so that all begin at one midnight, on ten hosts: what a table takes
+//! by itself must not weigh more than it does in a store of usual size.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,12 +9,15 @@ use telemetry_core::admission::{AcceptedTimes, admit_sample};
 use telemetry_core::time::NANOS_PER_DAY;
 use telemetry_core::{AdmittedSample, Context, MetricDraft, MetricValue, Timestamp};
 
-use super::data::{BATCH, first_time};
+use super::data::{BATCH, first_time, host_name};
 use super::site::Site;
 
 const PACKED: &[u8] = include_bytes!("../../data/nab.csv.zst");
 /// Largest size that the unpacked file may have.
 const MOST_BYTES: usize = 16 << 20;
+
+/// Hosts that have all series, with the same values.
+const HOSTS: usize = 10;
 
 type Row = (Timestamp, MetricValue);
 
@@ -41,15 +45,19 @@ fn series() -> anyhow::Result<BTreeMap<String, Vec<Row>>> {
 pub(super) fn store(days: u32) -> anyhow::Result<(Site, usize)> {
     // The last days stay free: closing the partitions takes time.
     let most = i64::from(days - 3) * NANOS_PER_DAY;
-    let mut samples = Vec::new();
-    for (file, rows) in series()? {
-        let (folder, name) = file.split_once('/').unwrap_or(("", &file));
-        let context = Context::from_labels([("set", folder), ("file", name)]);
+    let series = series()?;
+    let (mut first, mut samples) = (Vec::new(), Vec::new());
+    for (host, (file, rows)) in (0..HOSTS).flat_map(|host| series.iter().map(move |one| (host, one))) {
+        let host = host_name(host);
+        let (folder, name) = file.split_once('/').unwrap_or(("", file));
+        let context = Context::from_labels([("set", folder), ("file", name), ("hostname", host.as_str())]);
         let midnight = rows.first().map_or(first_time(), |(time, _)| time.floor_to(NANOS_PER_DAY));
-        for (time, value) in rows {
+        for (place, (time, value)) in rows.iter().enumerate() {
             let since = time.nanos() - midnight.nanos();
             if since < most {
-                samples.push(sample(&context, Timestamp::from_nanos(first_time().nanos() + since), value)?);
+                let time = Timestamp::from_nanos(first_time().nanos() + since);
+                let place = if place == 0 { &mut first } else { &mut samples };
+                place.push(sample(&context, time, value.clone())?);
             }
         }
     }
@@ -58,10 +66,12 @@ pub(super) fn store(days: u32) -> anyhow::Result<(Site, usize)> {
     let site = Site::open(end, |options| {
         options.metrics_retention = Duration::from_secs(u64::from(days) * 86_400);
     })?;
+    // All series begin host by host, so that equal ones do not lie side by side, where compression would find them.
+    site.append(first.clone())?;
     for batch in samples.chunks(BATCH) {
         site.append(batch.to_vec())?;
     }
-    Ok((site, samples.len()))
+    Ok((site, first.len() + samples.len()))
 }
 
 fn sample(context: &Context, time: Timestamp, value: MetricValue) -> anyhow::Result<AdmittedSample> {

@@ -56,7 +56,8 @@ pub(super) fn run(chart: &mut Chart, plan: &Plan) -> anyhow::Result<()> {
     let engine = Engine::new(Arc::new(SystemClock::default()));
     let registry = AggregationRegistry::default();
     let steps = (STEPS / plan.divide.max(1)).max(360);
-    for question in questions(steps) {
+    let only = plan.only.split('/').nth(1).unwrap_or_default();
+    for question in questions(steps).into_iter().filter(|question| question.what.contains(only)) {
         let reader: &dyn SampleReader = if question.decoded { &Decoded(&site.store) } else { &site.store };
         let spent = median(plan.repeat, || {
             let answer = engine.run(&question.query, reader, &registry, None)?;
