@@ -1,8 +1,10 @@
 //! A metric's context in canonical form: the identity of a series beside its name.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -53,12 +55,38 @@ impl Context {
 
     /// The text of one top-level key.
     pub fn label(&self, key: &str) -> Option<String> {
-        self.to_map().remove(key).map(label_text)
+        serde_json::Deserializer::from_str(&self.0).deserialize_map(LabelOf(key)).ok().flatten()
     }
 
     /// Whether the context has no keys.
     pub fn is_empty(&self) -> bool {
         self.0.len() <= 2
+    }
+}
+
+/// Looks for one key without keeping the others: grouping asks every series of a query.
+struct LabelOf<'k>(&'k str);
+
+#[derive(Deserialize)]
+struct BorrowedKey<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'de> Visitor<'de> for LabelOf<'_> {
+    type Value = Option<String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut found = None;
+        while let Some(BorrowedKey(key)) = map.next_key()? {
+            if key == self.0 {
+                found = Some(label_text(map.next_value()?));
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(found)
     }
 }
 

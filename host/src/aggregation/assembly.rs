@@ -30,7 +30,7 @@ impl Assembly<'_> {
             end: asked.end.unwrap_or(Timestamp::from_nanos(outcome.extent.last)),
         };
         let covered = time_range.end.nanos().saturating_sub(time_range.start.nanos());
-        let mut points = self.points(outcome.points);
+        let mut points = self.points(&outcome.points);
         let mut answer = MetricAnswer {
             tally: self.tally(outcome.total, covered),
             aggregation: self.aggregation.shown.clone(),
@@ -62,19 +62,23 @@ impl Assembly<'_> {
         Some(answer)
     }
 
-    /// Points by group. A bucket with nothing but skipped samples is as good as empty.
-    fn points(&self, points: Vec<(u32, i64, Figure)>) -> IndexMap<u32, Vec<PointAnswer>> {
-        let mut by_group: IndexMap<u32, Vec<PointAnswer>> = IndexMap::new();
-        for (group, start, figure) in points {
-            let tally = self.tally(figure, self.step.unwrap_or(0));
-            if tally.sample_count > 0 {
-                by_group
-                    .entry(group)
-                    .or_default()
-                    .push(PointAnswer { time: Timestamp::from_nanos(start), tally });
-            }
-        }
-        by_group
+    /// Points, which come by group. A bucket with nothing but skipped samples is as good as empty.
+    fn points(&self, points: &[(u32, i64, Figure)]) -> IndexMap<u32, Vec<PointAnswer>> {
+        let step = self.step.unwrap_or(0);
+        let of_group = |points: &[(u32, i64, Figure)]| {
+            points
+                .iter()
+                .map(|(_, start, figure)| PointAnswer {
+                    time: Timestamp::from_nanos(*start),
+                    tally: self.tally(figure.clone(), step),
+                })
+                .filter(|point| point.tally.sample_count > 0)
+                .collect()
+        };
+        points
+            .chunk_by(|one, other| one.0 == other.0)
+            .filter_map(|points| Some((points.first()?.0, of_group(points))))
+            .collect()
     }
 
     /// The figure as it is answered; `covered` is the length in nanoseconds that a rate is taken over.

@@ -11,8 +11,9 @@ use parking_lot::Mutex;
 use super::watch::Watch;
 use crate::query::QueryError;
 
-/// Series for which another part pays: below, a thread for them costs about as much as it saves.
-const SERIES_PER_PART: usize = 64;
+/// Series for which another part pays: below, a thread for them costs about as much as it saves where digests answer. Where a
+/// day of each must be decoded it would pay from the second series on.
+const SERIES_PER_PART: usize = 32;
 /// Most parts of a metric: enough to keep threads busy to the end, few enough that merging them costs little.
 pub(super) const MOST_PARTS: usize = 16;
 

@@ -167,6 +167,12 @@ impl Database {
         self.rocks.compact_range_cf_opt(&family, None::<&[u8]>, None::<&[u8]>, &options);
     }
 
+    /// Brings the rows of a family up to `last` into as few tables as possible, which frees what was deleted there.
+    pub(crate) fn compact_until(&self, name: &str, last: &[u8]) {
+        let Some(family) = self.find_family(name) else { return };
+        self.rocks.compact_range_cf(&family, None::<&[u8]>, Some(last));
+    }
+
     /// The value of a key.
     pub(crate) fn get(
         &self,
@@ -186,8 +192,8 @@ impl Database {
         self.rows_with(family, lower, upper, ReadOptions::default())
     }
 
-    /// The rows of `family` whose keys lie in `lower..upper`, as of `snapshot`, for reading many of them: they do not
-    /// push others out of the block cache.
+    /// The rows of `family` whose keys lie in `lower..upper`, as of `snapshot`. Their blocks stay in the cache: what was asked
+    /// once is likely to be asked again, and the cache keeps indexes and filters apart from them.
     pub(crate) fn rows_at<'a>(
         &'a self,
         snapshot: &'a Snapshot<'a>,
@@ -197,7 +203,6 @@ impl Database {
     ) -> Rows<'a> {
         let mut options = ReadOptions::default();
         options.set_snapshot(snapshot);
-        options.fill_cache(false);
         self.rows_with(family, lower, upper, options)
     }
 

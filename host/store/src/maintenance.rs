@@ -10,7 +10,7 @@ use crate::catalogue::is_damaged;
 use crate::chunks::{Thoroughness, fold_series, series_with_chunks};
 use crate::engine::Engine;
 use crate::error::StoreError;
-use crate::families::{Class, Partition};
+use crate::families::{Class, LOG, Partition};
 use crate::options::SYNC_INTERVAL;
 use crate::rollups;
 
@@ -111,6 +111,9 @@ impl Engine {
             }
         }
         self.database.compact(&partition.family);
+        // Cutting drops whole tables; what lies in one with younger rows is freed here.
+        let trimmed = self.trimmed.load(std::sync::atomic::Ordering::Acquire);
+        self.database.compact_until(LOG, &crate::log::record::key(trimmed));
         self.rest(partition).map(|()| folded)
     }
 

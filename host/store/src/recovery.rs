@@ -160,15 +160,20 @@ fn random() -> [u64; 2] {
 fn identity(database: &Database) -> Result<Identity, Stop> {
     let family = database.family(META)?;
     if let Some(value) = database.get(&family, meta::IDENTITY_KEY)? {
-        let identity = Identity::decode(&value)?;
-        return if identity.format > FORMAT {
-            Err(Stop::Newer { found: identity.format })
-        } else {
-            Ok(identity)
+        let found = Identity::decode(&value)?;
+        return match found.format.cmp(&FORMAT) {
+            std::cmp::Ordering::Greater => Err(Stop::Newer { found: found.format }),
+            std::cmp::Ordering::Equal => Ok(found),
+            // From now on there may be rows that an older release would take for damaged.
+            std::cmp::Ordering::Less => note_identity(database, Identity { format: FORMAT, ..found }),
         };
     }
     let [random, _] = random();
-    let identity = Identity { format: FORMAT, tag: (random & 0x3FFF) as u16 };
+    note_identity(database, Identity { format: FORMAT, tag: (random & 0x3FFF) as u16 })
+}
+
+fn note_identity(database: &Database, identity: Identity) -> Result<Identity, Stop> {
+    let family = database.family(META)?;
     let mut batch = WriteBatch::new();
     batch.put_cf(&family, meta::IDENTITY_KEY, identity.encode());
     database.commit(batch, Promise::Derived)?;

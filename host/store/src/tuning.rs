@@ -115,6 +115,8 @@ impl Tuning {
         } else if name.starts_with(METRICS_PREFIX) {
             options.set_write_buffer_size(large);
             table.set_block_size(CHUNK_BLOCK_BYTES);
+            // For definitions and postings, which are alike; blocks of chunks hardly shrink and stay as they are.
+            options.set_bottommost_compression_type(DBCompressionType::Zstd);
         } else if name.starts_with(EVENTS_PREFIX) {
             options.set_write_buffer_size(large);
             options.set_bottommost_compression_type(DBCompressionType::Zstd);

@@ -8,6 +8,7 @@ mod peer;
 mod recording;
 mod residence;
 mod retrieval;
+mod store;
 mod table;
 mod validation;
 
@@ -19,7 +20,8 @@ use crate::table::Report;
 #[derive(Parser)]
 #[command(about)]
 struct Arguments {
-    /// Only the parts whose name contains this text: recording, validation, retrieval, residence.
+    /// Only the parts whose name contains this text: recording, validation, retrieval, residence. Or `store`: the storage
+    /// engine against its goals, which takes minutes and is done only when it is named.
     #[arg(default_value = "")]
     part: String,
     /// Repetitions of each measurement.
@@ -28,6 +30,16 @@ struct Arguments {
     /// Divides the number of records, for a quick look.
     #[arg(long, default_value_t = 1)]
     divide: usize,
+    /// Of `store`, only the groups of rows whose name contains this text: ingest-queries, single, disk, churn, memory,
+    /// recovery, durability.
+    #[arg(long, default_value = "")]
+    only: String,
+    /// In `store`, also what takes long: reopening with a hundred million samples.
+    #[arg(long)]
+    large: bool,
+    /// What this process does for another one that measures it.
+    #[arg(long, hide = true)]
+    child: Option<String>,
 }
 
 /// One measured part.
@@ -52,6 +64,13 @@ impl Scale {
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
+    if let Some(order) = &arguments.child {
+        return store::run_child(order);
+    }
+    if arguments.part == "store" {
+        let Arguments { only, divide, repeat, large, .. } = arguments;
+        return store::run(&store::Plan { only, divide, repeat, large });
+    }
     let scale = Scale { repeat: arguments.repeat, divide: arguments.divide };
     // Residence first: memory that other parts freed would count as the idle host's.
     let parts: [Part; 4] = [

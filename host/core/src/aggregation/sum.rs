@@ -7,6 +7,8 @@ use crate::aggregation::saved::{Damage, StateReader, StateWriter};
 /// Independent partial sums of one slice: enough to hide the latency of an addition, and too many for the compiler to keep each
 /// in a register of its own, so that it makes them vectors.
 const LANES: usize = 32;
+/// The same for what is left of a slice, or a short one.
+const FEW_LANES: usize = 8;
 
 /// A running sum that carries the rounding errors of its additions along: as exact as one addition in twice the precision,
 /// whatever the order.
@@ -27,6 +29,13 @@ impl CompensatedSum {
         let (chunks, rest) = values.as_chunks::<LANES>();
         if !chunks.is_empty() {
             self.absorb(sum_of_lanes(chunks));
+        }
+        // A bucket may have few samples: lanes pay from the second round on.
+        let (chunks, rest) = rest.as_chunks::<FEW_LANES>();
+        if chunks.len() > 1 {
+            self.absorb(sum_of_lanes(chunks));
+        } else {
+            chunks.as_flattened().iter().for_each(|value| self.add(*value));
         }
         rest.iter().for_each(|value| self.add(*value));
     }
@@ -63,7 +72,7 @@ fn add_exactly(sum: &mut f64, error: &mut f64, value: f64) {
     *sum = total;
 }
 
-fn sum_of_lanes(chunks: &[[f64; LANES]]) -> CompensatedSum {
+fn sum_of_lanes<const LANES: usize>(chunks: &[[f64; LANES]]) -> CompensatedSum {
     let mut sums = [0.0; LANES];
     let mut errors = [0.0; LANES];
     for chunk in chunks {
@@ -84,8 +93,8 @@ fn sum_of_lanes(chunks: &[[f64; LANES]]) -> CompensatedSum {
         }
         width /= 2;
     }
-    let ([sum, ..], [error, ..]) = (sums, errors);
-    CompensatedSum { sum, error }
+    let first = |lanes: [f64; LANES]| lanes.first().copied().unwrap_or(0.0);
+    CompensatedSum { sum: first(sums), error: first(errors) }
 }
 
 /// SUM.

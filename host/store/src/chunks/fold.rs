@@ -27,7 +27,7 @@ const MAX_RUN: u64 = 64 * 1024;
 pub(crate) enum Thoroughness {
     /// In an open partition: small chunks, and groups of more than [`MAX_OVERLAP`].
     Open,
-    /// In a partition that gets no more samples: every overlap.
+    /// In a partition that gets no more samples: everything that is not in its final form.
     Closed,
 }
 
@@ -35,6 +35,7 @@ pub(crate) enum Thoroughness {
 pub(crate) struct SeriesChunk {
     pub(crate) key: ChunkKey,
     pub(crate) header: ChunkHeader,
+    pub(crate) bytes: usize,
 }
 
 /// Chunks that overlap in time, directly or through others.
@@ -58,7 +59,7 @@ pub(crate) fn series_chunks(
     Ok(Some(chunks))
 }
 
-/// Merges what is worth merging of one series; answers how many chunks were replaced by fewer.
+/// Merges what is worth merging of one series; answers how many chunks were replaced by fewer or smaller ones.
 pub(crate) fn fold_series(
     database: &Database,
     partition: &Partition,
@@ -77,10 +78,10 @@ pub(crate) fn fold_series(
                 continue;
             }
         }
-        merged = merged.saturating_add(merge(database, partition, &family, &mut run)?);
+        merged = merged.saturating_add(merge(database, partition, &family, &mut run, thoroughness)?);
         run_samples = 0;
     }
-    merge(database, partition, &family, &mut run).map(|more| merged.saturating_add(more))
+    merge(database, partition, &family, &mut run, thoroughness).map(|more| merged.saturating_add(more))
 }
 
 /// The series that have chunks in a partition, ascending.
@@ -100,11 +101,11 @@ pub(crate) fn series_with_chunks(database: &Database, partition: &Partition) -> 
 
 impl Group {
     fn is_ragged(&self, thoroughness: Thoroughness) -> bool {
-        let overlap = match thoroughness {
-            Thoroughness::Open => MAX_OVERLAP,
-            Thoroughness::Closed => 1,
-        };
-        self.pieces.len() > overlap || self.samples < u64::from(SMALL_CHUNK)
+        match thoroughness {
+            Thoroughness::Open => self.pieces.len() > MAX_OVERLAP || self.samples < u64::from(SMALL_CHUNK),
+            // Whether it is in its final form shows in the whole run.
+            Thoroughness::Closed => true,
+        }
     }
 }
 
@@ -128,7 +129,7 @@ fn groups(
                 if let Some(group) = groups.last_mut() {
                     group.end = group.end.max(header.last_time);
                     group.samples = group.samples.saturating_add(u64::from(header.count));
-                    group.pieces.push(SeriesChunk { key, header });
+                    group.pieces.push(SeriesChunk { key, header, bytes: value.len() });
                 }
             }
             Err(damage) => {
@@ -149,9 +150,10 @@ fn merge(
     partition: &Partition,
     family: &Family<'_>,
     run: &mut Vec<SeriesChunk>,
+    thoroughness: Thoroughness,
 ) -> Result<usize, StoreError> {
     let mut pieces = std::mem::take(run);
-    if pieces.len() < 2 {
+    if !is_worth_it(&pieces, thoroughness) {
         return Ok(0);
     }
     pieces.sort_by_key(|piece| (piece.header.sealed_sequence, piece.key));
@@ -171,7 +173,11 @@ fn merge(
         }
     }
     let chunks = encode_sorted(&times, &values, sealed, Effort::Compact)?;
-    if chunks.len() >= pieces.len() && !overlaps(&pieces) {
+    let bytes = |sizes: &mut dyn Iterator<Item = usize>| sizes.sum::<usize>();
+    let smaller = bytes(&mut chunks.iter().map(|(_, _, chunk)| chunk.len()))
+        < bytes(&mut pieces.iter().map(|piece| piece.bytes));
+    let rewritten = thoroughness == Thoroughness::Closed && smaller;
+    if chunks.len() >= pieces.len() && !overlaps(&pieces) && !rewritten {
         return Ok(0);
     }
     let series = pieces.first().map_or(0, |piece| piece.key.series);
@@ -186,6 +192,27 @@ fn merge(
     }
     database.commit(batch, Promise::Derived)?;
     Ok(pieces.len())
+}
+
+/// Whether a run of chunks may become fewer or smaller. One that already has the even parts into which a merge divides is
+/// not encoded again: late samples of a few series must not cost the whole partition. A single chunk does not show
+/// with which effort it was made.
+fn is_worth_it(pieces: &[SeriesChunk], thoroughness: Thoroughness) -> bool {
+    if pieces.len() < 2 {
+        return thoroughness == Thoroughness::Closed && !pieces.is_empty();
+    }
+    let counts = || pieces.iter().map(|piece| piece.header.count as usize);
+    let total: usize = counts().sum();
+    let (parts, size) = even_parts(total);
+    let is_even = pieces.len() == parts && counts().take(parts.saturating_sub(1)).all(|count| count == size);
+    thoroughness == Thoroughness::Open || !is_even || overlaps(pieces)
+}
+
+/// Into how many chunks so many samples are divided, and how many each has: even parts, so that there is no small rest
+/// that would have to be merged again.
+fn even_parts(samples: usize) -> (usize, usize) {
+    let parts = samples.div_ceil(FULL_CHUNK).max(1);
+    (parts, samples.div_ceil(parts).max(1))
 }
 
 fn overlaps(pieces: &[SeriesChunk]) -> bool {
@@ -224,9 +251,7 @@ pub(crate) fn encode_sorted(
     if !times.is_sorted() {
         order.sort_by_key(time_at);
     }
-    // Even parts: no small rest that would have to be merged again.
-    let parts = order.len().div_ceil(FULL_CHUNK).max(1);
-    let size = order.len().div_ceil(parts).max(1);
+    let (parts, size) = even_parts(order.len());
     let mut chunks = Vec::with_capacity(parts);
     for part in order.chunks(size) {
         let sorted: Vec<i64> = part.iter().map(time_at).collect();

@@ -292,7 +292,7 @@ impl<'a> PartitionScan<'a> {
 
     fn decode(&mut self, chunk: &Chunk, stats: &mut ScanStats) -> bool {
         let Scratch { times, values, text_times } = &mut self.scratch;
-        match codec::decode_numeric(&chunk.value, times, values, text_times) {
+        match codec::decode_numeric(&chunk.value, (self.first, self.last), times, values, text_times) {
             Ok(_) => {
                 stats.decoded = stats.decoded.saturating_add(1);
                 true

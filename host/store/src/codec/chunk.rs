@@ -1,5 +1,7 @@
 //! A whole chunk: header, time block, value block, checksum of both blocks.
 
+use std::ops::Range;
+
 use telemetry_core::{MetricValue, limits};
 
 use super::header::{ChunkHeader, FLOATS, INTEGERS, TEXTS};
@@ -75,9 +77,11 @@ pub(crate) fn decode(
     Ok(header)
 }
 
-/// The numeric samples of a chunk, integers as doubles, and the times of its texts. Replaces what the columns held.
+/// The numeric samples of a chunk, integers as doubles, and the times of its texts. Replaces what the columns held. All
+/// samples from the first to the second of `within` are among them; others may be left out.
 pub(crate) fn decode_numeric(
     chunk: &[u8],
+    within: (i64, i64),
     times: &mut Vec<i64>,
     values: &mut Vec<f64>,
     text_times: &mut Vec<i64>,
@@ -87,11 +91,14 @@ pub(crate) fn decode_numeric(
     let (header, mut reader) = blocks(chunk, times)?;
     let count = header.count as usize;
     match header.lanes {
-        FLOATS => floats::decode(&mut reader, count, values)?,
+        FLOATS => {
+            let found = floats::decode_within(&mut reader, count, &places(times, within), values)?;
+            cut(times, &found);
+        }
         INTEGERS => {
-            let mut numbers = Vec::new();
-            integers::decode(&mut reader, count, &mut numbers)?;
-            values.extend(numbers.iter().map(|number| as_float(*number)));
+            let found =
+                integers::decode_within(&mut reader, count, &places(times, within), as_float, values)?;
+            cut(times, &found);
         }
         TEXTS => text_times.append(times),
         _ => {
@@ -108,6 +115,16 @@ pub(crate) fn decode_numeric(
         }
     }
     Ok(header)
+}
+
+fn places(times: &[i64], (first, last): (i64, i64)) -> Range<usize> {
+    let start = times.partition_point(|time| *time < first);
+    start..times.partition_point(|time| *time <= last).max(start)
+}
+
+fn cut(times: &mut Vec<i64>, places: &Range<usize>) {
+    times.truncate(places.end);
+    times.drain(..places.start.min(times.len()));
 }
 
 /// The times of all samples of a chunk. Replaces what `times` held.

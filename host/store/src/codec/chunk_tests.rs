@@ -61,7 +61,7 @@ proptest! {
         let numbers: Vec<(i64, f64)> =
             samples.iter().filter_map(|(time, value)| Some((*time, value.as_f64()?))).collect();
         let (mut number_times, mut numeric, mut text_times) = (vec![1], vec![1.0], vec![1]);
-        prop_assert_eq!(&decode_numeric(&chunk, &mut number_times, &mut numeric, &mut text_times).unwrap(), &header);
+        prop_assert_eq!(&decode_numeric(&chunk, (i64::MIN, i64::MAX), &mut number_times, &mut numeric, &mut text_times).unwrap(), &header);
         let found: Vec<_> = number_times.iter().copied().zip(numeric.iter().map(|value| value.to_bits())).collect();
         let wanted: Vec<_> = numbers.iter().map(|(time, value)| (*time, value.to_bits())).collect();
         prop_assert_eq!(found, wanted);
@@ -116,7 +116,7 @@ proptest! {
         if decode(&chunk, &mut Vec::new(), &mut back).is_ok() {
             prop_assert_eq!(back.len(), times.len());
         }
-        let _ = decode_numeric(&chunk, &mut Vec::new(), &mut Vec::new(), &mut Vec::new());
+        let _ = decode_numeric(&chunk, (i64::MIN, i64::MAX), &mut Vec::new(), &mut Vec::new(), &mut Vec::new());
     }
 }
 

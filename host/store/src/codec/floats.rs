@@ -3,6 +3,8 @@
 //! Most measured doubles are decimals: an integer over a power of ten. Where dividing gives back the very same bits, the
 //! integers are stored; what does not fit (−0.0, NaN, huge or irrational values) stands apart, or the bit patterns are stored.
 
+use std::ops::Range;
+
 use super::integers::{compressed, decompress, keep_smaller};
 use super::{CHUNK, Effort, integers};
 use crate::error::Damage;
@@ -27,6 +29,9 @@ const EXCEPTION_SHARE: usize = 8;
 /// Decimals that take no more than this many bytes a value are taken without trying the bit patterns, which need about seven.
 const GOOD_BYTES: usize = 5;
 
+/// Decimals that take no more than this many bytes a value are taken without trying `pco` on the doubles.
+const SMALL_BYTES: usize = 2;
+
 /// Appends the smallest form of `values`.
 pub(super) fn encode(values: &[f64], effort: Effort, out: &mut Vec<u8>) {
     let start = out.len();
@@ -42,7 +47,9 @@ pub(super) fn encode(values: &[f64], effort: Effort, out: &mut Vec<u8>) {
             out.extend_from_slice(&other);
         }
     }
-    if let Some(packed) = compressed(values, effort) {
+    // Of decimals that are small already, as pages of integers, it makes nothing smaller.
+    let small = decimal && out.len().saturating_sub(start) <= values.len().saturating_mul(SMALL_BYTES);
+    if !small && let Some(packed) = compressed(values, effort) {
         let mut other = vec![PCO];
         put_varint(&mut other, packed.len() as u64);
         other.extend_from_slice(&packed);
@@ -52,6 +59,16 @@ pub(super) fn encode(values: &[f64], effort: Effort, out: &mut Vec<u8>) {
 
 /// Appends `count` values to `out`.
 pub(super) fn decode(reader: &mut Reader<'_>, count: usize, out: &mut Vec<f64>) -> Result<(), Damage> {
+    decode_within(reader, count, &(0..count), out).map(|_| ())
+}
+
+/// Appends those of `count` values that are `wanted`, perhaps with others; answers which they are.
+pub(super) fn decode_within(
+    reader: &mut Reader<'_>,
+    count: usize,
+    wanted: &Range<usize>,
+    out: &mut Vec<f64>,
+) -> Result<Range<usize>, Damage> {
     let start = out.len();
     match reader.byte()? {
         BITS => {
@@ -59,14 +76,14 @@ pub(super) fn decode(reader: &mut Reader<'_>, count: usize, out: &mut Vec<f64>) 
             integers::decode(reader, count, &mut bits)?;
             out.extend(bits.iter().map(|bits| f64::from_bits(bits.cast_unsigned())));
         }
-        DECIMAL => read_decimal(reader, count, out)?,
+        DECIMAL => return read_decimal(reader, count, wanted, out),
         PCO => {
             out.resize(start.saturating_add(count), 0.0);
             decompress(reader.bytes()?, out.get_mut(start..).unwrap_or_default())?;
         }
         _ => return Err(Damage::new(CHUNK, "an unknown form of floats")),
     }
-    Ok(())
+    Ok(0..count)
 }
 
 fn put_decimal(values: &[f64], effort: Effort, out: &mut Vec<u8>) -> bool {
@@ -98,7 +115,12 @@ fn put_decimal(values: &[f64], effort: Effort, out: &mut Vec<u8>) -> bool {
     true
 }
 
-fn read_decimal(reader: &mut Reader<'_>, count: usize, out: &mut Vec<f64>) -> Result<(), Damage> {
+fn read_decimal(
+    reader: &mut Reader<'_>,
+    count: usize,
+    wanted: &Range<usize>,
+    out: &mut Vec<f64>,
+) -> Result<Range<usize>, Damage> {
     let power = POWERS.get(usize::from(reader.byte()?)).copied();
     let power = power.ok_or_else(|| Damage::new(CHUNK, "an exponent is too large"))?;
     let exceptions = reader.count()?;
@@ -109,19 +131,21 @@ fn read_decimal(reader: &mut Reader<'_>, count: usize, out: &mut Vec<f64>) -> Re
         reader.array::<8>()?;
     }
     let start = out.len();
-    let mut integers = Vec::new();
-    integers::decode(reader, count, &mut integers)?;
     #[allow(clippy::cast_precision_loss, reason = "the encoder takes only integers that are exact doubles")]
-    out.extend(integers.iter().map(|integer| *integer as f64 / power));
-    let mut place = start;
+    let found = integers::decode_within(reader, count, wanted, |integer| integer as f64 / power, out)?;
+    let mut place = 0_usize;
     for _ in 0..exceptions {
         let distance = usize::try_from(ahead.varint()?).unwrap_or(usize::MAX);
         place = place.saturating_add(distance);
         let value = f64::from_bits(u64::from_le_bytes(ahead.array()?));
-        let slot = out.get_mut(place);
-        *slot.ok_or_else(|| Damage::new(CHUNK, "an exception lies outside its block"))? = value;
+        if place >= count {
+            return Err(Damage::new(CHUNK, "an exception lies outside its block"));
+        }
+        if let Some(slot) = place.checked_sub(found.start).and_then(|place| out.get_mut(start + place)) {
+            *slot = value;
+        }
     }
-    Ok(())
+    Ok(found)
 }
 
 /// The least exponent that fits nearly all of a few probes.

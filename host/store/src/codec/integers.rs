@@ -1,7 +1,10 @@
 //! A column of integers in the smallest of its forms. Every other column rests on this one: times, decimals, bit patterns,
 //! places in a dictionary.
 
+use std::ops::Range;
+
 use super::CHUNK;
+use super::pages::{self, Width};
 use super::{Effort, frames};
 use crate::error::Damage;
 use crate::wire::{Reader, put_signed, put_varint};
@@ -22,9 +25,12 @@ const SCALED_DIFFERENCES: u8 = 5;
 const PLAIN: u8 = 6;
 /// A stand-alone stream of the `pco` library.
 const PCO: u8 = 7;
+/// Pages of 16-bit and of 32-bit integers; see [`pages`].
+const SHORT_PAGES: u8 = 8;
+const LONG_PAGES: u8 = 9;
 
-/// Below this many values `pco` is slow and its tables outweigh what it saves.
-const PCO_MIN_VALUES: usize = 512;
+/// Below this many values `pco`'s tables outweigh what it saves: a day of measuring every five minutes is above it.
+const PCO_MIN_VALUES: usize = 128;
 /// `pco`'s effort: measured as the point beyond which chunks shrink by less than a percent.
 const PCO_LEVEL: usize = 8;
 
@@ -62,13 +68,51 @@ pub(super) fn encode(values: &[i64], effort: Effort, out: &mut Vec<u8>) {
         values.iter().for_each(|value| other.extend_from_slice(&value.to_le_bytes()));
         keep_smaller(out, start, &other);
     }
-    if let Some(packed) = compressed(values, effort) {
+    if put_narrow(values, effort, &mut other) {
+        keep_smaller(out, start, &other);
+    } else if let Some(packed) = compressed(values, effort) {
         other.clear();
         other.push(PCO);
         put_varint(&mut other, packed.len() as u64);
         other.extend_from_slice(&packed);
         keep_smaller(out, start, &other);
     }
+}
+
+/// Replaces `out` by the pages of `values` where that is worth trying and they fit; answers whether.
+fn put_narrow(values: &[i64], effort: Effort, out: &mut Vec<u8>) -> bool {
+    if effort != Effort::Compact || values.len() < PCO_MIN_VALUES {
+        return false;
+    }
+    let Some(width) = pages::width_of(values) else { return false };
+    out.clear();
+    out.push(match width {
+        Width::Short => SHORT_PAGES,
+        Width::Long => LONG_PAGES,
+    });
+    pages::encode(values, width, PCO_LEVEL, out)
+}
+
+/// Appends what `map` makes of those of `count` values that are `wanted`, perhaps with others; answers which they are.
+pub(super) fn decode_within<V>(
+    reader: &mut Reader<'_>,
+    count: usize,
+    wanted: &Range<usize>,
+    map: impl Fn(i64) -> V + Copy,
+    out: &mut Vec<V>,
+) -> Result<Range<usize>, Damage> {
+    let width = match reader.rest().first() {
+        Some(&SHORT_PAGES) => Width::Short,
+        Some(&LONG_PAGES) => Width::Long,
+        _ => {
+            let mut values = Vec::new();
+            decode(reader, count, &mut values)?;
+            out.extend(values.into_iter().map(map));
+            return Ok(0..count);
+        }
+    };
+    reader.byte()?;
+    pages::decode(reader, count, wanted, width, map, out)
 }
 
 /// Appends `count` values to `out`.
@@ -105,6 +149,8 @@ pub(super) fn decode(reader: &mut Reader<'_>, count: usize, out: &mut Vec<i64>) 
             out.resize(start.saturating_add(count), 0);
             decompress(reader.bytes()?, out.get_mut(start..).unwrap_or_default())?;
         }
+        SHORT_PAGES => drop(pages::decode(reader, count, &(0..count), Width::Short, |value| value, out)?),
+        LONG_PAGES => drop(pages::decode(reader, count, &(0..count), Width::Long, |value| value, out)?),
         _ => return Err(Damage::new(CHUNK, "an unknown form of integers")),
     }
     Ok(())
@@ -271,7 +317,7 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_damage_at_worst(tag in 0_u8..9, bytes: Vec<u8>, count in 0_usize..400) {
+        fn any_bytes_are_damage_at_worst(tag in 0_u8..11, bytes: Vec<u8>, count in 0_usize..400) {
             let mut out = Vec::new();
             let bytes = [&[tag][..], &bytes].concat();
             let _ = decode(&mut Reader::new(CHUNK, &bytes), count, &mut out);

@@ -12,6 +12,7 @@ mod frames;
 mod header;
 mod integers;
 mod packing;
+mod pages;
 mod rollup;
 mod texts;
 mod times;

@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
@@ -36,6 +37,8 @@ struct Flight {
     last: u64,
     state: FlightState,
     counts: RecordCounts,
+    /// Who waits for its publication.
+    waiter: Option<Thread>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,29 +81,38 @@ impl Ledger {
         let last = first.saturating_add(records).saturating_sub(1);
         let (counts, placed) = place(first, last);
         books.next = last.saturating_add(1);
-        books.flights.push_back(Flight { last, state: FlightState::Flying, counts });
+        books.flights.push_back(Flight { last, state: FlightState::Flying, counts, waiter: None });
         (Departure { ledger: self, last, done: false }, first, placed)
     }
 
+    /// Ends a flight; one that is stored returns when it is published. Each waiting flight is woken by itself: with one
+    /// condition for all, every publication would wake every writer.
     fn land(&self, last: u64, stored: bool) {
         let mut books = self.books.lock();
-        if let Ok(index) = books.flights.binary_search_by_key(&last, |flight| flight.last)
-            && let Some(flight) = books.flights.get_mut(index)
-        {
+        let mut published = None;
+        let mut waiting: SmallVec<[Thread; 8]> = SmallVec::new();
+        if let Some(flight) = books.flight(last) {
             flight.state = if stored { FlightState::Landed } else { FlightState::Lost };
         }
-        let mut published = None;
         while books.flights.front().is_some_and(|flight| flight.state != FlightState::Flying) {
-            if let Some(flight) = books.flights.pop_front()
-                && flight.state == FlightState::Landed
-            {
+            let Some(flight) = books.flights.pop_front() else { break };
+            if flight.state == FlightState::Landed {
                 flight.counts.iter().for_each(|(partition, records)| partition.count(*records));
                 published = Some(flight.last);
+                waiting.extend(flight.waiter);
             }
         }
         if let Some(sequence) = published {
             self.published.store(sequence, Ordering::Release);
             self.moved.notify_all();
+        }
+        if stored && let Some(flight) = books.flight(last) {
+            flight.waiter = Some(thread::current());
+        }
+        drop(books);
+        waiting.iter().for_each(Thread::unpark);
+        while stored && self.published() < last {
+            thread::park();
         }
     }
 
@@ -134,14 +146,12 @@ impl Ledger {
         }
         true
     }
+}
 
-    fn wait_until_published(&self, sequence: u64) {
-        if self.published() < sequence {
-            let mut books = self.books.lock();
-            while self.published() < sequence {
-                self.moved.wait(&mut books);
-            }
-        }
+impl Books {
+    fn flight(&mut self, last: u64) -> Option<&mut Flight> {
+        let index = self.flights.binary_search_by_key(&last, |flight| flight.last).ok()?;
+        self.flights.get_mut(index)
     }
 }
 
@@ -155,7 +165,6 @@ impl Departure<'_> {
     pub(crate) fn land(mut self) {
         self.done = true;
         self.ledger.land(self.last, true);
-        self.ledger.wait_until_published(self.last);
     }
 }
 

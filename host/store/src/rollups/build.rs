@@ -29,7 +29,9 @@ pub(crate) fn build(database: &Database, partition: &Partition, series: u32) -> 
     let (mut times, mut values, mut text_times) = (Vec::new(), Vec::new(), Vec::new());
     for chunk in &chunks {
         let Some(value) = database.get(&family, &chunk.key.encode())? else { return Ok(0) };
-        if codec::decode_numeric(&value, &mut times, &mut values, &mut text_times).is_err() {
+        if codec::decode_numeric(&value, (i64::MIN, i64::MAX), &mut times, &mut values, &mut text_times)
+            .is_err()
+        {
             return Ok(0);
         }
         let samples: Vec<(i64, f64)> = times.iter().copied().zip(values.iter().copied()).collect();

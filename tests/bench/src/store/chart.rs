@@ -1,0 +1,77 @@
+//! The printed table: each figure with its goal.
+
+use comfy_table::{Table, presets};
+
+/// What a figure counts.
+#[derive(Clone, Copy)]
+pub(super) enum Unit {
+    /// Seconds of something.
+    Seconds,
+    /// CPU-seconds for a million samples.
+    PerMillion,
+    /// So many in a second.
+    PerSecond,
+    /// Bytes of one sample or series.
+    Bytes,
+    /// Bytes of a whole process.
+    Memory,
+    /// A ratio.
+    Ratio,
+}
+
+/// What a figure should be.
+#[derive(Clone, Copy)]
+pub(super) enum Goal {
+    /// Nothing was agreed on.
+    None,
+    /// No more than this.
+    AtMost(f64),
+    /// No less than this.
+    AtLeast(f64),
+}
+
+/// Rows in the order in which they were measured.
+pub(super) struct Chart(Table);
+
+impl Chart {
+    pub(super) fn new() -> Self {
+        let mut table = Table::new();
+        table.load_style(presets::ASCII_MARKDOWN);
+        table.set_header(["measured", "figure", "wall", "goal", "reached"]);
+        Self(table)
+    }
+
+    /// Adds a figure; `beside` is its wall time or what else belongs to it.
+    pub(super) fn row(&mut self, what: &str, figure: f64, unit: Unit, beside: String, goal: Goal) {
+        let (aim, reached) = match goal {
+            Goal::None => (String::new(), ""),
+            Goal::AtMost(most) => (format!("≤ {}", unit.show(most)), verdict(figure <= most)),
+            Goal::AtLeast(least) => (format!("≥ {}", unit.show(least)), verdict(figure >= least)),
+        };
+        let shown = unit.show(figure);
+        eprintln!("  {what}: {shown} {beside} (goal {aim}) {reached}");
+        self.0.add_row([what.to_owned(), shown, beside, aim, reached.to_owned()]);
+    }
+
+    pub(super) fn print(&self) {
+        println!("{}", self.0);
+    }
+}
+
+const fn verdict(reached: bool) -> &'static str {
+    if reached { "yes" } else { "no" }
+}
+
+impl Unit {
+    fn show(self, figure: f64) -> String {
+        match self {
+            Self::Seconds => crate::table::seconds(figure),
+            Self::PerMillion => format!("{figure:.3} s/M"),
+            Self::PerSecond => format!("{:.0} k/s", figure / 1e3),
+            Self::Bytes if figure < 20.0 => format!("{figure:.3} B"),
+            Self::Bytes => format!("{figure:.0} B"),
+            Self::Memory => format!("{:.0} MB", figure / 1e6),
+            Self::Ratio => format!("{figure:.2} x"),
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! The storage engine against its goals: `cargo xtask bench store`.
+//!
+//! Ten million generated samples of a thousand series, and real ones. Every figure stands beside its goal; CPU time is that of
+//! the whole process, background threads included, without what making the samples took.
+
+mod chart;
+mod child;
+mod churn;
+mod data;
+mod disk;
+mod durability;
+mod ingest;
+mod meter;
+mod nab;
+mod queries;
+mod recovery;
+mod shapes;
+mod site;
+
+use chart::Chart;
+pub(crate) use child::run as run_child;
+
+/// What is measured, and how much of it.
+pub(crate) struct Plan {
+    /// Only groups of rows whose name contains this; of the queries, behind a slash, only those that contain what follows it.
+    pub(crate) only: String,
+    /// Divides the number of samples.
+    pub(crate) divide: usize,
+    /// Repetitions of a query.
+    pub(crate) repeat: usize,
+    /// Whether reopening is also measured with a hundred million samples.
+    pub(crate) large: bool,
+}
+
+type Group = (&'static str, fn(&mut Chart, &Plan) -> anyhow::Result<()>);
+
+/// Measures and prints.
+pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
+    let groups: [Group; 7] = [
+        ("ingest-queries", queries::run),
+        ("single", ingest::single),
+        ("disk", disk::run),
+        ("churn", churn::run),
+        ("memory", recovery::memory),
+        ("recovery", recovery::run),
+        ("durability", durability::run),
+    ];
+    let mut chart = Chart::new();
+    let only = plan.only.split('/').next().unwrap_or_default();
+    for (name, measure) in groups {
+        if name.contains(only) {
+            eprintln!("measuring {name} …");
+            measure(&mut chart, plan)?;
+        }
+    }
+    chart.print();
+    Ok(())
+}

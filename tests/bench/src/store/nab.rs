@@ -1,0 +1,81 @@
+//! Real series: those of the Numenta Anomaly Benchmark, moved so that all begin at one midnight, on ten hosts: what a table takes
+//! by itself must not weigh more than it does in a store of usual size.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use telemetry_core::admission::{AcceptedTimes, admit_sample};
+use telemetry_core::time::NANOS_PER_DAY;
+use telemetry_core::{AdmittedSample, Context, MetricDraft, MetricValue, Timestamp};
+
+use super::data::{BATCH, first_time, host_name};
+use super::site::Site;
+
+const PACKED: &[u8] = include_bytes!("../../data/nab.csv.zst");
+/// Largest size that the unpacked file may have.
+const MOST_BYTES: usize = 16 << 20;
+
+/// Hosts that have all series, with the same values.
+const HOSTS: usize = 10;
+
+type Row = (Timestamp, MetricValue);
+
+/// The series by name, as they are.
+fn series() -> anyhow::Result<BTreeMap<String, Vec<Row>>> {
+    let text = String::from_utf8(zstd::bulk::decompress(PACKED, MOST_BYTES)?)?;
+    let mut series: BTreeMap<String, Vec<Row>> = BTreeMap::new();
+    for line in text.lines().skip(1) {
+        let mut fields = line.split(',');
+        let (Some(name), Some(time), Some(value)) = (fields.next(), fields.next(), fields.next()) else {
+            anyhow::bail!("{line}");
+        };
+        let time =
+            Timestamp::parse(&format!("{}Z", time.replace(' ', "T"))).with_context(|| line.to_owned())?;
+        let value = match value.parse::<i64>() {
+            Ok(whole) => MetricValue::Integer(whole),
+            Err(_) => MetricValue::Float(value.parse().with_context(|| line.to_owned())?),
+        };
+        series.entry(name.to_owned()).or_default().push((time, value));
+    }
+    Ok(series)
+}
+
+/// A store with what fits of them into a retention of so many days, and how many samples that is.
+pub(super) fn store(days: u32) -> anyhow::Result<(Site, usize)> {
+    // The last days stay free: closing the partitions takes time.
+    let most = i64::from(days - 3) * NANOS_PER_DAY;
+    let series = series()?;
+    let (mut first, mut samples) = (Vec::new(), Vec::new());
+    for (host, (file, rows)) in (0..HOSTS).flat_map(|host| series.iter().map(move |one| (host, one))) {
+        let host = host_name(host);
+        let (folder, name) = file.split_once('/').unwrap_or(("", file));
+        let context = Context::from_labels([("set", folder), ("file", name), ("hostname", host.as_str())]);
+        let midnight = rows.first().map_or(first_time(), |(time, _)| time.floor_to(NANOS_PER_DAY));
+        for (place, (time, value)) in rows.iter().enumerate() {
+            let since = time.nanos() - midnight.nanos();
+            if since < most {
+                let time = Timestamp::from_nanos(first_time().nanos() + since);
+                let place = if place == 0 { &mut first } else { &mut samples };
+                place.push(sample(&context, time, value.clone())?);
+            }
+        }
+    }
+    samples.sort_by_key(AdmittedSample::timestamp);
+    let end = samples.last().map_or(first_time(), AdmittedSample::timestamp);
+    let site = Site::open(end, |options| {
+        options.metrics_retention = Duration::from_secs(u64::from(days) * 86_400);
+    })?;
+    // All series begin host by host, so that equal ones do not lie side by side, where compression would find them.
+    site.append(first.clone())?;
+    for batch in samples.chunks(BATCH) {
+        site.append(batch.to_vec())?;
+    }
+    Ok((site, first.len() + samples.len()))
+}
+
+fn sample(context: &Context, time: Timestamp, value: MetricValue) -> anyhow::Result<AdmittedSample> {
+    let times = AcceptedTimes { now: time, oldest: Timestamp::MIN, newest: Timestamp::MAX };
+    let draft = MetricDraft::new("value", value).with_context(context.clone()).at(time);
+    admit_sample(draft, &times).map_err(|refused| anyhow::anyhow!("{}", refused.error))
+}

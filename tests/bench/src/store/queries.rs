@@ -1,0 +1,118 @@
+//! Asking: one series, all series, an hour, five-minute buckets, a quantile of everything.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bridge_telemetry::MetricQuery;
+use bridge_telemetry::aggregation::{
+    AggregationRegistry, Completeness, Engine, SampleReader, ScanBlock, ScanOptions, SelectedSeries,
+};
+use bridge_telemetry::query::ReadError;
+use telemetry_core::{LabelFilter, MetricSelection, SystemClock, TimeRange};
+use telemetry_store::Store;
+
+use super::Plan;
+use super::chart::{Chart, Goal, Unit};
+use super::data::{HOSTS, METRICS, STEPS, first_time, host_name, metric_name, time_of};
+use super::ingest;
+use super::meter::median;
+
+/// A store whose digests are not used: everything is decoded.
+struct Decoded<'a>(&'a Store);
+
+impl SampleReader for Decoded<'_> {
+    fn select(
+        &self,
+        selection: &MetricSelection,
+        range: TimeRange,
+    ) -> Result<Vec<SelectedSeries>, ReadError> {
+        SampleReader::select(self.0, selection, range)
+    }
+
+    fn scan(
+        &self,
+        series: &[u32],
+        range: TimeRange,
+        options: ScanOptions,
+        visit: &mut dyn FnMut(usize, ScanBlock<'_>) -> ControlFlow<()>,
+    ) -> Result<Completeness, ReadError> {
+        SampleReader::scan(self.0, series, range, ScanOptions { digests: false, ..options }, visit)
+    }
+}
+
+/// One measured question.
+struct Question {
+    what: &'static str,
+    query: MetricQuery,
+    decoded: bool,
+    /// Samples that it is about, over all metrics.
+    samples: Option<usize>,
+    goal: f64,
+}
+
+pub(super) fn run(chart: &mut Chart, plan: &Plan) -> anyhow::Result<()> {
+    let site = ingest::fill(chart, plan)?;
+    let engine = Engine::new(Arc::new(SystemClock::default()));
+    let registry = AggregationRegistry::default();
+    let steps = (STEPS / plan.divide.max(1)).max(360);
+    let only = plan.only.split('/').nth(1).unwrap_or_default();
+    for question in questions(steps).into_iter().filter(|question| question.what.contains(only)) {
+        let reader: &dyn SampleReader = if question.decoded { &Decoded(&site.store) } else { &site.store };
+        let spent = median(plan.repeat, || {
+            let answer = engine.run(&question.query, reader, &registry, None)?;
+            let seen: u64 = answer.metrics.values().map(|metric| metric.tally.sample_count).sum();
+            anyhow::ensure!(!answer.incomplete && seen > 0, "{}: {seen} samples", question.what);
+            if let Some(samples) = question.samples {
+                anyhow::ensure!(seen == samples as u64, "{}: {seen} samples", question.what);
+            }
+            Ok(())
+        })?;
+        let wall = crate::table::seconds(spent.wall.as_secs_f64());
+        chart.row(question.what, spent.each(1), Unit::Seconds, wall, Goal::AtMost(question.goal));
+    }
+    Ok(())
+}
+
+fn questions(steps: usize) -> Vec<Question> {
+    let all = steps * HOSTS * METRICS;
+    let end = time_of(steps);
+    let seven = Duration::from_secs(7);
+    let everything = || MetricQuery::of((0..METRICS).map(metric_name));
+    let one = || MetricQuery::of([metric_name(1)]).filter(LabelFilter::equal("hostname", host_name(42)));
+    let per_series = || everything().group_by(["hostname"]);
+    let question = |what, query, samples, milliseconds: f64| Question {
+        what,
+        query,
+        decoded: false,
+        samples,
+        goal: milliseconds / 1e3,
+    };
+    let hour = time_of(steps / 2).plus(Duration::from_secs(1237));
+    vec![
+        question("q1 mean of one series, 10,000 samples", one(), Some(steps), 0.1),
+        question(
+            "… its range cut 7 s off both ends",
+            one().between(first_time().plus(seven), end.minus(seven + Duration::from_secs(10))),
+            None,
+            0.2,
+        ),
+        question("q2 mean of each of 1,000 series, 10 M samples", per_series(), Some(all), 10.0),
+        Question {
+            decoded: true, ..question("… all decoded (digests off)", per_series(), Some(all), 60.0)
+        },
+        question(
+            "q3 mean of one unaligned hour over all series",
+            everything().between(hour, hour.plus(Duration::from_secs(3600))),
+            None,
+            2.5,
+        ),
+        question(
+            "q4 mean by host and 5 minutes over all 10 M",
+            everything().group_by(["hostname"]).step(Duration::from_secs(300)),
+            Some(all),
+            60.0,
+        ),
+        question("p99 of all 10 M values, exact, by metric", everything().aggregate("P99"), Some(all), 300.0),
+    ]
+}
