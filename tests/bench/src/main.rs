@@ -37,6 +37,10 @@ struct Arguments {
     /// In `store`, also what takes long: reopening with a hundred million samples.
     #[arg(long)]
     large: bool,
+    /// After `store`, also other stores with the same samples: SQLite, JSON in RocksDB, tsink, and DuckDB where the variable
+    /// DUCKDB_PYTHON names a Python that has it. The first time compiles them.
+    #[arg(long)]
+    peers: bool,
     /// What this process does for another one that measures it.
     #[arg(long, hide = true)]
     child: Option<String>,
@@ -68,8 +72,9 @@ fn main() -> anyhow::Result<()> {
         return store::run_child(order);
     }
     if arguments.part == "store" {
-        let Arguments { only, divide, repeat, large, .. } = arguments;
-        return store::run(&store::Plan { only, divide, repeat, large });
+        let Arguments { only, divide, repeat, large, peers, .. } = arguments;
+        store::run(&store::Plan { only, divide, repeat, large })?;
+        return if peers { store::run_peers() } else { Ok(()) };
     }
     let scale = Scale { repeat: arguments.repeat, divide: arguments.divide };
     // Residence first: memory that other parts freed would count as the idle host's.

@@ -149,8 +149,10 @@ pub(super) fn decode(reader: &mut Reader<'_>, count: usize, out: &mut Vec<i64>) 
             out.resize(start.saturating_add(count), 0);
             decompress(reader.bytes()?, out.get_mut(start..).unwrap_or_default())?;
         }
-        SHORT_PAGES => drop(pages::decode(reader, count, &(0..count), Width::Short, |value| value, out)?),
-        LONG_PAGES => drop(pages::decode(reader, count, &(0..count), Width::Long, |value| value, out)?),
+        tag @ (SHORT_PAGES | LONG_PAGES) => {
+            let width = if tag == SHORT_PAGES { Width::Short } else { Width::Long };
+            pages::decode(reader, count, &(0..count), width, |value| value, out)?;
+        }
         _ => return Err(Damage::new(CHUNK, "an unknown form of integers")),
     }
     Ok(())

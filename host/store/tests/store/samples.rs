@@ -227,3 +227,30 @@ fn whole_batches_at_one_instant_have_ids_of_their_own() {
     let Some(StoredRecord::Sample(found)) = fixture.store.find(last).unwrap() else { panic!("{last}") };
     assert_eq!(found.value, 5.5.into());
 }
+
+#[test]
+fn full_heads_of_a_closed_partition_become_few_chunks() {
+    let directory = tempfile::tempdir().unwrap();
+    let fixture = Fixture::in_directory(directory.path());
+    let start = noon().minus(8 * HOUR);
+    for part in 0..5 {
+        fixture.samples(run_of("m", start.plus(SECOND * (part * 1024)), 1024));
+        fixture.store.seal().unwrap();
+    }
+    let (before, chunks) = (values_of(&fixture.store, "m"), || {
+        let id = series_of(&fixture.store, "m");
+        let options = ScanOptions { digests: true, ..ScanOptions::default() };
+        let seen = fixture.store.scan(&id, TimeRange::ALL, options, &mut |_, _| ControlFlow::Continue(()));
+        seen.unwrap().chunks
+    });
+    assert_eq!((before.len(), chunks()), (5120, 5));
+    fixture.clock.advance(DAY);
+    assert_eq!(fixture.store.maintain().unwrap().folded_chunks, 5);
+    assert_eq!(chunks(), 2, "5,120 samples are two chunks of at most 4,096");
+    assert_eq!(values_of(&fixture.store, "m"), before);
+    // A late sample of another series opens the partition again: what has its final form already is left alone.
+    fixture.samples(run_of("late", start, 3));
+    fixture.store.seal().unwrap();
+    fixture.clock.advance(2 * HOUR);
+    assert_eq!(fixture.store.maintain().unwrap().folded_chunks, 0);
+}

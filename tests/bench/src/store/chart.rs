@@ -37,11 +37,11 @@ impl Chart {
     pub(super) fn new() -> Self {
         let mut table = Table::new();
         table.load_style(presets::ASCII_MARKDOWN);
-        table.set_header(["measured", "figure", "wall", "goal", "reached"]);
+        table.set_header(["measured", "figure", "beside it", "goal", "reached"]);
         Self(table)
     }
 
-    /// Adds a figure; `beside` is its wall time or what else belongs to it.
+    /// Adds a figure; `beside` is what else belongs to it.
     pub(super) fn row(&mut self, what: &str, figure: f64, unit: Unit, beside: String, goal: Goal) {
         let (aim, reached) = match goal {
             Goal::None => (String::new(), ""),

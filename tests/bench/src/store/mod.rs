@@ -32,6 +32,16 @@ pub(crate) struct Plan {
     pub(crate) large: bool,
 }
 
+/// Builds and runs the comparison with other stores, which is a workspace of its own.
+pub(crate) fn run_peers() -> anyhow::Result<()> {
+    let manifest = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/Cargo.toml");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = std::process::Command::new(cargo);
+    let status = command.args(["run", "--quiet", "--manifest-path"]).arg(manifest).status()?;
+    anyhow::ensure!(status.success(), "the comparison with other stores failed");
+    Ok(())
+}
+
 type Group = (&'static str, fn(&mut Chart, &Plan) -> anyhow::Result<()>);
 
 /// Measures and prints.

@@ -68,8 +68,9 @@ pub(super) fn run(chart: &mut Chart, plan: &Plan) -> anyhow::Result<()> {
             }
             Ok(())
         })?;
-        let wall = crate::table::seconds(spent.wall.as_secs_f64());
-        chart.row(question.what, spent.each(1), Unit::Seconds, wall, Goal::AtMost(question.goal));
+        let wall = spent.wall.as_secs_f64();
+        let beside = format!("{} CPU", crate::table::seconds(spent.each(1)));
+        chart.row(question.what, wall, Unit::Seconds, beside, Goal::AtMost(question.goal));
     }
     Ok(())
 }
