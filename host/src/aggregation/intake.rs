@@ -1,12 +1,11 @@
 //! Takes blocks of samples in: finds their cells, counts them and feeds the accumulator.
 
-use telemetry_core::Timestamp;
 use telemetry_core::aggregation::{Accumulator, SeriesDigest};
+use telemetry_core::{ScanBlock, Timestamp};
 
 use super::cells::Cells;
 use super::feed::{Feed, Run};
 use super::memory::Charge;
-use super::reader::ScanBlock;
 use super::task::Task;
 use crate::query::QueryError;
 

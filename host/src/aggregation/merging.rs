@@ -4,7 +4,7 @@
 //! first is gone.
 
 use telemetry_core::aggregation::{Accumulator, AggregateValue, AggregationError, SampleOrder};
-use telemetry_core::limits;
+use telemetry_core::{ScanOptions, limits};
 
 use super::cells::Cells;
 use super::feed::evaluate;
@@ -12,7 +12,6 @@ use super::intake::{Extent, Filled, Grain, Intake};
 use super::memory::Charge;
 use super::outcome::{Outcome, figure};
 use super::parallel::split;
-use super::reader::ScanOptions;
 use super::task::Task;
 use crate::query::QueryError;
 

@@ -34,5 +34,5 @@ mod tests;
 
 pub use answer::{AnsweredRange, GroupAnswer, MetricAnswer, MetricsAnswer, PointAnswer, Tally};
 pub use engine::Engine;
-pub use reader::{Completeness, SampleReader, ScanBlock, ScanOptions, SelectedSeries};
+pub use reader::{Completeness, SampleReader, SelectedSeries};
 pub use registry::{AggregationRegistry, BoundAggregation};

@@ -1,5 +1,6 @@
 //! Functions that look at each series alone and are added up, as RATE: every series has states of its own.
 
+use telemetry_core::ScanOptions;
 use telemetry_core::aggregation::{AggregateValue, CompensatedSum};
 
 use super::cells::{Cell, Cells};
@@ -8,7 +9,6 @@ use super::intake::{Extent, Filled, Grain, Intake};
 use super::memory::Charge;
 use super::outcome::{Outcome, figure};
 use super::parallel::split;
-use super::reader::ScanOptions;
 use super::task::Task;
 use crate::query::QueryError;
 

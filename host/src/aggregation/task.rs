@@ -2,10 +2,10 @@
 
 use std::ops::ControlFlow;
 
-use telemetry_core::TimeRange;
+use telemetry_core::{ScanBlock, ScanOptions, TimeRange};
 
 use super::parallel::Helpers;
-use super::reader::{Completeness, SampleReader, ScanBlock, ScanOptions};
+use super::reader::{Completeness, SampleReader};
 use super::registry::BoundAggregation;
 use super::watch::{Pace, Watch};
 use crate::query::QueryError;

@@ -3,10 +3,9 @@
 //! The series are surveyed by their digests first; then the range is read in slices that hold about as many samples as fit,
 //! each sorted by time, then by series, then by arrival.
 
-use telemetry_core::{TimeRange, Timestamp};
+use telemetry_core::{ScanBlock, ScanOptions, TimeRange, Timestamp};
 
 use super::intake::{Extent, Intake};
-use super::reader::{ScanBlock, ScanOptions};
 use super::task::Task;
 use crate::query::QueryError;
 

@@ -57,7 +57,7 @@ pub use alerts::{AlertChanges, DeadLetterKey, DeliveryKey};
 pub use append::{Appended, RecordBatch};
 pub use backup::{BackupError, BackupSummary, Existing, check_backup, restore};
 pub use checkpoint::Checkpoint;
-pub use chunks::{ScanBlock, ScanOptions, ScanStats};
+pub use chunks::ScanStats;
 pub use error::{Damage, EngineError, OpenError, StoreError};
 pub use events::IdClaim;
 pub use families::Class;

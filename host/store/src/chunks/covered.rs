@@ -2,7 +2,9 @@
 
 use std::ops::ControlFlow;
 
-use crate::chunks::scan::{ScanBlock, ScanStats};
+use telemetry_core::ScanBlock;
+
+use crate::chunks::scan::ScanStats;
 use crate::chunks::series_scan::{HeadRun, PartitionScan, Visit};
 use crate::error::StoreError;
 

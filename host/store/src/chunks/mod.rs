@@ -16,4 +16,4 @@ pub(crate) use fold::{
 };
 pub(crate) use locate::{sealed_at, sealed_sample};
 pub(crate) use row::{ChunkKey, FIRST_CHUNK_KEY, LAST_CHUNK_KEY};
-pub use scan::{ScanBlock, ScanOptions, ScanStats};
+pub use scan::ScanStats;

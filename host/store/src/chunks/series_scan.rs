@@ -6,11 +6,11 @@
 
 use std::ops::ControlFlow;
 
-use telemetry_core::Timestamp;
+use telemetry_core::{ScanBlock, ScanOptions, Timestamp};
 
 use crate::chunks::locate::report;
 use crate::chunks::row::{ChunkKey, FIRST_CHUNK_KEY, LAST_CHUNK_KEY, chunk_at};
-use crate::chunks::scan::{ScanBlock, ScanOptions, ScanStats};
+use crate::chunks::scan::ScanStats;
 use crate::codec::{self, ChunkHeader};
 use crate::database::{Database, Rows, Snapshot};
 use crate::error::StoreError;

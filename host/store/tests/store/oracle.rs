@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use proptest::prelude::*;
-use telemetry_core::{AdmittedSample, MetricValue, TimeRange, Timestamp};
-use telemetry_store::{LogBody, ScanBlock, ScanOptions, Store, StoredRecord};
+use telemetry_core::{AdmittedSample, MetricValue, ScanBlock, ScanOptions, TimeRange, Timestamp};
+use telemetry_store::{LogBody, Store, StoredRecord};
 use uuid::Uuid;
 
 use crate::fixture::*;

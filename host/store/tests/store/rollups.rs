@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use proptest::prelude::*;
-use telemetry_core::{AdmittedSample, MetricValue, TimeRange, Timestamp};
-use telemetry_store::{ScanBlock, ScanOptions, ScanStats, Store};
+use telemetry_core::{AdmittedSample, MetricValue, ScanBlock, ScanOptions, TimeRange, Timestamp};
+use telemetry_store::{ScanStats, Store};
 
 use crate::fixture::*;
 
