@@ -106,7 +106,10 @@ fn a_newer_format_is_refused() {
     put(&store.engine.database, META, IDENTITY_KEY, &newer.encode());
     drop(store);
     let error = open(options).unwrap_err();
-    assert!(matches!(error, OpenError::NewerFormat { found, known: FORMAT, .. } if found == FORMAT + 1), "{error:?}");
+    assert!(
+        matches!(error, OpenError::NewerFormat { found, known: FORMAT, .. } if found == FORMAT + 1),
+        "{error:?}"
+    );
     assert!(error.to_string().contains("use a newer release"), "{error}");
 }
 
