@@ -88,16 +88,20 @@ pub(crate) fn decode_numeric(
 ) -> Result<ChunkHeader, Damage> {
     values.clear();
     text_times.clear();
-    let (header, mut reader) = blocks(chunk, times)?;
-    let count = header.count as usize;
+    times.clear();
+    let (header, time_block, mut reader) = split(chunk)?;
+    let (count, first, last) = (header.count as usize, header.first_time, header.last_time);
+    if matches!(header.lanes, FLOATS | INTEGERS)
+        && let Some(even) = times::Even::read(time_block, count, first, last)
+    {
+        let found = numbers(&mut reader, &header, &even.places(within), values)?;
+        even.put(found, times);
+        return Ok(header);
+    }
+    read_times(&header, time_block, times)?;
     match header.lanes {
-        FLOATS => {
-            let found = floats::decode_within(&mut reader, count, &places(times, within), values)?;
-            cut(times, &found);
-        }
-        INTEGERS => {
-            let found =
-                integers::decode_within(&mut reader, count, &places(times, within), as_float, values)?;
+        FLOATS | INTEGERS => {
+            let found = numbers(&mut reader, &header, &places(times, within), values)?;
             cut(times, &found);
         }
         TEXTS => text_times.append(times),
@@ -115,6 +119,21 @@ pub(crate) fn decode_numeric(
         }
     }
     Ok(header)
+}
+
+/// Appends the numbers at `wanted`, perhaps with others, of a chunk that has nothing but floats or integers; answers which.
+fn numbers(
+    reader: &mut Reader<'_>,
+    header: &ChunkHeader,
+    wanted: &Range<usize>,
+    values: &mut Vec<f64>,
+) -> Result<Range<usize>, Damage> {
+    let count = header.count as usize;
+    if header.lanes == FLOATS {
+        floats::decode_within(reader, count, wanted, values)
+    } else {
+        integers::decode_within(reader, count, wanted, as_float, values)
+    }
 }
 
 fn places(times: &[i64], (first, last): (i64, i64)) -> Range<usize> {
@@ -147,6 +166,13 @@ fn check_columns(times: &[i64], values: usize) -> Result<(), Damage> {
 /// Checks the chunk, fills `times`, and answers a reader of the value block.
 fn blocks<'a>(chunk: &'a [u8], times: &mut Vec<i64>) -> Result<(ChunkHeader, Reader<'a>), Damage> {
     times.clear();
+    let (header, time_block, reader) = split(chunk)?;
+    read_times(&header, time_block, times)?;
+    Ok((header, reader))
+}
+
+/// Checks the chunk; answers its time block, and a reader of its value block.
+fn split(chunk: &[u8]) -> Result<(ChunkHeader, &[u8], Reader<'_>), Damage> {
     let (header, rest) = ChunkHeader::split(chunk)?;
     let mut reader = Reader::new(CHUNK, rest);
     let time_block = reader.take(header.time_bytes)?;
@@ -156,7 +182,12 @@ fn blocks<'a>(chunk: &'a [u8], times: &mut Vec<i64>) -> Result<(ChunkHeader, Rea
     if sum != crc32c::crc32c_append(crc32c::crc32c(time_block), value_block) {
         return Err(Damage::new(CHUNK, "its blocks' checksum does not match"));
     }
-    let mut reader = Reader::new(CHUNK, time_block);
+    Ok((header, time_block, Reader::new(CHUNK, value_block)))
+}
+
+/// Appends the times of a chunk to the empty `times`.
+fn read_times(header: &ChunkHeader, block: &[u8], times: &mut Vec<i64>) -> Result<(), Damage> {
+    let mut reader = Reader::new(CHUNK, block);
     times::decode(&mut reader, header.count as usize, header.first_time, times)?;
     reader.finish()?;
     if times.len() != header.count as usize
@@ -165,7 +196,7 @@ fn blocks<'a>(chunk: &'a [u8], times: &mut Vec<i64>) -> Result<(ChunkHeader, Rea
     {
         return Err(Damage::new(CHUNK, "its times do not fit its header"));
     }
-    Ok((header, Reader::new(CHUNK, value_block)))
+    Ok(())
 }
 
 /// Appends the value block; answers the lanes in it and the number of texts.

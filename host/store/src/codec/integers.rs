@@ -12,7 +12,7 @@ use crate::wire::{Reader, put_signed, put_varint};
 /// All values are one: the value.
 const CONSTANT: u8 = 0;
 /// Each value is the one before plus a fixed step: first value, step.
-const STEPS: u8 = 1;
+pub(super) const STEPS: u8 = 1;
 /// Blocks of the values.
 const VALUES: u8 = 2;
 /// First value, then blocks of the differences from one value to the next.

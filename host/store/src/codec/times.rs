@@ -3,6 +3,8 @@
 //! All count from the chunk's first time, which its header has. Either as they are (even ones are a step, ones with gaps are
 //! differences) or, when they only jitter around an even rhythm, as what is left of them above that rhythm.
 
+use std::ops::Range;
+
 use super::integers::keep_smaller;
 use super::{CHUNK, Effort, integers};
 use crate::error::Damage;
@@ -58,6 +60,44 @@ pub(super) fn decode(
     Ok(())
 }
 
+/// Times of one step, which need no column: where in them a range lies is worked out.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Even {
+    first: i64,
+    step: i64,
+    count: usize,
+}
+
+impl Even {
+    /// The times in `block` from `first` to `last`, if they are even and fit these.
+    pub(super) fn read(block: &[u8], count: usize, first: i64, last: i64) -> Option<Self> {
+        let mut reader = Reader::new(CHUNK, block);
+        if reader.array().ok()? != [DIRECT, integers::STEPS] || reader.signed().ok()? != 0 {
+            return None;
+        }
+        let step = reader.signed().ok().filter(|step| *step > 0 && reader.is_done())?;
+        let steps = i64::try_from(count.checked_sub(1)?).ok()?;
+        let fits = first.checked_add(step.checked_mul(steps)?) == Some(last);
+        fits.then_some(Self { first, step, count })
+    }
+
+    /// The places of the times within `first..=last`.
+    pub(super) fn places(self, (first, last): (i64, i64)) -> Range<usize> {
+        let step = self.step.unsigned_abs().max(1);
+        let place = |steps: u64| usize::try_from(steps).unwrap_or(usize::MAX).min(self.count);
+        let start = if first <= self.first { 0 } else { place(first.abs_diff(self.first).div_ceil(step)) };
+        let end =
+            if last < self.first { 0 } else { place((last.abs_diff(self.first) / step).saturating_add(1)) };
+        start..end.max(start)
+    }
+
+    /// Appends the times at these places.
+    pub(super) fn put(self, places: Range<usize>, out: &mut Vec<i64>) {
+        let time = |place: usize| self.first.wrapping_add(self.step.wrapping_mul(place.cast_signed() as i64));
+        out.extend(places.map(time));
+    }
+}
+
 /// The step around which the times stray least.
 fn rhythm(times: &[i64]) -> Option<i64> {
     let steps = i64::try_from(times.len().checked_sub(1)?).ok()?;
@@ -101,6 +141,32 @@ mod tests {
         assert!(reader.is_done());
         assert_eq!(back, times);
         bytes.len()
+    }
+
+    proptest! {
+        #[test]
+        fn even_times_are_those_of_the_column(
+            start in -9_i64..i64::MAX / 4,
+            step in 1_i64..9 * SECOND,
+            count in 2_usize..500,
+            from in -3_i64..520,
+            to in -3_i64..520,
+            off in -1_i64..2,
+        ) {
+            let times: Vec<i64> = (0..count as i64).map(|index| start + index * step).collect();
+            let mut bytes = Vec::new();
+            encode(&times, Effort::Seal, &mut bytes);
+            let even = Even::read(&bytes, count, start, times[count - 1]).unwrap();
+            let (first, last) = (start + from * step + off, start + to * step);
+            let places = even.places((first, last));
+            let from = times.partition_point(|time| *time < first);
+            let expected = from..times.partition_point(|time| *time <= last).max(from);
+            prop_assert_eq!(places.clone(), expected);
+            let mut back = Vec::new();
+            even.put(places.clone(), &mut back);
+            prop_assert_eq!(&back[..], &times[places]);
+            prop_assert!(Even::read(&bytes, count + 1, start, times[count - 1]).is_none());
+        }
     }
 
     fn jitter(index: i64, range: i64) -> i64 {

@@ -14,6 +14,9 @@ use smallvec::SmallVec;
 
 use crate::families::Partition;
 
+/// How often a writer lets others run before it sleeps.
+const YIELDS: usize = 4;
+
 /// Records of a batch per partition.
 pub(crate) type RecordCounts = SmallVec<[(Arc<Partition>, u64); 2]>;
 
@@ -106,12 +109,26 @@ impl Ledger {
             self.published.store(sequence, Ordering::Release);
             self.moved.notify_all();
         }
-        if stored && let Some(flight) = books.flight(last) {
-            flight.waiter = Some(thread::current());
-        }
         drop(books);
         waiting.iter().for_each(Thread::unpark);
-        while stored && self.published() < last {
+        if stored {
+            self.wait_for_own(last);
+        }
+    }
+
+    /// Waits until a flight that landed is published. The flights before it were mostly committed together with it, so that
+    /// letting their threads run is usually enough, and cheaper than sleeping.
+    fn wait_for_own(&self, last: u64) {
+        for _ in 0..YIELDS {
+            if self.published() >= last {
+                return;
+            }
+            thread::yield_now();
+        }
+        if let Some(flight) = self.books.lock().flight(last) {
+            flight.waiter = Some(thread::current());
+        }
+        while self.published() < last {
             thread::park();
         }
     }
