@@ -38,7 +38,7 @@ fn put(database: &Database, family: &str, key: &[u8], value: &[u8]) {
 }
 
 fn count(store: &Store, series: u32) -> (u64, u64) {
-    let visit = &mut |_: usize, _: crate::ScanBlock<'_>| ControlFlow::Continue(());
+    let visit = &mut |_: usize, _: telemetry_core::ScanBlock<'_>| ControlFlow::Continue(());
     let stats = store.scan(&[series], TimeRange::ALL, ScanOptions::default(), visit).unwrap();
     (stats.samples, stats.damaged)
 }

@@ -5,13 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use telemetry_core::{ErrorCode, ManualClock, MetricSelection, TimeRange, Timestamp};
+use telemetry_core::{ErrorCode, ManualClock, MetricSelection, ScanBlock, ScanOptions, TimeRange, Timestamp};
 
 use super::memory::MemoryReader;
 use crate::aggregation::engine::Bounds;
-use crate::aggregation::{
-    AggregationRegistry, Completeness, Engine, SampleReader, ScanBlock, ScanOptions, SelectedSeries,
-};
+use crate::aggregation::{AggregationRegistry, Completeness, Engine, SampleReader, SelectedSeries};
 use crate::query::{MetricQuery, QueryError, ReadError};
 
 /// Does something before every block, or fails.
