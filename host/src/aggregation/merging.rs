@@ -11,7 +11,7 @@ use super::cells::Cells;
 use super::feed::evaluate;
 use super::intake::{Extent, Grain, Intake};
 use super::outcome::{Outcome, figure};
-use super::parallel::split;
+use super::parallel::{Work, split};
 use super::reader::ScanOptions;
 use super::task::Task;
 use crate::query::QueryError;
@@ -67,7 +67,9 @@ fn read(
         bucket: grain.step(),
         ordered: function.order() != SampleOrder::Any,
     };
-    let parts = split(task.series.len(), task.threads, task.watch, |range| {
+    // Short buckets are seldom whole chunks.
+    let work = if options.digests && options.bucket.is_none() { Work::Digests } else { Work::Samples };
+    let parts = split(task.series.len(), task.threads, work, task.watch, |range| {
         let mut intake = Intake::new(task, grain, task.points_left)?;
         let first = range.start;
         let series = task.series.get(range).unwrap_or_default();

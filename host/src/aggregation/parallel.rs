@@ -5,19 +5,35 @@ use std::ops::Range;
 use super::watch::Watch;
 use crate::query::QueryError;
 
-/// Series for which another thread pays: below, starting it costs about as much as it saves where digests answer. Where a
-/// day of each must be decoded it would pay from the second series on.
-const SERIES_PER_THREAD: usize = 32;
+/// How much work a series is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Work {
+    /// Digests answer for most of it.
+    Digests,
+    /// Its samples are decoded.
+    Samples,
+}
+
+impl Work {
+    /// Series for which another thread pays: below, starting it costs about as much as it saves.
+    const fn series_per_thread(self) -> usize {
+        match self {
+            Self::Digests => 256,
+            Self::Samples => 32,
+        }
+    }
+}
 
 /// Runs `work` on consecutive parts of `0..count`, the first on the calling thread; answers in the order of the parts. When
 /// one fails the others stop, and the failure is answered.
 pub(super) fn split<T: Send>(
     count: usize,
     threads: usize,
+    of: Work,
     watch: &Watch<'_>,
     work: impl Fn(Range<usize>) -> Result<T, QueryError> + Sync,
 ) -> Result<Vec<T>, QueryError> {
-    let parts = threads.min(count / SERIES_PER_THREAD).max(1);
+    let parts = threads.min(count / of.series_per_thread()).max(1);
     if parts == 1 {
         return Ok(vec![work(0..count)?]);
     }

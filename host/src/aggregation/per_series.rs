@@ -6,7 +6,7 @@ use super::cells::{Cell, Cells};
 use super::feed::evaluate;
 use super::intake::{Extent, Grain, Intake};
 use super::outcome::{Outcome, figure};
-use super::parallel::split;
+use super::parallel::{Work, split};
 use super::reader::ScanOptions;
 use super::task::Task;
 use crate::query::QueryError;
@@ -20,7 +20,7 @@ const MANY_CELLS: usize = 1 << 16;
 
 /// Works a metric out.
 pub(super) fn run(task: &Task<'_>) -> Result<Outcome, QueryError> {
-    let parts = split(task.series.len(), task.threads, task.watch, |range| {
+    let parts = split(task.series.len(), task.threads, Work::Samples, task.watch, |range| {
         let mut sums = Sums::new(task);
         let mut from = range.start;
         let mut series = 1;
