@@ -252,8 +252,11 @@ pub const MIN_QUERY_STEP: Duration = Duration::from_millis(1);
 pub const MAX_CURSOR_BYTES: usize = 1 << 10;
 /// Default of the time that one query may take.
 pub const QUERY_DEADLINE: Duration = Duration::from_secs(30);
-/// Threads of one query at most; it takes no more than there are cores.
+/// Threads that work on queries at most, beside those that ask; no more than there are cores.
 pub const MAX_QUERY_THREADS: usize = 8;
+/// Memory of one query in bytes: series, cells and states. The most values of an exact percentile fit, and as much again while
+/// states are merged.
+pub const MAX_QUERY_BYTES: u64 = 512 << 20;
 /// Samples that are held at once to merge series by time: 24 MiB.
 pub const MAX_MERGED_SAMPLES: usize = 1 << 20;
 /// States of a plugin's aggregation that one query merges at most: saved, they must fit into what one call may answer. Beyond, the

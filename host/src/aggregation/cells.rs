@@ -122,6 +122,18 @@ impl Cells {
         self.numbered.iter().filter_map(|place| self.cells.get(*place as usize)).copied()
     }
 
+    /// Memory that they take, in bytes.
+    pub(super) fn bytes(&self) -> u64 {
+        let cells = self.cells.capacity().saturating_mul(size_of::<Cell>());
+        let pages = self
+            .slots
+            .capacity()
+            .saturating_mul(size_of::<[u32; PAGE]>() + 2 * size_of::<((u32, i64), usize)>());
+        let numbers =
+            (self.whole.capacity().saturating_add(self.numbered.capacity())).saturating_mul(size_of::<u32>());
+        cells.saturating_add(pages).saturating_add(numbers) as u64
+    }
+
     /// Adds what another set of cells counted; answers the group here of each numbered cell there.
     pub(super) fn absorb(&mut self, other: &Cells) -> Result<Vec<u32>, QueryError> {
         let mut map = Vec::with_capacity(other.numbered.len());

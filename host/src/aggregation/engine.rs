@@ -14,7 +14,9 @@ use telemetry_core::{Clock, Context, TimeRange, Timestamp, limits};
 use super::answer::{MetricAnswer, MetricsAnswer};
 use super::assembly::Assembly;
 use super::grouping::{Grouping, too_many_groups};
+use super::memory::{Charge, Memory};
 use super::outcome::Outcome;
+use super::parallel::Helpers;
 use super::reader::{SampleReader, SelectedSeries};
 use super::registry::{AggregationRegistry, BoundAggregation};
 use super::task::Task;
@@ -27,7 +29,7 @@ use crate::query::{MetricQuery, QueryError};
 pub struct Engine {
     clock: Arc<dyn Clock>,
     deadline: Duration,
-    threads: usize,
+    helpers: Arc<Helpers>,
     bounds: Bounds,
 }
 
@@ -40,6 +42,8 @@ pub(super) struct Bounds {
     pub(super) groups: usize,
     /// Samples that are held to merge series by time.
     pub(super) merged_samples: usize,
+    /// Memory in bytes.
+    pub(super) bytes: u64,
 }
 
 impl Default for Bounds {
@@ -48,9 +52,13 @@ impl Default for Bounds {
             points: limits::MAX_QUERY_POINTS,
             groups: limits::MAX_QUERY_GROUPS,
             merged_samples: limits::MAX_MERGED_SAMPLES,
+            bytes: limits::MAX_QUERY_BYTES,
         }
     }
 }
+
+/// Bytes that one selected series is taken to need: its key, its place in the query and in its group.
+const SERIES_BYTES: u64 = 256;
 
 /// One query on its way.
 struct Run<'a> {
@@ -60,7 +68,7 @@ struct Run<'a> {
     /// The samples that are seen: the asked range, cut off where the query is as of an earlier time.
     range: TimeRange,
     step: Option<i64>,
-    threads: usize,
+    helpers: &'a Helpers,
     merged_samples: usize,
     points_left: usize,
     groups_left: usize,
@@ -70,12 +78,7 @@ impl Engine {
     /// An engine with the default deadline and as many threads as there are cores.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-        Self {
-            clock,
-            deadline: limits::QUERY_DEADLINE,
-            threads: cores.min(limits::MAX_QUERY_THREADS),
-            bounds: Bounds::default(),
-        }
+        Self { clock, deadline: limits::QUERY_DEADLINE, helpers: helpers(cores), bounds: Bounds::default() }
     }
 
     /// The time that a query may take.
@@ -84,9 +87,9 @@ impl Engine {
         self
     }
 
-    /// The threads that may work on one query; 1 keeps to the caller's.
+    /// The threads that may work on queries at once, the caller's of one query included; 1 keeps to the callers'.
     pub fn with_threads(mut self, threads: usize) -> Self {
-        self.threads = threads.clamp(1, limits::MAX_QUERY_THREADS);
+        self.helpers = helpers(threads);
         self
     }
 
@@ -118,7 +121,7 @@ impl Engine {
         cancelled: Option<&AtomicBool>,
     ) -> Result<MetricsAnswer, QueryError> {
         query.check()?;
-        let watch = Watch::start(&*self.clock, self.deadline, cancelled);
+        let watch = Watch::start(&*self.clock, self.deadline, Memory::limited(self.bounds.bytes), cancelled);
         let aggregations = Aggregations::of(query, registry)?;
         let end = match (query.range.end, as_of) {
             (Some(end), Some(as_of)) => Some(end.min(as_of)),
@@ -135,12 +138,13 @@ impl Engine {
             watch: &watch,
             range,
             step: query.step.map(saturating_nanos),
-            threads: self.threads,
+            helpers: &self.helpers,
             merged_samples: self.bounds.merged_samples,
             points_left: self.bounds.points,
             groups_left: self.bounds.groups,
         };
-        for (name, series) in run.series_by_metric()? {
+        let (metrics, _charge) = run.series_by_metric()?;
+        for (name, series) in metrics {
             let Some(metric) = run.metric(&series, aggregations.of_metric(&name))? else { continue };
             if query.limit.is_some_and(|limit| answer.metrics.len() >= limit) {
                 answer.truncated = true;
@@ -152,6 +156,10 @@ impl Engine {
         answer.incomplete = watch.met_damage();
         Ok(answer)
     }
+}
+
+fn helpers(threads: usize) -> Arc<Helpers> {
+    Arc::new(Helpers::new(threads.clamp(1, limits::MAX_QUERY_THREADS) - 1))
 }
 
 /// The aggregations that a query names, looked up before anything is read.
@@ -179,11 +187,17 @@ impl Aggregations {
 /// The series of one metric: the reader's numbers and the contexts, in the reader's order.
 type MetricSeries = Vec<(u32, Context)>;
 
-impl Run<'_> {
+/// The selected series by metric, in the order of the answer, and the memory that they hold.
+type Selected<'a> = (Vec<(Arc<str>, MetricSeries)>, Charge<'a>);
+
+impl<'a> Run<'a> {
     /// The selected series by metric, in the order of the answer.
-    fn series_by_metric(&self) -> Result<Vec<(Arc<str>, MetricSeries)>, QueryError> {
+    fn series_by_metric(&self) -> Result<Selected<'a>, QueryError> {
         let selected =
             self.reader.select(&self.query.selection(), self.range).map_err(QueryError::Retrieval)?;
+        self.watch.check()?;
+        let mut charge = self.watch.memory.holder();
+        charge.resize((selected.len() as u64).saturating_mul(SERIES_BYTES))?;
         let mut metrics: IndexMap<Arc<str>, MetricSeries> = IndexMap::new();
         for SelectedSeries { id, key } in selected {
             metrics.entry(key.name).or_default().push((id, key.context));
@@ -197,7 +211,7 @@ impl Run<'_> {
             metrics.sort_unstable_keys();
             ordered.extend(metrics);
         }
-        Ok(ordered)
+        Ok((ordered, charge))
     }
 
     /// One metric's answer; `None` when it has no samples in the range.
@@ -223,7 +237,8 @@ impl Run<'_> {
             wants_extent: self.query.range.start.is_none() || self.query.range.end.is_none(),
             points_left: self.points_left,
             merged_samples: self.merged_samples,
-            threads: self.threads.min(aggregation.function.accumulators_at_once()),
+            helpers: self.helpers,
+            parts: aggregation.function.accumulators_at_once(),
         })?;
         self.points_left = self.points_left.saturating_sub(outcome.points.len());
         Ok(Assembly { query: self.query, aggregation, step: self.step }.answer(outcome, &grouping))

@@ -98,6 +98,11 @@ impl Feed {
         outcome.map_err(|error| failed(&self.shown, error))
     }
 
+    /// Bytes of the states so far.
+    pub(super) fn held_bytes(&self) -> u64 {
+        self.accumulator.held_bytes()
+    }
+
     /// The accumulator, after everything was handed over.
     pub(super) fn finish(mut self) -> Result<Box<dyn Accumulator>, QueryError> {
         self.flush()?;

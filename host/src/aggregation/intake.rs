@@ -1,11 +1,11 @@
 //! Takes blocks of samples in: finds their cells, counts them and feeds the accumulator.
 
-use telemetry_core::Timestamp;
 use telemetry_core::aggregation::{Accumulator, SeriesDigest};
+use telemetry_core::{ScanBlock, Timestamp};
 
 use super::cells::Cells;
 use super::feed::{Feed, Run};
-use super::reader::ScanBlock;
+use super::memory::Charge;
 use super::task::Task;
 use crate::query::QueryError;
 
@@ -63,7 +63,7 @@ impl Extent {
 }
 
 /// Cells that are being filled.
-pub(super) struct Intake {
+pub(super) struct Intake<'a> {
     pub(super) grain: Grain,
     pub(super) cells: Cells,
     pub(super) extent: Extent,
@@ -72,11 +72,21 @@ pub(super) struct Intake {
     /// The last sample of each owner, where a bucket also sees the last one before it.
     previous: Option<Vec<Option<(i64, f64)>>>,
     runs: Vec<Run>,
+    charge: Charge<'a>,
 }
 
-impl Intake {
+/// Cells that were filled.
+pub(super) struct Filled<'a> {
+    pub(super) cells: Cells,
+    pub(super) accumulator: Box<dyn Accumulator>,
+    pub(super) extent: Extent,
+    /// The memory of cells and states.
+    pub(super) charge: Charge<'a>,
+}
+
+impl<'a> Intake<'a> {
     /// Empty cells with an accumulator of their own, at most `points` of them buckets.
-    pub(super) fn new(task: &Task<'_>, grain: Grain, points: usize) -> Result<Self, QueryError> {
+    pub(super) fn new(task: &Task<'a>, grain: Grain, points: usize) -> Result<Self, QueryError> {
         let continues = grain != Grain::Whole && task.aggregation.function.continues_over_buckets();
         Ok(Self {
             grain,
@@ -86,16 +96,22 @@ impl Intake {
             wants_extent: task.wants_extent,
             previous: continues.then(Vec::new),
             runs: Vec::new(),
+            charge: task.watch.memory.holder(),
         })
     }
 
     /// Takes one block of an owner.
     pub(super) fn block(&mut self, owner: u32, block: ScanBlock<'_>) -> Result<(), QueryError> {
         match block {
-            ScanBlock::Digest(digest) => self.digest(owner, digest),
-            ScanBlock::Samples { timestamps, values } => self.samples(owner, timestamps, values),
-            ScanBlock::Text { timestamps } => self.text(owner, timestamps),
+            ScanBlock::Digest(digest) => self.digest(owner, digest)?,
+            ScanBlock::Samples { timestamps, values } => self.samples(owner, timestamps, values)?,
+            ScanBlock::Text { timestamps } => self.text(owner, timestamps)?,
         }
+        self.account()
+    }
+
+    fn account(&mut self) -> Result<(), QueryError> {
+        self.charge.resize(self.cells.bytes().saturating_add(self.feed.held_bytes()))
     }
 
     fn digest(&mut self, owner: u32, digest: &SeriesDigest) -> Result<(), QueryError> {
@@ -204,8 +220,11 @@ impl Intake {
     }
 
     /// The cells and their states.
-    pub(super) fn finish(self) -> Result<(Cells, Box<dyn Accumulator>, Extent), QueryError> {
-        Ok((self.cells, self.feed.finish()?, self.extent))
+    pub(super) fn finish(self) -> Result<Filled<'a>, QueryError> {
+        let Self { cells, extent, feed, mut charge, .. } = self;
+        let accumulator = feed.finish()?;
+        charge.resize(cells.bytes().saturating_add(accumulator.held_bytes()))?;
+        Ok(Filled { cells, accumulator, extent, charge })
     }
 }
 

@@ -3,16 +3,15 @@
 //! Invariant: a function that allows a query one accumulator at a time (a plugin) is never asked for a second one before the
 //! first is gone.
 
-use telemetry_core::aggregation::{Accumulator, AggregateValue, SampleOrder};
-use telemetry_core::extension::SavedState;
-use telemetry_core::limits;
+use telemetry_core::aggregation::{Accumulator, AggregateValue, AggregationError, SampleOrder};
+use telemetry_core::{ScanOptions, limits};
 
 use super::cells::Cells;
 use super::feed::evaluate;
-use super::intake::{Extent, Grain, Intake};
+use super::intake::{Extent, Filled, Grain, Intake};
+use super::memory::Charge;
 use super::outcome::{Outcome, figure};
-use super::parallel::{Work, split};
-use super::reader::ScanOptions;
+use super::parallel::split;
 use super::task::Task;
 use crate::query::QueryError;
 
@@ -44,75 +43,71 @@ pub(super) fn run(task: &Task<'_>) -> Result<Outcome, QueryError> {
 }
 
 /// Cells of one fineness and their states.
-struct Level {
+struct Level<'a> {
     cells: Cells,
     accumulator: Box<dyn Accumulator>,
-}
-
-/// What one thread read; all but the first hand their states over saved.
-enum Part {
-    Live(Level, Extent),
-    Saved(Cells, SavedState, Extent),
+    charge: Charge<'a>,
 }
 
 /// Reads all samples into cells of one fineness; `owner` names the owner of a group's cells.
-fn read(
-    task: &Task<'_>,
+fn read<'a>(
+    task: &Task<'a>,
     grain: Grain,
     owner: impl Fn(u32) -> u32 + Sync,
-) -> Result<(Level, Extent), QueryError> {
+) -> Result<(Level<'a>, Extent), QueryError> {
     let function = &*task.aggregation.function;
     let options = ScanOptions {
         digests: function.accepts_digests(),
         bucket: grain.step(),
         ordered: function.order() != SampleOrder::Any,
     };
-    // Short buckets are seldom whole chunks.
-    let work = if options.digests && options.bucket.is_none() { Work::Digests } else { Work::Samples };
-    let parts = split(task.series.len(), task.threads, work, task.watch, |range| {
+    let parts = split(task.series.len(), task.parts, task.helpers, task.watch, |range| {
         let mut intake = Intake::new(task, grain, task.points_left)?;
         let first = range.start;
         let series = task.series.get(range).unwrap_or_default();
         task.scan(series, task.range, options, &mut |place, block| {
             intake.block(owner(task.group(first.saturating_add(place))), block)
         })?;
-        let (cells, mut accumulator, extent) = intake.finish()?;
-        if first == 0 {
-            return Ok(Part::Live(Level { cells, accumulator }, extent));
-        }
-        Ok(Part::Saved(cells, save(task, &mut *accumulator)?, extent))
+        intake.finish()
     })?;
-    let mut whole: Option<(Level, Extent)> = None;
+    let mut parts = parts.into_iter();
+    let first = match parts.next() {
+        Some(first) => first,
+        None => Intake::new(task, grain, 0)?.finish()?,
+    };
+    let Filled { cells, accumulator, mut extent, charge } = first;
+    let mut whole = Level { cells, accumulator, charge };
     for part in parts {
-        match (part, &mut whole) {
-            (Part::Live(level, extent), _) => whole = Some((level, extent)),
-            (Part::Saved(other, saved, seen), Some((level, extent))) => {
-                extent.absorb(seen);
-                let map = level.cells.absorb(&other)?;
-                merge(task, &mut *level.accumulator, &saved, &map)?;
-            }
-            (Part::Saved(..), None) => {}
-        }
+        extent.absorb(part.extent);
+        whole.absorb(task, part)?;
     }
-    match whole {
-        Some(whole) => Ok(whole),
-        None => {
-            let (cells, accumulator, extent) = Intake::new(task, grain, 0)?.finish()?;
-            Ok((Level { cells, accumulator }, extent))
-        }
-    }
+    Ok((whole, extent))
 }
 
-impl Level {
+impl<'a> Level<'a> {
     fn values(&mut self, task: &Task<'_>) -> Result<Vec<AggregateValue>, QueryError> {
         let count = self.cells.numbered().count();
         evaluate(&mut *self.accumulator, task.aggregation, count)
     }
 
-    /// The next coarser level: whole ranges of the owners that `owner` names.
-    fn coarser(self, task: &Task<'_>, owner: impl Fn(u32) -> u32 + Sync) -> Result<Self, QueryError> {
+    /// Adds what the next part read.
+    fn absorb(&mut self, task: &Task<'_>, part: Filled<'_>) -> Result<(), QueryError> {
         task.watch.check()?;
-        let Self { cells: finer, mut accumulator } = self;
+        let map = self.cells.absorb(&part.cells)?;
+        if !map.is_empty() {
+            self.accumulator.absorb(part.accumulator, &map).map_err(|error| failed(task, error))?;
+        }
+        self.account()
+    }
+
+    fn account(&mut self) -> Result<(), QueryError> {
+        self.charge.resize(self.cells.bytes().saturating_add(self.accumulator.held_bytes()))
+    }
+
+    /// The next coarser level: whole ranges of the owners that `owner` names.
+    fn coarser(self, task: &Task<'a>, owner: impl Fn(u32) -> u32 + Sync) -> Result<Self, QueryError> {
+        task.watch.check()?;
+        let Self { cells: finer, mut accumulator, charge } = self;
         let mut cells = Cells::new(None, 0);
         let map: Vec<u32> = finer
             .numbered()
@@ -127,32 +122,35 @@ impl Level {
         }
         // Where each state has a parent of its own the states are already right.
         if map.iter().enumerate().all(|(place, number)| place == *number as usize) {
-            return Ok(Self { cells, accumulator });
+            return Ok(Self { cells, accumulator, charge });
         }
-        if map.len() > limits::MAX_MERGED_STATES && task.aggregation.function.accumulators_at_once() == 1 {
+        let one_at_a_time = task.aggregation.function.accumulators_at_once() == 1;
+        if map.len() > limits::MAX_MERGED_STATES && one_at_a_time {
             drop(accumulator);
             return Ok(read(task, Grain::Whole, owner)?.0);
         }
-        let saved = save(task, &mut *accumulator)?;
-        drop(accumulator);
-        let mut accumulator = task.aggregation.accumulator()?;
-        merge(task, &mut *accumulator, &saved, &map)?;
-        Ok(Self { cells, accumulator })
+        let mut coarse = task.watch.memory.holder();
+        let merged = if one_at_a_time {
+            let saved = accumulator.save().map_err(|error| failed(task, error))?;
+            drop(accumulator);
+            coarse.resize(saved.bytes.len() as u64)?;
+            let mut merged = task.aggregation.accumulator()?;
+            if !map.is_empty() {
+                merged.merge(&saved, &map).map_err(|error| failed(task, error))?;
+            }
+            merged
+        } else {
+            let mut merged = task.aggregation.accumulator()?;
+            merged.absorb(accumulator, &map).map_err(|error| failed(task, error))?;
+            merged
+        };
+        drop(charge);
+        let mut level = Self { cells, accumulator: merged, charge: coarse };
+        level.account()?;
+        Ok(level)
     }
 }
 
-fn save(task: &Task<'_>, states: &mut dyn Accumulator) -> Result<SavedState, QueryError> {
-    states.save().map_err(|error| QueryError::of_aggregation(&task.aggregation.shown, error))
-}
-
-fn merge(
-    task: &Task<'_>,
-    into: &mut dyn Accumulator,
-    saved: &SavedState,
-    map: &[u32],
-) -> Result<(), QueryError> {
-    if map.is_empty() {
-        return Ok(());
-    }
-    into.merge(saved, map).map_err(|error| QueryError::of_aggregation(&task.aggregation.shown, error))
+fn failed(task: &Task<'_>, error: AggregationError) -> QueryError {
+    QueryError::of_aggregation(&task.aggregation.shown, error)
 }

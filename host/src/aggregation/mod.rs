@@ -14,6 +14,7 @@ mod engine;
 mod feed;
 mod grouping;
 mod intake;
+mod memory;
 mod merging;
 mod number;
 mod outcome;
@@ -33,5 +34,5 @@ mod tests;
 
 pub use answer::{AnsweredRange, GroupAnswer, MetricAnswer, MetricsAnswer, PointAnswer, Tally};
 pub use engine::Engine;
-pub use reader::{Completeness, SampleReader, ScanBlock, ScanOptions, SelectedSeries};
+pub use reader::{Completeness, SampleReader, SelectedSeries};
 pub use registry::{AggregationRegistry, BoundAggregation};

@@ -1,13 +1,14 @@
 //! Functions that look at each series alone and are added up, as RATE: every series has states of its own.
 
+use telemetry_core::ScanOptions;
 use telemetry_core::aggregation::{AggregateValue, CompensatedSum};
 
 use super::cells::{Cell, Cells};
 use super::feed::evaluate;
-use super::intake::{Extent, Grain, Intake};
+use super::intake::{Extent, Filled, Grain, Intake};
+use super::memory::Charge;
 use super::outcome::{Outcome, figure};
-use super::parallel::{Work, split};
-use super::reader::ScanOptions;
+use super::parallel::split;
 use super::task::Task;
 use crate::query::QueryError;
 
@@ -20,7 +21,7 @@ const MANY_CELLS: usize = 1 << 16;
 
 /// Works a metric out.
 pub(super) fn run(task: &Task<'_>) -> Result<Outcome, QueryError> {
-    let parts = split(task.series.len(), task.threads, Work::Samples, task.watch, |range| {
+    let parts = split(task.series.len(), task.parts, task.helpers, task.watch, |range| {
         let mut sums = Sums::new(task);
         let mut from = range.start;
         let mut series = 1;
@@ -47,17 +48,24 @@ fn next_count(series: usize, cells: usize) -> usize {
 }
 
 /// The answer's cells and the sum over series in each.
-struct Sums {
+struct Sums<'a> {
     cells: Cells,
     sums: Vec<Option<CompensatedSum>>,
     extent: Extent,
     grouped: bool,
+    charge: Charge<'a>,
 }
 
-impl Sums {
-    fn new(task: &Task<'_>) -> Self {
+impl<'a> Sums<'a> {
+    fn new(task: &Task<'a>) -> Self {
         let cells = Cells::new(task.step, task.points_left);
-        Self { cells, sums: Vec::new(), extent: Extent::NONE, grouped: task.grouped }
+        Self {
+            cells,
+            sums: Vec::new(),
+            extent: Extent::NONE,
+            grouped: task.grouped,
+            charge: task.watch.memory.holder(),
+        }
     }
 
     /// Adds the series from place `from` to `to`; answers how many cells they had.
@@ -70,7 +78,7 @@ impl Sums {
         task.scan(series, task.range, options, &mut |place, block| {
             intake.block(u32::try_from(place).unwrap_or(u32::MAX), block)
         })?;
-        let (cells, mut accumulator, extent) = intake.finish()?;
+        let Filled { cells, mut accumulator, extent, charge: _charge } = intake.finish()?;
         let values = evaluate(&mut *accumulator, task.aggregation, cells.numbered().count())?;
         self.extent.absorb(extent);
         for cell in cells.all() {
@@ -86,6 +94,7 @@ impl Sums {
                 self.add(if self.grouped { group } else { METRIC }, cell, value)?;
             }
         }
+        self.charge.resize(self.cells.bytes())?;
         Ok(cells.all().len())
     }
 
@@ -110,7 +119,7 @@ impl Sums {
         Ok(place)
     }
 
-    fn absorb(&mut self, other: &Sums) -> Result<(), QueryError> {
+    fn absorb(&mut self, other: &Sums<'_>) -> Result<(), QueryError> {
         self.extent.absorb(other.extent);
         for (cell, sum) in other.cells.all().iter().zip(&other.sums) {
             let place = self.count(cell)?;

@@ -1,7 +1,7 @@
 //! Functions that must see a group's samples in time order in one state: every cell is fed, each group's series merged by time.
 
 use super::feed::evaluate;
-use super::intake::{Grain, Intake};
+use super::intake::{Filled, Grain, Intake};
 use super::outcome::{Outcome, figure};
 use super::task::Task;
 use super::timeline;
@@ -22,7 +22,7 @@ pub(super) fn run(task: &Task<'_>) -> Result<Outcome, QueryError> {
             timeline::read(task, &series, &mut intake, group.saturating_add(1))?;
         }
     }
-    let (cells, mut accumulator, extent) = intake.finish()?;
+    let Filled { cells, mut accumulator, extent, charge: _charge } = intake.finish()?;
     let values = evaluate(&mut *accumulator, task.aggregation, cells.numbered().count())?;
     let mut outcome = Outcome { extent, ..Outcome::empty() };
     for cell in cells.all().iter().filter(|cell| cell.bucket.is_none()) {

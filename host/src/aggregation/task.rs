@@ -2,12 +2,16 @@
 
 use std::ops::ControlFlow;
 
-use telemetry_core::TimeRange;
+use telemetry_core::{ScanBlock, ScanOptions, TimeRange};
 
-use super::reader::{Completeness, SampleReader, ScanBlock, ScanOptions};
+use super::parallel::Helpers;
+use super::reader::{Completeness, SampleReader};
 use super::registry::BoundAggregation;
 use super::watch::{Pace, Watch};
 use crate::query::QueryError;
+
+/// Series that are read between two looks at the clock, whether they have samples or not.
+const SERIES_PER_SCAN: usize = 1024;
 
 /// One metric of a query: its series, how they are grouped, and with what they are aggregated.
 pub(super) struct Task<'a> {
@@ -30,8 +34,10 @@ pub(super) struct Task<'a> {
     pub(super) points_left: usize,
     /// Samples that may be held to merge series by time.
     pub(super) merged_samples: usize,
-    /// Threads that may work on it.
-    pub(super) threads: usize,
+    /// Threads that may help.
+    pub(super) helpers: &'a Helpers,
+    /// Parts into which the series may be split: each has an accumulator.
+    pub(super) parts: usize,
 }
 
 impl Task<'_> {
@@ -42,6 +48,22 @@ impl Task<'_> {
 
     /// Reads the series; `visit` gets the position in `series` with each block. The first error ends the scan.
     pub(super) fn scan(
+        &self,
+        series: &[u32],
+        range: TimeRange,
+        options: ScanOptions,
+        visit: &mut dyn FnMut(usize, ScanBlock<'_>) -> Result<(), QueryError>,
+    ) -> Result<(), QueryError> {
+        for (nth, part) in series.chunks(SERIES_PER_SCAN).enumerate() {
+            let first = nth.saturating_mul(SERIES_PER_SCAN);
+            self.scan_part(part, range, options, &mut |place, block| {
+                visit(first.saturating_add(place), block)
+            })?;
+        }
+        Ok(())
+    }
+
+    fn scan_part(
         &self,
         series: &[u32],
         range: TimeRange,

@@ -3,10 +3,9 @@
 //! The series are surveyed by their digests first; then the range is read in slices that hold about as many samples as fit,
 //! each sorted by time, then by series, then by arrival.
 
-use telemetry_core::{TimeRange, Timestamp};
+use telemetry_core::{ScanBlock, ScanOptions, TimeRange, Timestamp};
 
 use super::intake::{Extent, Intake};
-use super::reader::{ScanBlock, ScanOptions};
 use super::task::Task;
 use crate::query::QueryError;
 
@@ -14,7 +13,7 @@ use crate::query::QueryError;
 pub(super) fn read(
     task: &Task<'_>,
     series: &[u32],
-    intake: &mut Intake,
+    intake: &mut Intake<'_>,
     owner: u32,
 ) -> Result<(), QueryError> {
     let ordered = ScanOptions { ordered: true, ..ScanOptions::default() };
@@ -58,7 +57,12 @@ struct Survey {
 }
 
 /// Counts the numeric samples without decoding what need not be; takes the text samples in on the way.
-fn survey(task: &Task<'_>, series: &[u32], intake: &mut Intake, owner: u32) -> Result<Survey, QueryError> {
+fn survey(
+    task: &Task<'_>,
+    series: &[u32],
+    intake: &mut Intake<'_>,
+    owner: u32,
+) -> Result<Survey, QueryError> {
     let mut survey = Survey { samples: 0, extent: Extent::NONE };
     let options = ScanOptions { digests: true, ..ScanOptions::default() };
     task.scan(series, task.range, options, &mut |_, block| {
@@ -114,7 +118,7 @@ fn gather(
     Ok(true)
 }
 
-fn pass_on(held: &mut [Held], intake: &mut Intake, owner: u32) -> Result<(), QueryError> {
+fn pass_on(held: &mut [Held], intake: &mut Intake<'_>, owner: u32) -> Result<(), QueryError> {
     const AT_ONCE: usize = 4096;
     let (mut times, mut values) = (Vec::with_capacity(AT_ONCE), Vec::with_capacity(AT_ONCE));
     for part in held.chunks(AT_ONCE) {
@@ -122,7 +126,7 @@ fn pass_on(held: &mut [Held], intake: &mut Intake, owner: u32) -> Result<(), Que
         values.clear();
         times.extend(part.iter().map(|(time, _, _)| *time));
         values.extend(part.iter().map(|(_, _, value)| *value));
-        intake.samples(owner, &times, &values)?;
+        intake.block(owner, ScanBlock::Samples { timestamps: &times, values: &values })?;
     }
     Ok(())
 }

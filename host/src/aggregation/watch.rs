@@ -1,10 +1,11 @@
-//! What all parts of a query share: its deadline, its cancellation, the failure of another part, and damage that was met.
+//! What all parts of a query share: its deadline, its cancellation, the failure of another part, its memory, and damage that was met.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use telemetry_core::Clock;
 
+use super::memory::Memory;
 use crate::query::QueryError;
 
 /// Blocks between two looks at the clock: a block known by its digest takes less than a microsecond.
@@ -18,11 +19,18 @@ pub(super) struct Watch<'a> {
     cancelled: Option<&'a AtomicBool>,
     abandoned: AtomicBool,
     damaged: AtomicBool,
+    /// The memory that it holds.
+    pub(super) memory: Memory,
 }
 
 impl<'a> Watch<'a> {
     /// A query that begins now.
-    pub(super) fn start(clock: &'a dyn Clock, limit: Duration, cancelled: Option<&'a AtomicBool>) -> Self {
+    pub(super) fn start(
+        clock: &'a dyn Clock,
+        limit: Duration,
+        memory: Memory,
+        cancelled: Option<&'a AtomicBool>,
+    ) -> Self {
         let end = clock.monotonic().saturating_add(limit);
         Self {
             clock,
@@ -31,6 +39,7 @@ impl<'a> Watch<'a> {
             cancelled,
             abandoned: AtomicBool::new(false),
             damaged: AtomicBool::new(false),
+            memory,
         }
     }
 

@@ -101,6 +101,9 @@ impl Engine {
                 self.overflowed.fetch_add(overflowed, Ordering::Relaxed);
                 self.log_size.add(last, bytes);
                 self.relieve(&placed);
+                if self.space.takes_measure() {
+                    self.hold_size_limit();
+                }
                 Ok(Appended { first_sequence: first, sample_ids: placed.sample_ids, overflowed })
             }
             Err(error) => {

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use rocksdb::WriteBatch;
 use telemetry_core::admission::{AcceptedTimes, admit_sample};
-use telemetry_core::{ManualClock, MetricDraft, TimeRange, Timestamp};
+use telemetry_core::{ManualClock, MetricDraft, ScanOptions, TimeRange, Timestamp};
 
 use crate::chunks::{ChunkKey, FIRST_CHUNK_KEY, LAST_CHUNK_KEY};
 use crate::database::{Database, Promise};
 use crate::families::{LOG, META};
 use crate::log::record;
 use crate::meta::{FORMAT, IDENTITY_KEY, Identity};
-use crate::{LogBody, OpenError, RecordBatch, ScanOptions, Store, StoreOptions};
+use crate::{LogBody, OpenError, RecordBatch, Store, StoreOptions};
 
 fn noon() -> Timestamp {
     Timestamp::parse("2026-03-10T12:00:00Z").unwrap()

@@ -1,6 +1,6 @@
 //! The parts of an open store, together. Each module adds what it does with them.
 //!
-//! Locks are taken in this order: `sealing`, the catalogue's pass, the ledger's books, `view`, a series' head.
+//! Locks are taken in this order: `expiring`, `sealing`, the catalogue's pass, the ledger's books, `view`, a series' head.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
@@ -48,6 +48,8 @@ pub(crate) struct Engine {
     pub(crate) usage: PluginUsage,
     pub(crate) space: Space,
     pub(crate) retention: Mutex<RetentionClock>,
+    /// Held while partitions expire by size: one at a time.
+    pub(crate) expiring: Mutex<()>,
     /// Held while a backup is brought together: one at a time.
     pub(crate) backing_up: Mutex<()>,
     pub(crate) synced: SyncedMark,

@@ -12,6 +12,7 @@ use crate::engine::Engine;
 use crate::error::StoreError;
 use crate::families::{Class, LOG, Partition};
 use crate::options::SYNC_INTERVAL;
+use crate::rollups;
 
 /// Time between two rounds of the maintenance thread.
 const ROUND: Duration = Duration::from_secs(1);
@@ -74,7 +75,8 @@ impl Engine {
             self.advance(&mut sealing)?;
         }
         done.folded_chunks = self.fold_ragged(if everything { usize::MAX } else { FOLDS_PER_ROUND })?;
-        if let Some(partition) = self.unfolded() {
+        // Later, when older partitions are gone, there may be room.
+        if let Some(partition) = self.unfolded().filter(|partition| self.has_room_to_rewrite(partition)) {
             done.folded_chunks = done.folded_chunks.saturating_add(self.fold_closed(&partition)?);
         }
         let _pass = self.catalogue.pass();
@@ -105,6 +107,7 @@ impl Engine {
         if partition.class == Class::Metrics {
             for series in series_with_chunks(&self.database, partition)? {
                 folded = folded.saturating_add(self.fold(partition.start, series, Thoroughness::Closed)?);
+                self.build_rollups(partition.start, series)?;
             }
         }
         self.database.compact(&partition.family);
@@ -129,6 +132,16 @@ impl Engine {
         let _pass = self.catalogue.pass();
         match self.catalogue.find(Class::Metrics, partition) {
             Some(partition) => Ok(fold_series(&self.database, &partition, series, thoroughness)? as u64),
+            None => Ok(0),
+        }
+    }
+
+    /// Makes the rollups that a series lacks in a partition.
+    fn build_rollups(&self, partition: i64, series: u32) -> Result<usize, StoreError> {
+        let _sealing = self.sealing.lock();
+        let _pass = self.catalogue.pass();
+        match self.catalogue.find(Class::Metrics, partition) {
+            Some(partition) => rollups::build(&self.database, &partition, series),
             None => Ok(0),
         }
     }

@@ -136,6 +136,7 @@ fn recover(
         usage: PluginUsage::default(),
         space: Space::new(&options),
         retention: Mutex::new(RetentionClock::start(last_known, clock.now(), clock.monotonic())),
+        expiring: Mutex::default(),
         backing_up: Mutex::new(()),
         synced,
         wake,

@@ -20,6 +20,8 @@ use crate::options::Location;
 
 /// How long a partition is left for late records before it is brought into its final form.
 const LATE: Duration = Duration::from_secs(3600);
+/// The share of the size limit that is left free: compaction writes a table before it deletes those that it is made of.
+const HEADROOM_SHARE: u64 = 32;
 /// How long before it is needed a partition is created.
 const AHEAD: Duration = Duration::from_secs(600);
 
@@ -89,9 +91,26 @@ impl Engine {
         Ok(())
     }
 
+    /// Keeps the store within its size limit, on the thread of a call that writes much: the maintenance thread may come too late.
+    pub(crate) fn hold_size_limit(&self) {
+        if let Err(error) = self.expire_by_size() {
+            // The records are stored; the next round tries again.
+            tracing::error!(error = &error as &dyn std::error::Error, "the size limit could not be held");
+        }
+    }
+
+    /// Whether a partition may be rewritten without going beyond the size limit meanwhile.
+    pub(crate) fn has_room_to_rewrite(&self, partition: &Partition) -> bool {
+        let size = self.family_bytes(&partition.family);
+        self.options.max_bytes.is_none_or(|limit| self.usage_bytes().saturating_add(size) <= limit)
+    }
+
     /// Drops the oldest partitions while the store is over its size limit. Answers their names.
     pub(crate) fn expire_by_size(&self) -> Result<Vec<String>, StoreError> {
         let Some(limit) = self.options.max_bytes else { return Ok(Vec::new()) };
+        let limit = limit.saturating_sub(limit / HEADROOM_SHARE);
+        // Whoever comes while another expires waits, and finds it done.
+        let _expiring = self.expiring.lock();
         let mut expired = Vec::new();
         if self.usage_bytes() > limit {
             self.compact_usage()?;
@@ -139,16 +158,19 @@ impl Engine {
 
     /// Bytes of tables, write buffers and heads.
     fn table_bytes(&self) -> u64 {
-        let rocks = self.database.rocks();
-        let size = |name: &str| -> u64 {
-            let Some(family) = self.database.find_family(name) else { return 0 };
-            [properties::LIVE_SST_FILES_SIZE, properties::CUR_SIZE_ALL_MEM_TABLES]
-                .into_iter()
-                .filter_map(|property| rocks.property_int_value_cf(&family, property).ok().flatten())
-                .fold(0, u64::saturating_add)
-        };
         let heads = self.buffered.load(Ordering::Relaxed) as u64;
-        self.family_names().iter().map(|name| size(name)).fold(heads, u64::saturating_add)
+        self.family_names().iter().map(|name| self.family_bytes(name)).fold(heads, u64::saturating_add)
+    }
+
+    /// Bytes of a family's tables and write buffers.
+    fn family_bytes(&self, name: &str) -> u64 {
+        let Some(family) = self.database.find_family(name) else { return 0 };
+        [properties::LIVE_SST_FILES_SIZE, properties::CUR_SIZE_ALL_MEM_TABLES]
+            .into_iter()
+            .filter_map(|property| {
+                self.database.rocks().property_int_value_cf(&family, property).ok().flatten()
+            })
+            .fold(0, u64::saturating_add)
     }
 
     /// Bytes in use: tables, write-ahead log and heads; of a store in memory, the write buffers stand for the log.

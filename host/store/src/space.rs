@@ -11,6 +11,9 @@ use crate::options::{Location, StoreOptions};
 /// Bytes written between two looks at the file system within one maintenance interval.
 const LOOK_EVERY_BYTES: u64 = 16 << 20;
 
+/// Measures of the store's size while as much is written as it may hold: each may let it grow by so much beyond the limit.
+const MEASURES_PER_LIMIT: u64 = 64;
+
 /// Free and total bytes of a file system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Room {
@@ -29,6 +32,9 @@ pub(crate) struct Space {
     floor: u64,
     refusal: Mutex<Option<Refusal>>,
     unlooked: AtomicU64,
+    /// Bytes written after which the store's own size is measured anew, where it is limited.
+    measure_every: Option<u64>,
+    unmeasured: AtomicU64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,11 +53,19 @@ impl Space {
                 Box::new(move || room_at(&path))
             }
         };
-        Self::watching(probe, options.min_free_bytes)
+        let measure_every = options.max_bytes.map(|limit| limit / MEASURES_PER_LIMIT);
+        Self { measure_every, ..Self::watching(probe, options.min_free_bytes) }
     }
 
     fn watching(probe: Probe, floor: u64) -> Self {
-        Self { probe, floor, refusal: Mutex::new(None), unlooked: AtomicU64::new(0) }
+        Self {
+            probe,
+            floor,
+            refusal: Mutex::new(None),
+            unlooked: AtomicU64::new(0),
+            measure_every: None,
+            unmeasured: AtomicU64::new(0),
+        }
     }
 
     /// Fails while there is no room for a write.
@@ -103,6 +117,15 @@ impl Space {
         if self.unlooked.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) >= LOOK_EVERY_BYTES {
             self.look();
         }
+        self.unmeasured.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Whether so much was written that the store's size must be measured; true for one caller.
+    pub(crate) fn takes_measure(&self) -> bool {
+        let Some(every) = self.measure_every else { return false };
+        let unmeasured = self.unmeasured.load(Ordering::Relaxed);
+        unmeasured >= every
+            && self.unmeasured.compare_exchange(unmeasured, 0, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
     /// The room left.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use telemetry_core::{
-    Clock, DeadLetter, EventIdGenerator, EventPage, EventQuery, MetricSelection, PendingDelivery, TimeRange,
-    Timestamp,
+    Clock, DeadLetter, EventIdGenerator, EventPage, EventQuery, MetricSelection, PendingDelivery, ScanBlock,
+    ScanOptions, TimeRange, Timestamp,
 };
 use uuid::Uuid;
 
@@ -14,7 +14,7 @@ use crate::alert_rows::StoredAlert;
 use crate::alerts::AlertChanges;
 use crate::append::{Appended, RecordBatch};
 use crate::checkpoint::Checkpoint;
-use crate::chunks::{ScanBlock, ScanOptions, ScanStats};
+use crate::chunks::ScanStats;
 use crate::directory::DirectoryLock;
 use crate::engine::Engine;
 use crate::error::{OpenError, StoreError};

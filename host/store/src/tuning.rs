@@ -9,14 +9,22 @@ use crate::options::{Location, StoreOptions};
 
 /// Write-ahead log at which RocksDB flushes the family that holds back its oldest part: bounds replay to about a second.
 const MAX_WAL_BYTES: u64 = 64 << 20;
+/// Of a size limit, the share that the write-ahead log may take, and a write buffer and a table file: what is on its way may
+/// take a small part of the limit only.
+const WAL_SHARE: u64 = 64;
+const FILE_SHARE: u64 = 256;
 /// Write buffer of the log and of a partition.
-const LARGE_BUFFER_BYTES: usize = 16 << 20;
+const LARGE_BUFFER_BYTES: u64 = 16 << 20;
+/// Table file of RocksDB.
+const TABLE_FILE_BYTES: u64 = 64 << 20;
 /// Write buffer of the small families.
 const SMALL_BUFFER_BYTES: usize = 2 << 20;
 /// Memory that a write buffer takes at a time: small, because most families of a store are idle.
 const ARENA_BYTES: usize = 64 << 10;
 /// Packed chunks hardly compress, and larger blocks mean fewer index entries.
 const CHUNK_BLOCK_BYTES: usize = 16 << 10;
+/// Smallest write buffer and table file under a size limit.
+const MIN_FILE_BYTES: u64 = 512 << 10;
 /// Bits a key of the bloom filters: 1 % false positives.
 const BLOOM_BITS: f64 = 10.0;
 /// Open table files: bounds descriptors and the memory of their readers.
@@ -27,6 +35,7 @@ pub(crate) struct Tuning {
     cache: Cache,
     env: Option<Env>,
     buffer_bytes: usize,
+    max_bytes: Option<u64>,
 }
 
 impl Tuning {
@@ -37,7 +46,12 @@ impl Tuning {
             Location::Memory => Some(Env::mem_env()?),
             Location::Directory(_) => None,
         };
-        Ok(Self { cache: Cache::new_lru_cache(quarter), env, buffer_bytes: quarter })
+        Ok(Self {
+            cache: Cache::new_lru_cache(quarter),
+            env,
+            buffer_bytes: quarter,
+            max_bytes: options.max_bytes,
+        })
     }
 
     /// The options of the database.
@@ -46,7 +60,7 @@ impl Tuning {
         options.create_if_missing(true);
         options.set_paranoid_checks(true);
         options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
-        options.set_max_total_wal_size(MAX_WAL_BYTES);
+        options.set_max_total_wal_size(self.share(MAX_WAL_BYTES, WAL_SHARE));
         options.set_db_write_buffer_size(self.buffer_bytes);
         options.set_max_background_jobs(2);
         options.set_max_open_files(MAX_OPEN_FILES);
@@ -61,6 +75,11 @@ impl Tuning {
             options.set_env(env);
         }
         options
+    }
+
+    /// The usual size, or the share of the size limit where that is less.
+    fn share(&self, usual: u64, share: u64) -> u64 {
+        self.max_bytes.map_or(usual, |limit| usual.min((limit / share).max(MIN_FILE_BYTES)))
     }
 
     /// The options of a family at opening. Partitions rest until the catalogue says which are still open: compaction
@@ -83,17 +102,23 @@ impl Tuning {
         table.set_bloom_filter(BLOOM_BITS, false);
         table.set_format_version(6);
         options.set_arena_block_size(ARENA_BYTES);
-        options.set_write_buffer_size(SMALL_BUFFER_BYTES);
+        let large = usize::try_from(self.share(LARGE_BUFFER_BYTES, FILE_SHARE)).unwrap_or(usize::MAX);
+        options.set_write_buffer_size(SMALL_BUFFER_BYTES.min(large));
+        if self.max_bytes.is_some() {
+            options.set_target_file_size_base(self.share(TABLE_FILE_BYTES, FILE_SHARE));
+            options.set_max_bytes_for_level_base(self.share(TABLE_FILE_BYTES, FILE_SHARE).saturating_mul(4));
+            options.set_max_compaction_bytes(self.share(TABLE_FILE_BYTES, FILE_SHARE).saturating_mul(4));
+        }
         options.set_compression_type(DBCompressionType::Lz4);
         if name == LOG {
-            options.set_write_buffer_size(LARGE_BUFFER_BYTES);
+            options.set_write_buffer_size(large);
         } else if name.starts_with(METRICS_PREFIX) {
-            options.set_write_buffer_size(LARGE_BUFFER_BYTES);
+            options.set_write_buffer_size(large);
             table.set_block_size(CHUNK_BLOCK_BYTES);
             // For definitions and postings, which are alike; blocks of chunks hardly shrink and stay as they are.
             options.set_bottommost_compression_type(DBCompressionType::Zstd);
         } else if name.starts_with(EVENTS_PREFIX) {
-            options.set_write_buffer_size(LARGE_BUFFER_BYTES);
+            options.set_write_buffer_size(large);
             options.set_bottommost_compression_type(DBCompressionType::Zstd);
         }
         options.set_block_based_table_factory(&table);

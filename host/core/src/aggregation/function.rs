@@ -1,5 +1,6 @@
 //! The traits of an aggregate function. Built-in functions and plugins implement the same ones.
 
+use std::any::Any;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -142,7 +143,7 @@ pub trait Aggregation: Send + Sync {
 }
 
 /// Running states of one aggregate function for many groups, numbered densely from 0.
-pub trait Accumulator: Send {
+pub trait Accumulator: Send + Any {
     /// Adds samples, in the order of [`Aggregation::order`]. Unless mergeable, a group sees all its samples in one
     /// accumulator.
     fn update(&mut self, runs: &[SampleRun<'_>]) -> Result<(), AggregationError>;
@@ -153,6 +154,17 @@ pub trait Accumulator: Send {
     }
     /// Merges saved groups into this accumulator: saved group `i` into group `group_map[i]`.
     fn merge(&mut self, saved: &SavedState, group_map: &[u32]) -> Result<(), AggregationError>;
+    /// Merges another accumulator of the same function into this one: its group `i` into group `group_map[i]`, as if what it
+    /// saw came after.
+    fn absorb(&mut self, mut other: Box<dyn Accumulator>, group_map: &[u32]) -> Result<(), AggregationError> {
+        let saved = other.save()?;
+        drop(other);
+        self.merge(&saved, group_map)
+    }
+    /// Bytes that it holds, as far as they grow with groups and samples; 0 where they are bounded otherwise.
+    fn held_bytes(&self) -> u64 {
+        0
+    }
     /// All groups' states.
     fn save(&mut self) -> Result<SavedState, AggregationError>;
     /// One value per group, in order; leaves the states as they are.

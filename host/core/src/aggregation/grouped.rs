@@ -1,5 +1,7 @@
 //! One accumulator for every built-in function: a dense list of states, one for each group.
 
+use std::any::Any;
+
 use crate::aggregation::saved::{Damage, StateReader, StateWriter, VERSION};
 use crate::aggregation::{Accumulator, AggregateValue, AggregationError, SampleRun, SeriesDigest};
 use crate::extension::SavedState;
@@ -42,7 +44,7 @@ pub(super) struct Grouped<S> {
     kept: usize,
 }
 
-impl<S: GroupState> Grouped<S> {
+impl<S: GroupState + 'static> Grouped<S> {
     pub(super) fn new(name: &'static str) -> Self {
         Self { name, groups: Vec::new(), kept: 0 }
     }
@@ -75,6 +77,19 @@ impl<S: GroupState> Grouped<S> {
         Err(AggregationError::Limit { name: self.name.to_owned(), what, limit: limit as u64 })
     }
 
+    fn absorb_groups(&mut self, groups: Vec<S>, group_map: &[u32]) -> Result<(), AggregationError> {
+        if groups.len() != group_map.len() {
+            return Err(self.damage("the map does not name a group for each of its groups"));
+        }
+        self.keep(groups.iter().map(S::kept).sum())?;
+        for (state, number) in groups.into_iter().zip(group_map) {
+            if let Err(reason) = self.group(*number)?.absorb(state) {
+                return Err(self.damage(reason));
+            }
+        }
+        Ok(())
+    }
+
     fn damage(&self, reason: Damage) -> AggregationError {
         AggregationError::SavedState { name: self.name.to_owned(), reason: reason.to_owned() }
     }
@@ -91,7 +106,7 @@ fn read_groups<S: GroupState>(bytes: &[u8]) -> Result<Vec<S>, Damage> {
     Ok(groups)
 }
 
-impl<S: GroupState> Accumulator for Grouped<S> {
+impl<S: GroupState + 'static> Accumulator for Grouped<S> {
     fn update(&mut self, runs: &[SampleRun<'_>]) -> Result<(), AggregationError> {
         for run in runs {
             if S::NEEDS_TIMES && run.timestamps.len() != run.values.len() {
@@ -115,16 +130,22 @@ impl<S: GroupState> Accumulator for Grouped<S> {
             return Err(self.damage("it is of another version"));
         }
         let groups = read_groups::<S>(&saved.bytes).map_err(|reason| self.damage(reason))?;
-        if groups.len() != group_map.len() {
-            return Err(self.damage("the map does not name a group for each of its groups"));
+        self.absorb_groups(groups, group_map)
+    }
+
+    fn absorb(&mut self, mut other: Box<dyn Accumulator>, group_map: &[u32]) -> Result<(), AggregationError> {
+        // Of the same type there is no need to write the states down.
+        let any: &mut dyn Any = &mut *other;
+        if let Some(Self { groups, .. }) = any.downcast_mut::<Self>() {
+            return self.absorb_groups(std::mem::take(groups), group_map);
         }
-        self.keep(groups.iter().map(S::kept).sum())?;
-        for (state, number) in groups.into_iter().zip(group_map) {
-            if let Err(reason) = self.group(*number)?.absorb(state) {
-                return Err(self.damage(reason));
-            }
-        }
-        Ok(())
+        let saved = other.save()?;
+        self.merge(&saved, group_map)
+    }
+
+    fn held_bytes(&self) -> u64 {
+        let groups = self.groups.capacity().saturating_mul(size_of::<S>());
+        groups.saturating_add(self.kept.saturating_mul(size_of::<f64>())) as u64
     }
 
     fn save(&mut self) -> Result<SavedState, AggregationError> {

@@ -170,3 +170,38 @@ fn a_value_beyond_f64_is_null() {
     assert_eq!(answer.to_json()["metrics"]["cpu"]["value"], serde_json::Value::Null);
     assert_eq!(answer.to_json()["metrics"]["cpu"]["sample_count"], 2);
 }
+
+#[test]
+fn memory_is_limited() {
+    let mut reader = MemoryReader::new();
+    for host in 0..200 {
+        let samples: Vec<_> = (0..100).map(|n| (f64::from(n), f64::from(n))).collect();
+        reader = reader.with("cpu", &[("host", &host.to_string())], &samples);
+    }
+    let run = |query: &MetricQuery, bytes, threads| {
+        let engine = super::engine().with_bounds(Bounds { bytes, ..Bounds::default() }).with_threads(threads);
+        engine.run(query, &reader, &AggregationRegistry::default(), None)
+    };
+    let seconds = MetricQuery::default().group_by(["host"]).step(Duration::from_secs(1));
+    for threads in [1, 4] {
+        for query in [
+            MetricQuery::default().aggregate("P99"),
+            MetricQuery::default().aggregate("P50").group_by(["host"]),
+            seconds.clone().aggregate("SUM"),
+            seconds.clone().aggregate("RATE"),
+        ] {
+            // Some bytes for each of 20,000 values or points, and room for the list of series.
+            let error = run(&query, 150_000, threads).unwrap_err();
+            assert!(
+                matches!(error, QueryError::TooLarge { what: "bytes of memory", .. }),
+                "{query:?}: {error}"
+            );
+            assert_eq!(error.code(), ErrorCode::PayloadTooLarge);
+            run(&query, 16 << 20, threads).unwrap();
+        }
+        // What keeps no values takes none.
+        run(&MetricQuery::default().aggregate("SUM"), 150_000, threads).unwrap();
+        let series = run(&MetricQuery::default(), 10_000, threads).unwrap_err();
+        assert!(matches!(series, QueryError::TooLarge { what: "bytes of memory", .. }), "{series}");
+    }
+}

@@ -3,9 +3,11 @@
 use std::ops::ControlFlow;
 
 use telemetry_core::aggregation::SeriesDigest;
-use telemetry_core::{Context, MetricSelection, MetricValue, SeriesKey, TimeRange, Timestamp};
+use telemetry_core::{
+    Context, MetricSelection, MetricValue, ScanBlock, ScanOptions, SeriesKey, TimeRange, Timestamp,
+};
 
-use crate::aggregation::{Completeness, SampleReader, ScanBlock, ScanOptions, SelectedSeries};
+use crate::aggregation::{Completeness, SampleReader, SelectedSeries};
 use crate::query::ReadError;
 
 /// Series with their samples in the order of arrival.

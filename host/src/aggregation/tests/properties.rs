@@ -127,6 +127,8 @@ proptest! {
         }
         let registry = AggregationRegistry::default();
         let found = super::engine().with_threads(threads).run(&query, &many, &registry, None).unwrap();
+        let alone = super::engine().run(&query, &many, &registry, None).unwrap();
+        assert_eq!(found, alone, "to the last digit");
         assert_same(found, oracle::answer(&many, &query));
     }
 }

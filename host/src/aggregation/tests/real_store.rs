@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use telemetry_core::admission::{AcceptedTimes, admit_sample};
+use telemetry_core::aggregation::BuiltIn;
 use telemetry_core::{ErrorCode, EventQuery, ManualClock, MetricDraft, TimeRange, Timestamp};
 use telemetry_store::{RecordBatch, Store, StoreOptions};
 
@@ -96,6 +97,30 @@ proptest! {
             }
             for query in queries.iter().cloned().map(stretched_query) {
                 let found = super::engine().run(&query, &store, &AggregationRegistry::default(), None).unwrap();
+                assert_same(found, oracle::answer(&data, &query));
+            }
+        }
+    }
+}
+
+#[test]
+fn steps_are_answered_from_rollups_as_from_samples() {
+    const SECOND: i64 = 1_000_000_000;
+    let mut data = MemoryReader::new();
+    for (host, step) in [("a", 10), ("b", 1), ("a", 60)] {
+        let samples = (0..4_000).map(|n| (base().nanos() + n * step * SECOND, (n * 7 % 31 - 9).into()));
+        let labels = [("host", host), ("step", &step.to_string())];
+        data.series.push((super::memory::key("cpu", &labels), samples.collect()));
+    }
+    let store = open();
+    fill(&store, &data, &[false]);
+    store.seal().unwrap();
+    for function in BuiltIn::ALL.map(BuiltIn::as_str) {
+        for step in [60, 300, 3600, 86_400].map(Duration::from_secs) {
+            let query = MetricQuery::default().aggregate(function).step(step);
+            for query in [query.clone(), query.group_by(["host"])] {
+                let found =
+                    super::engine().run(&query, &store, &AggregationRegistry::default(), None).unwrap();
                 assert_same(found, oracle::answer(&data, &query));
             }
         }

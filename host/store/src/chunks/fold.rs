@@ -31,18 +31,32 @@ pub(crate) enum Thoroughness {
     Closed,
 }
 
-struct Piece {
-    key: ChunkKey,
-    header: ChunkHeader,
-    bytes: usize,
+/// A chunk of a series by its header.
+pub(crate) struct SeriesChunk {
+    pub(crate) key: ChunkKey,
+    pub(crate) header: ChunkHeader,
+    pub(crate) bytes: usize,
 }
 
 /// Chunks that overlap in time, directly or through others.
 #[derive(Default)]
 struct Group {
-    pieces: Vec<Piece>,
+    pieces: Vec<SeriesChunk>,
     end: i64,
     samples: u64,
+}
+
+/// The chunks of a series in the order in which they were sealed; `None` when one of them is damaged.
+pub(crate) fn series_chunks(
+    database: &Database,
+    partition: &Partition,
+    family: &Family<'_>,
+    series: u32,
+) -> Result<Option<Vec<SeriesChunk>>, StoreError> {
+    let Some(groups) = groups(database, partition, family, series)? else { return Ok(None) };
+    let mut chunks: Vec<SeriesChunk> = groups.into_iter().flat_map(|group| group.pieces).collect();
+    chunks.sort_by_key(|chunk| (chunk.header.sealed_sequence, chunk.key));
+    Ok(Some(chunks))
 }
 
 /// Merges what is worth merging of one series; answers how many chunks were replaced by fewer or smaller ones.
@@ -54,9 +68,9 @@ pub(crate) fn fold_series(
 ) -> Result<usize, StoreError> {
     let Some(family) = database.find_family(&partition.family) else { return Ok(0) };
     let mut merged = 0_usize;
-    let mut run: Vec<Piece> = Vec::new();
+    let mut run: Vec<SeriesChunk> = Vec::new();
     let mut run_samples = 0_u64;
-    for group in groups(database, partition, &family, series)? {
+    for group in groups(database, partition, &family, series)?.unwrap_or_default() {
         if group.is_ragged(thoroughness) {
             run_samples = run_samples.saturating_add(group.samples);
             run.extend(group.pieces);
@@ -95,12 +109,14 @@ impl Group {
     }
 }
 
+/// The groups of a series' chunks; `None` when a chunk is damaged: it may be mended one day, and until then nothing is rewritten
+/// around it.
 fn groups(
     database: &Database,
     partition: &Partition,
     family: &Family<'_>,
     series: u32,
-) -> Result<Vec<Group>, StoreError> {
+) -> Result<Option<Vec<Group>>, StoreError> {
     let mut rows = database.rows(family, FIRST_CHUNK_KEY.to_vec(), LAST_CHUNK_KEY.to_vec());
     let mut groups: Vec<Group> = Vec::new();
     rows.seek(&ChunkKey::first_of(series).encode());
@@ -113,19 +129,18 @@ fn groups(
                 if let Some(group) = groups.last_mut() {
                     group.end = group.end.max(header.last_time);
                     group.samples = group.samples.saturating_add(u64::from(header.count));
-                    group.pieces.push(Piece { key, header, bytes: value.len() });
+                    group.pieces.push(SeriesChunk { key, header, bytes: value.len() });
                 }
             }
-            // It may be mended one day; until then nothing of the series is rewritten around it.
             Err(damage) => {
                 report(database, partition, key, &damage);
-                return Ok(Vec::new());
+                return Ok(None);
             }
         }
         rows.forward();
     }
     rows.check("chunks")?;
-    Ok(groups)
+    Ok(Some(groups))
 }
 
 /// Replaces the chunks of `run`, which is emptied, by as few as possible. A damaged one stops the merge: its samples may
@@ -134,7 +149,7 @@ fn merge(
     database: &Database,
     partition: &Partition,
     family: &Family<'_>,
-    run: &mut Vec<Piece>,
+    run: &mut Vec<SeriesChunk>,
     thoroughness: Thoroughness,
 ) -> Result<usize, StoreError> {
     let mut pieces = std::mem::take(run);
@@ -182,7 +197,7 @@ fn merge(
 /// Whether a run of chunks may become fewer or smaller. One that already has the even parts into which a merge divides is
 /// not encoded again: late samples of a few series must not cost the whole partition. A single chunk does not show
 /// with which effort it was made.
-fn is_worth_it(pieces: &[Piece], thoroughness: Thoroughness) -> bool {
+fn is_worth_it(pieces: &[SeriesChunk], thoroughness: Thoroughness) -> bool {
     if pieces.len() < 2 {
         return thoroughness == Thoroughness::Closed && !pieces.is_empty();
     }
@@ -200,7 +215,7 @@ fn even_parts(samples: usize) -> (usize, usize) {
     (parts, samples.div_ceil(parts).max(1))
 }
 
-fn overlaps(pieces: &[Piece]) -> bool {
+fn overlaps(pieces: &[SeriesChunk]) -> bool {
     let mut spans: Vec<(i64, i64)> =
         pieces.iter().map(|piece| (piece.header.first_time, piece.header.last_time)).collect();
     spans.sort_unstable();
@@ -212,7 +227,7 @@ type Columns = (Vec<i64>, ValueColumn);
 fn read_piece(
     database: &Database,
     family: &Family<'_>,
-    piece: &Piece,
+    piece: &SeriesChunk,
 ) -> Result<Result<Columns, Damage>, StoreError> {
     let Some(value) = database.get(family, &piece.key.encode())? else {
         return Ok(Err(Damage::new("chunk", "it vanished")));

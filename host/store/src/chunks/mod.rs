@@ -3,6 +3,7 @@
 //! Samples of one series and time keep their order of arrival: among chunks by sealed sequence number, then by place, and
 //! the head comes last.
 
+mod covered;
 mod fold;
 mod locate;
 mod row;
@@ -10,8 +11,9 @@ mod scan;
 mod series_scan;
 
 pub(crate) use fold::{
-    Generations, SMALL_CHUNK, Thoroughness, encode_sorted, fold_series, series_with_chunks, taken_generation,
+    Generations, SMALL_CHUNK, SeriesChunk, Thoroughness, encode_sorted, fold_series, series_chunks,
+    series_with_chunks, taken_generation,
 };
 pub(crate) use locate::{sealed_at, sealed_sample};
 pub(crate) use row::{ChunkKey, FIRST_CHUNK_KEY, LAST_CHUNK_KEY};
-pub use scan::{ScanBlock, ScanOptions, ScanStats};
+pub use scan::ScanStats;

@@ -3,8 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use telemetry_core::TimeRange;
-use telemetry_core::aggregation::SeriesDigest;
+use telemetry_core::{ScanBlock, ScanOptions, TimeRange};
 
 use crate::chunks::series_scan::{HeadRun, PartitionScan};
 use crate::engine::Engine;
@@ -14,37 +13,6 @@ use crate::families::{Class, Partition};
 /// Series whose heads are copied at a time: bounds the copies' memory, and how long they keep sealing waiting.
 const SERIES_AT_A_TIME: usize = 1024;
 
-/// What a scan may show instead of samples, and in which order.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ScanOptions {
-    /// Whether a block of samples may be shown as its digest.
-    pub digests: bool,
-    /// A digest never crosses an edge of these buckets: nanoseconds, aligned to the epoch.
-    pub bucket: Option<i64>,
-    /// Whether each series' blocks come by time and then by arrival. Blocks of different series mix. Otherwise blocks
-    /// come in any order, but of two samples with the same time the one that arrived first still comes first.
-    pub ordered: bool,
-}
-
-/// Samples of one series.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum ScanBlock<'a> {
-    /// Numeric samples that lie within the range and within one bucket, by their digest.
-    Digest(&'a SeriesDigest),
-    /// Numeric samples, by time and then by arrival; integers as the nearest double.
-    Samples {
-        /// Nanoseconds since the epoch.
-        timestamps: &'a [i64],
-        /// One value per time.
-        values: &'a [f64],
-    },
-    /// Text samples, by time.
-    Text {
-        /// Nanoseconds since the epoch.
-        timestamps: &'a [i64],
-    },
-}
-
 /// What a scan took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ScanStats {
@@ -52,6 +20,8 @@ pub struct ScanStats {
     pub chunks: u64,
     /// Chunks that were shown as their digest.
     pub digests: u64,
+    /// Buckets of rollups that were shown.
+    pub rollups: u64,
     /// Chunks that were decoded.
     pub decoded: u64,
     /// Samples shown, those within digests included.

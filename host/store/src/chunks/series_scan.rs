@@ -6,16 +6,17 @@
 
 use std::ops::ControlFlow;
 
-use telemetry_core::Timestamp;
+use telemetry_core::{ScanBlock, ScanOptions, Timestamp};
 
 use crate::chunks::locate::report;
 use crate::chunks::row::{ChunkKey, FIRST_CHUNK_KEY, LAST_CHUNK_KEY, chunk_at};
-use crate::chunks::scan::{ScanBlock, ScanOptions, ScanStats};
+use crate::chunks::scan::ScanStats;
 use crate::codec::{self, ChunkHeader};
 use crate::database::{Database, Rows, Snapshot};
 use crate::error::StoreError;
 use crate::families::Partition;
 use crate::head::HeadSamples;
+use crate::rollups::RollupScan;
 
 /// Takes the blocks of one series.
 pub(crate) type Visit<'v> = dyn FnMut(ScanBlock<'_>) -> ControlFlow<()> + 'v;
@@ -58,7 +59,7 @@ impl HeadRun {
     }
 
     /// The part within `first..=last`.
-    fn part(&self, first: i64, last: i64) -> HeadPart<'_> {
+    pub(super) fn part(&self, first: i64, last: i64) -> HeadPart<'_> {
         fn bounds(times: &[i64], first: i64, last: i64) -> std::ops::Range<usize> {
             let start = times.partition_point(|time| *time < first);
             start..times.partition_point(|time| *time <= last).max(start)
@@ -73,14 +74,14 @@ impl HeadRun {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct HeadPart<'a> {
+pub(super) struct HeadPart<'a> {
     times: &'a [i64],
     values: &'a [f64],
     text_times: &'a [i64],
 }
 
 impl HeadPart<'_> {
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.times.is_empty() && self.text_times.is_empty()
     }
 }
@@ -102,13 +103,15 @@ struct Scratch {
 
 /// Reads one partition for one scan.
 pub(crate) struct PartitionScan<'a> {
-    database: &'a Database,
-    partition: &'a Partition,
+    pub(super) database: &'a Database,
+    pub(super) partition: &'a Partition,
     rows: Rows<'a>,
-    started: bool,
-    first: i64,
-    last: i64,
-    options: ScanOptions,
+    pub(super) rollups: Option<RollupScan<'a>>,
+    /// Whether the rows were told where to go.
+    pub(super) started: bool,
+    pub(super) first: i64,
+    pub(super) last: i64,
+    pub(super) options: ScanOptions,
     scratch: Scratch,
 }
 
@@ -123,10 +126,13 @@ impl<'a> PartitionScan<'a> {
     ) -> Option<Self> {
         let family = database.find_family(&partition.family)?;
         let rows = database.rows_at(snapshot, &family, FIRST_CHUNK_KEY.to_vec(), LAST_CHUNK_KEY.to_vec());
+        let step = options.bucket.filter(|_| options.digests);
+        let rollups = step.and_then(|step| RollupScan::new(database, snapshot, partition, step));
         Some(Self {
             database,
             partition,
             rows,
+            rollups,
             started: false,
             first: first.max(partition.start),
             last: last.min(partition.end.saturating_sub(1)),
@@ -135,8 +141,8 @@ impl<'a> PartitionScan<'a> {
         })
     }
 
-    /// Shows the samples of one series. Series must be asked in ascending order.
-    pub(crate) fn series(
+    /// Shows what chunks and head hold of one series from `self.first` to `self.last`. Series must be asked in ascending order.
+    pub(super) fn stretch(
         &mut self,
         series: u32,
         head: &HeadRun,
@@ -239,7 +245,7 @@ impl<'a> PartitionScan<'a> {
             let end = group.iter().map(|chunk| chunk.header.last_time).max().unwrap_or(i64::MAX);
             let before = head.part(*head_from, start.saturating_sub(1));
             self.show_head(before, stats, visit)?;
-            let within = head.part((*head_from).max(start), end);
+            let within = head.part((*head_from).max(start), end.min(self.last));
             *head_from = (*head_from).max(end.saturating_add(1));
             if group.len() > 1 || !within.is_empty() {
                 return self.show_merged(&std::mem::take(group), within, stats, visit);
@@ -248,7 +254,12 @@ impl<'a> PartitionScan<'a> {
         group.drain(..).try_for_each(|chunk| self.show_chunk(&chunk, stats, visit))
     }
 
-    fn show_head(&self, part: HeadPart<'_>, stats: &mut ScanStats, visit: &mut Visit<'_>) -> ControlFlow<()> {
+    pub(super) fn show_head(
+        &self,
+        part: HeadPart<'_>,
+        stats: &mut ScanStats,
+        visit: &mut Visit<'_>,
+    ) -> ControlFlow<()> {
         show(part.times, part.values, part.text_times, stats, visit)
     }
 

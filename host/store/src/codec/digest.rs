@@ -11,7 +11,7 @@ const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// The digest of numbers in time order; `None` when there are none. The sum is compensated: as if added with twice the
 /// precision, then rounded.
-pub(super) fn digest_of(numbers: impl Iterator<Item = (i64, f64)>) -> Option<SeriesDigest> {
+pub(crate) fn digest_of(numbers: impl Iterator<Item = (i64, f64)>) -> Option<SeriesDigest> {
     let mut numbers = numbers.peekable();
     let (first_time, first) = *numbers.peek()?;
     let (mut last_time, mut last) = (first_time, first);

@@ -13,11 +13,14 @@ mod header;
 mod integers;
 mod packing;
 mod pages;
+mod rollup;
 mod texts;
 mod times;
 
 pub(crate) use chunk::{decode, decode_numeric, decode_times, encode};
+pub(crate) use digest::digest_of;
 pub(crate) use header::ChunkHeader;
+pub(crate) use rollup::{decode_rollup, encode_rollup};
 
 /// How long encoding may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

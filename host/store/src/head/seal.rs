@@ -17,6 +17,7 @@ use crate::error::StoreError;
 use crate::families::{Class, META, Partition};
 use crate::head::{HeadSamples, Series};
 use crate::meta::SealNote;
+use crate::rollups;
 
 /// Samples at which a buffer is worth a chunk.
 pub(crate) const FULL_HEAD: usize = 1024;
@@ -199,6 +200,7 @@ impl Engine {
                 sealed.chunks = sealed.chunks.saturating_add(1);
                 ragged_here = ragged_here.saturating_add(if alone { 0 } else { 2 });
             }
+            rollups::add(&self.database, (&partition, &family), batch, series.id, &part, vacancy)?;
             if part.times.len() < SMALL_CHUNK as usize {
                 ragged_here = ragged_here.saturating_add(1);
             }

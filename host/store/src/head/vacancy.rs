@@ -20,6 +20,11 @@ impl Vacancy {
         self.after < nanos && nanos < self.before
     }
 
+    /// Whether no chunk has a sample from `start` until just before `end`.
+    pub(crate) fn spans(self, start: i64, end: i64) -> bool {
+        self.after < start && end <= self.before
+    }
+
     /// What is left when a chunk over `first..=last` is added: the later part, where the next samples are expected.
     pub(crate) fn without(self, first: i64, last: i64) -> Vacancy {
         if last <= self.after || first >= self.before {
@@ -43,5 +48,7 @@ mod tests {
         assert_eq!(vacancy.without(0, 10), vacancy);
         assert_eq!(vacancy.without(40, 60), Vacancy { after: 10, before: 40 });
         assert!(!vacancy.without(0, 60).holds(30));
+        assert!(vacancy.spans(11, 50) && !vacancy.spans(10, 20) && !vacancy.spans(20, 51));
+        assert!(Vacancy::ALL.spans(-5, 5) && !Vacancy::UNKNOWN.spans(0, 1));
     }
 }

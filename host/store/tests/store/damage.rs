@@ -3,8 +3,7 @@
 use std::fs;
 use std::ops::ControlFlow;
 
-use telemetry_core::TimeRange;
-use telemetry_store::ScanOptions;
+use telemetry_core::{ScanOptions, TimeRange};
 
 use crate::fixture::*;
 
@@ -41,7 +40,7 @@ fn check(fixture: &Fixture) {
     let stats = fixture
         .store
         .scan(&series, TimeRange::ALL, ScanOptions::default(), &mut |index, block| {
-            if let telemetry_store::ScanBlock::Samples { values, .. } = block {
+            if let telemetry_core::ScanBlock::Samples { values, .. } = block {
                 counts[index] += values.len();
             }
             ControlFlow::Continue(())

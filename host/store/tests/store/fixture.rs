@@ -8,9 +8,9 @@ use std::time::Duration;
 use telemetry_core::admission::{AcceptedTimes, admit_event, admit_sample};
 use telemetry_core::{
     AdmittedEvent, AdmittedSample, Context, EventDraft, ManualClock, MetricDraft, MetricSelection,
-    MetricValue, TimeRange, Timestamp,
+    MetricValue, ScanBlock, ScanOptions, TimeRange, Timestamp,
 };
-use telemetry_store::{RecordBatch, ScanBlock, ScanOptions, Store, StoreOptions};
+use telemetry_store::{RecordBatch, Store, StoreOptions};
 
 pub const SECOND: Duration = Duration::from_secs(1);
 pub const MINUTE: Duration = Duration::from_secs(60);

@@ -19,6 +19,7 @@ mod opening;
 mod oracle;
 mod recovery;
 mod retention;
+mod rollups;
 mod samples;
 mod threads;
 mod torn;

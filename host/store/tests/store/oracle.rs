@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use proptest::prelude::*;
-use telemetry_core::{AdmittedSample, MetricValue, TimeRange, Timestamp};
-use telemetry_store::{LogBody, ScanBlock, ScanOptions, Store, StoredRecord};
+use telemetry_core::{AdmittedSample, MetricValue, ScanBlock, ScanOptions, TimeRange, Timestamp};
+use telemetry_store::{LogBody, Store, StoredRecord};
 use uuid::Uuid;
 
 use crate::fixture::*;
@@ -113,7 +113,7 @@ fn check(store: &Store, oracle: &Oracle, cuts: &[(i64, i64)]) {
     for range in ranges {
         for digests in [false, true] {
             for ordered in [false, true] {
-                for bucket in [None, Some(3_600_000_000_000), Some(7_000_000_000)] {
+                for bucket in [None, Some(3_600_000_000_000), Some(300_000_000_000), Some(7_000_000_000)] {
                     let options = ScanOptions { digests, bucket, ordered };
                     check_scan(store, oracle, &ids, &hosts, range, options);
                 }

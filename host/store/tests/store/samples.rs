@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 
-use telemetry_core::{MetricValue, TimeRange};
-use telemetry_store::{ScanBlock, ScanOptions, StoredRecord};
+use telemetry_core::{MetricValue, ScanBlock, ScanOptions, TimeRange};
+use telemetry_store::StoredRecord;
 
 use crate::fixture::*;
 

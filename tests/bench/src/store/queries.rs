@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use bridge_telemetry::MetricQuery;
 use bridge_telemetry::aggregation::{
-    AggregationRegistry, Completeness, Engine, SampleReader, ScanBlock, ScanOptions, SelectedSeries,
+    AggregationRegistry, Completeness, Engine, SampleReader, SelectedSeries,
 };
 use bridge_telemetry::query::ReadError;
-use telemetry_core::{LabelFilter, MetricSelection, SystemClock, TimeRange};
+use telemetry_core::{LabelFilter, MetricSelection, ScanBlock, ScanOptions, SystemClock, TimeRange};
 use telemetry_store::Store;
 
 use super::Plan;
