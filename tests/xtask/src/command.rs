@@ -12,7 +12,8 @@ The commands of this project. Each first completes the set-up: libclang and g++ 
                              plugins unless --plugins or --config says where plugins are
   cargo xtask test [ARGS]    build the plugins, then run every test: `cargo test --workspace ARGS`
   cargo xtask bench [NAME] [ARGS]
-                             build the plugins, then run the benchmarks, or the one called NAME
+                             build the plugins, then run the benchmarks, or the one called NAME; `bench store` holds the
+                             storage engine against its goals, with --peers beside other stores
   cargo xtask plugins        only build the components: TARGET/plugins/*.wasm, and TARGET/guests/*.wasm for the tests
   cargo xtask setup          only complete the set-up
   cargo xtask help           this text
