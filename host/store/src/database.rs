@@ -12,6 +12,7 @@ use rocksdb::{
     ErrorKind, MultiThreaded, ReadOptions, SnapshotWithThreadMode, WriteBatch, WriteOptions,
 };
 
+use crate::directory::has_log;
 use crate::error::{EngineError, StoreError};
 use crate::families::FIXED;
 use crate::options::{Durability, Location, StoreOptions};
@@ -59,9 +60,9 @@ impl Database {
     /// Answers also the names of the families that are not among the fixed ones.
     pub(crate) fn open(options: &StoreOptions, path: &Path) -> Result<(Self, Vec<String>), rocksdb::Error> {
         let tuning = Tuning::new(options)?;
-        let general = tuning.general();
         let on_disk = options.location != Location::Memory;
         let exists = on_disk && path.join("CURRENT").try_exists().unwrap_or(false);
+        let general = tuning.opening(!exists || has_log(path))?;
         let names = if exists { Rocks::list_cf(&general, path)? } else { vec!["default".to_owned()] };
         let descriptors =
             names.iter().map(|name| rocksdb::ColumnFamilyDescriptor::new(name, tuning.at_opening(name)));

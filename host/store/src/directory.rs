@@ -1,6 +1,7 @@
-//! The store's directory: its lock, and whether RocksDB's files in it can be what a store left.
+//! The store's directory: making it, its lock, and whether RocksDB's files in it can be what a store left.
 //!
-//! Invariant: files that may hold records are never taken for leavings.
+//! Invariants: files that may hold records are never taken for leavings; before a record is accepted, the names of the
+//! directories above it are on the disk.
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -28,7 +29,7 @@ impl DirectoryLock {
 
 /// Takes the directory for this process; makes it if it is absent.
 pub(crate) fn lock(directory: &Path) -> Result<DirectoryLock, OpenError> {
-    std::fs::create_dir_all(directory).map_err(|error| io_failure(directory, error))?;
+    make(directory).map_err(|error| io_failure(directory, error))?;
     let path = directory.join(LOCK_FILE);
     let file = File::options()
         .write(true)
@@ -40,6 +41,41 @@ pub(crate) fn lock(directory: &Path) -> Result<DirectoryLock, OpenError> {
         Ok(()) => Ok(DirectoryLock { _file: Some(file) }),
         Err(TryLockError::WouldBlock) => Err(OpenError::Locked { directory: directory.to_owned() }),
         Err(TryLockError::Error(error)) => Err(io_failure(&path, error)),
+    }
+}
+
+/// Makes the directory and those above it that are absent. A directory is on the disk once the one above it is synced.
+fn make(directory: &Path) -> io::Result<()> {
+    let absent: Vec<&Path> = directory.ancestors().take_while(|path| is_absent(path)).collect();
+    std::fs::create_dir_all(directory)?;
+    absent.into_iter().rev().try_for_each(sync_above)
+}
+
+fn is_absent(path: &Path) -> bool {
+    !path.as_os_str().is_empty() && !path.try_exists().unwrap_or(true)
+}
+
+/// Makes RocksDB's directory where it is absent, and has the names of all that the store's directory holds on the disk,
+/// and its own: RocksDB syncs only what lies within its own. An opening before this one may have been interrupted.
+pub(crate) fn settle(directory: &Path) -> Result<(), OpenError> {
+    let settled = std::fs::create_dir_all(directory.join(ROCKS_DIRECTORY))
+        .and_then(|()| File::open(directory)?.sync_all())
+        .and_then(|()| sync_above(directory));
+    settled.map_err(|error| io_failure(directory, error))
+}
+
+/// Has the name of a directory on the disk.
+fn sync_above(directory: &Path) -> io::Result<()> {
+    let above = match directory.parent() {
+        None => return Ok(()),
+        Some(above) if above.as_os_str().is_empty() => Path::new("."),
+        Some(above) => above,
+    };
+    match File::open(above) {
+        Ok(above) => above.sync_all(),
+        // A directory that this user may go through, but not list, cannot be synced either.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        Err(error) => Err(error),
     }
 }
 
@@ -63,11 +99,18 @@ pub(crate) fn without_its_index(path: &Path) -> Option<Damage> {
     ))
 }
 
+/// Whether there is a write-ahead log in RocksDB's directory.
+pub(crate) fn has_log(path: &Path) -> bool {
+    let mut files =
+        std::fs::read_dir(path).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+    files.any(|file| file.extension().is_some_and(|end| end == "log"))
+}
+
 /// A failure of the file system, by what it means for opening.
 pub(crate) fn io_failure(path: &Path, error: io::Error) -> OpenError {
     if matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem) {
         OpenError::Permission { path: path.to_owned(), source: error }
     } else {
-        OpenError::Failed { directory: path.to_owned(), source: Box::new(error) }
+        OpenError::of_failure(path, Box::new(error))
     }
 }

@@ -2,11 +2,16 @@
 //!
 //! Invariant: an error of a write says whether the store still accepts writes; a failed write stored nothing.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
 use telemetry_core::Timestamp;
 
 use crate::families::Class;
+
+/// Open files with which a store always has enough: RocksDB's tables (see `tuning`), its logs, and what surrounds them.
+const STORE_FILES: u32 = 1024;
 
 /// What RocksDB itself said. Opaque, so that no other crate depends on RocksDB.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -83,6 +88,27 @@ pub enum OpenError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// This process, or the system, has as many files open as it may.
+    #[error(
+        "the store in {} could not be opened: too many files are open; raise the limit of open files (`ulimit -n`, or LimitNOFILE of a service) to {STORE_FILES} or more and try again",
+        directory.display()
+    )]
+    TooManyFiles {
+        /// The store's directory.
+        directory: PathBuf,
+        /// What could not be opened.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The disk, or the user's share of it, is full.
+    #[error("the store in {} could not be opened: the disk is full; free some space and try again", directory.display())]
+    NoRoom {
+        /// The store's directory.
+        directory: PathBuf,
+        /// What could not be written.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The file system or RocksDB failed otherwise.
     #[error("the store in {} could not be opened; mend the cause below and try again", directory.display())]
     Failed {
@@ -92,6 +118,57 @@ pub enum OpenError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+}
+
+impl OpenError {
+    /// A failure that is no damage, by what it needs to be mended.
+    pub(crate) fn of_failure(directory: &Path, source: Box<dyn std::error::Error + Send + Sync>) -> Self {
+        let directory = directory.to_owned();
+        match scarcity(&*source) {
+            Some(Scarcity::Files) => Self::TooManyFiles { directory, source },
+            Some(Scarcity::Room) => Self::NoRoom { directory, source },
+            None => Self::Failed { directory, source },
+        }
+    }
+}
+
+/// What a system has too little of.
+#[derive(Clone, Copy)]
+enum Scarcity {
+    Files,
+    Room,
+}
+
+/// What the system had too little of, according to an error or one of its causes.
+fn scarcity(error: &(dyn std::error::Error + 'static)) -> Option<Scarcity> {
+    let kinds = [
+        (Errno::MFILE, Scarcity::Files),
+        (Errno::NFILE, Scarcity::Files),
+        (Errno::NOSPC, Scarcity::Room),
+        (Errno::DQUOT, Scarcity::Room),
+    ];
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let found = if let Some(EngineError(engine)) = error.downcast_ref() {
+            // RocksDB keeps of an errno only its words, the system's own.
+            let text = engine.to_string();
+            kinds.iter().find(|(errno, _)| text.contains(words_of(*errno).as_str()))
+        } else {
+            let number = error.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error);
+            kinds.iter().find(|(errno, _)| Some(errno.raw_os_error()) == number)
+        };
+        if let Some((_, scarcity)) = found {
+            return Some(*scarcity);
+        }
+        next = error.source();
+    }
+    None
+}
+
+/// What the system says for an errno; `io::Error` adds its number.
+fn words_of(errno: Errno) -> String {
+    let text = io::Error::from(errno).to_string();
+    text.split(" (os error").next().unwrap_or_default().to_owned()
 }
 
 /// Why the store could not do what it was asked.

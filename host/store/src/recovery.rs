@@ -63,6 +63,7 @@ pub(crate) fn open(
                 return Err(OpenError::Corrupt { directory: directory.clone(), source: Box::new(damage) });
             }
             let synced = SyncedMark::open(directory).map_err(|error| io_failure(directory, error))?;
+            directory::settle(directory)?;
             (directory.clone(), lock, synced)
         }
     };
@@ -80,18 +81,27 @@ pub(crate) fn open(
         Err(Stop::Store(error)) if error.is_damage() => {
             Err(OpenError::Corrupt { directory, source: Box::new(error) })
         }
-        Err(Stop::Store(error)) => Err(OpenError::Failed { directory, source: Box::new(error) }),
+        Err(Stop::Store(error)) => Err(OpenError::of_failure(&directory, Box::new(error))),
     }
 }
 
+/// What RocksDB says where it could not open a file that is there, of whatever cause: it suspects direct I/O, which we do
+/// not use. The first one leaves the cause out.
+const UNOPENED: [&str; 2] =
+    ["Direct I/O is not supported by the specified DB", "Found options incompatible with filesystem"];
+
 fn rocks_failure(directory: &Path, error: rocksdb::Error) -> OpenError {
     let (directory, kind) = (directory.to_owned(), error.kind());
+    let text = error.to_string();
     let source = Box::new(EngineError(error));
     match kind {
+        ErrorKind::InvalidArgument if UNOPENED.iter().any(|words| text.contains(words)) => {
+            OpenError::of_failure(&directory, source)
+        }
         ErrorKind::Corruption | ErrorKind::InvalidArgument | ErrorKind::NotSupported => {
             OpenError::Corrupt { directory, source }
         }
-        _ => OpenError::Failed { directory, source },
+        _ => OpenError::of_failure(&directory, source),
     }
 }
 

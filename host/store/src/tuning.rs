@@ -54,8 +54,17 @@ impl Tuning {
         })
     }
 
+    /// The options of the database, for opening. With `follow_logs` each write-ahead log names the end of the one before, and
+    /// recovery stops where that is not reached: power that fails may take the end of one log and leave the next one, and what
+    /// is recovered must be all commits up to some moment. RocksDB refuses a database that has no log at all then, which is
+    /// what power that fails while the first log is created leaves: the caller says whether there is one.
+    pub(crate) fn opening(&self, follow_logs: bool) -> Result<Options, rocksdb::Error> {
+        // Its own setter is not among those that the binding has.
+        self.general().get_options_from_string(format!("track_and_verify_wals={follow_logs}"))
+    }
+
     /// The options of the database.
-    pub(crate) fn general(&self) -> Options {
+    fn general(&self) -> Options {
         let mut options = Options::default();
         options.create_if_missing(true);
         options.set_paranoid_checks(true);

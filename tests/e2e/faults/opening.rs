@@ -103,7 +103,7 @@ fn make_newer(log: &Path) {
         if let Some(value) = identity_in(&bytes[content..end]) {
             // The identity: version, checksum, format, tag.
             let payload = content + value + 5;
-            bytes[payload] = 2;
+            bytes[payload] += 1;
             let sum =
                 crc32c::crc32c_append(crc32c::crc32c(&[1]), &bytes[payload..payload + IDENTITY_PAYLOAD]);
             bytes[payload - 4..payload].copy_from_slice(&sum.to_le_bytes());
@@ -123,7 +123,7 @@ const IDENTITY_PAYLOAD: usize = 3;
 fn identity_in(record: &[u8]) -> Option<usize> {
     record.windows(5 + IDENTITY_PAYLOAD).position(|value| {
         let (sum, payload) = (u32::from_le_bytes([value[1], value[2], value[3], value[4]]), &value[5..]);
-        value[0] == 1 && payload[0] == 1 && sum == crc32c::crc32c_append(crc32c::crc32c(&[1]), payload)
+        value[0] == 1 && payload[0] < 0x7F && sum == crc32c::crc32c_append(crc32c::crc32c(&[1]), payload)
     })
 }
 
@@ -138,14 +138,17 @@ fn a_store_of_a_newer_release() {
         let log = logs.find(|path| path.extension().is_some_and(|end| end == "log")).unwrap();
         (folder, log)
     })
+    .take(20)
     .find(|(_, log)| identity_in(&std::fs::read(log).unwrap()).is_some())
     .unwrap();
     let older = std::fs::read(&log).unwrap();
     make_newer(&log);
     let newer = std::fs::read(&log).unwrap();
     assert_ne!(older, newer);
+    let known = older[identity_in(&older).unwrap() + 5];
+    let (found, known) = (format!("has format {}", known + 1), format!("knows formats up to {known}"));
     for _ in 0..2 {
-        let words = ["has format 2", "knows formats up to 1", "use a newer release"];
+        let words = [found.as_str(), known.as_str(), "use a newer release"];
         check_refusal(&refusal(in_folder(folder.path())), ErrorCode::StorageFailure, &words);
     }
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::finding::Finding;
 
 /// What a part may depend on, each part given by its folder; `/*` stands for every folder inside.
-const RULES: [(&str, &[&str]); 14] = [
+const RULES: [(&str, &[&str]); 15] = [
     ("host/core", &[]),
     ("host/store", &["host/core"]),
     ("host/sandbox", &["host/core"]),
@@ -23,6 +23,7 @@ const RULES: [(&str, &[&str]); 14] = [
     ("tests/guests/*", &["plugin-sdk", "plugin-sdk/*"]),
     ("tests/xtask", &[]),
     ("tests/tidy", &[]),
+    ("tests/faults", &["host/core", "host/store"]),
     ("tests/bench", &["host", "host/*", "tests"]),
     ("tests", &["host", "host/*", "tests/*", "plugin-sdk"]),
 ];

@@ -52,6 +52,8 @@ impl Engine {
         sealing.notes.drain(..done.len());
         if cut > trimmed {
             self.log_size.forget(cut);
+            // Files go at once, whereas the commits that make them needless may still be lost with the power.
+            self.database.sync()?;
             self.drop_log_files(cut)?;
         }
         Ok(())
