@@ -2,6 +2,7 @@
 //!
 //! Invariant: what is watched was stored before; closing stops the watchers first and the store last.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,9 @@ use telemetry_core::{
     Alert, Clock, DeadLetter, ErrorCode, EventDraft, EventPage, EventQuery, MetricDraft, Subscription,
     Timestamp,
 };
-use telemetry_store::{Maintenance, Store, StoreError, StoredRecord};
+use telemetry_store::{
+    BackupError, BackupSummary, Maintenance, Store, StoreError, StoredRecord, VerifyReport,
+};
 use uuid::Uuid;
 
 use crate::aggregation::{AggregationRegistry, Engine, MetricsAnswer};
@@ -210,6 +213,29 @@ impl Host {
             Err(error) => self.faults.report(EnvelopeError::code(error), error),
         }
         accepted
+    }
+
+    /// Makes a backup in `target`, which must be absent or an empty directory, while the host goes on: see
+    /// [`telemetry_store::Store::backup`].
+    pub fn backup(&self, target: &Path) -> Result<BackupSummary, BackupError> {
+        let made = self.services.store.backup(target);
+        match &made {
+            // The caller's: another directory would do.
+            Err(error) if EnvelopeError::code(error) != ErrorCode::InvalidQuery => {
+                self.report_fault(EnvelopeError::code(error), error);
+            }
+            _ => {}
+        }
+        made
+    }
+
+    /// Reads the whole store and checks it, while the host goes on: see [`telemetry_store::Store::verify`].
+    pub fn verify_store(&self) -> Result<VerifyReport, StoreError> {
+        let checked = self.services.store.verify();
+        if let Err(error) = &checked {
+            self.report_fault(EnvelopeError::code(error), error);
+        }
+        checked
     }
 
     /// Returns when everything that was recorded before has gone through the monitors, ticks that are due included, and

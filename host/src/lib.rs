@@ -47,5 +47,8 @@ pub use telemetry_core::{
     Clock, Context, EventDraft, EventQuery, JsonObject, ManualClock, MetricDraft, MetricValue, StoredEvent,
     StoredSample, SystemClock, TimeRange, Timestamp,
 };
-pub use telemetry_store::{Maintenance, OpenError, StoreError, StoredRecord};
+pub use telemetry_store::{
+    BackupError, BackupSummary, Existing, Maintenance, OpenError, StoreError, StoredRecord, VerifyReport,
+    check_backup, restore,
+};
 pub use watch::WatchError;

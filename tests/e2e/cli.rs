@@ -9,4 +9,5 @@ mod one_shot;
 mod opening;
 mod place;
 mod running;
+mod storing;
 mod terminal;

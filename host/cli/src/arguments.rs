@@ -229,6 +229,26 @@ pub(crate) enum Plugin {
 pub(crate) enum Store {
     /// Confirm that the clock is right after it jumped: records expire by it again, and what it makes too old is gone
     AcceptClock,
+    /// Copy the whole store, of a running host too, to a directory that is absent or empty
+    Backup {
+        /// Where the backup goes
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+    },
+    /// Check a backup and make the store of --data from it; no host may run there
+    Restore {
+        /// The backup
+        #[arg(value_name = "BACKUP")]
+        backup: PathBuf,
+        /// Move a store that is there aside, instead of refusing
+        #[arg(long)]
+        replace: bool,
+        /// Check the backup only
+        #[arg(long, conflicts_with = "replace")]
+        check: bool,
+    },
+    /// Read the whole store and say what is damaged
+    Verify,
 }
 
 #[derive(Debug, Subcommand)]

@@ -16,6 +16,8 @@ use crate::host_file::HostAddress;
 const PROBE_TIME: Duration = Duration::from_secs(2);
 /// Time for one call, beyond the server's own limit.
 const CALL_TIME: Duration = Duration::from_secs(120);
+/// Time for a call that reads the whole store.
+const WHOLE_STORE_TIME: Duration = Duration::from_secs(24 * 3_600);
 /// Largest answer in bytes.
 const MAX_ANSWER_BYTES: u64 = 256 << 20;
 
@@ -51,6 +53,12 @@ impl Client {
     pub(crate) fn post(&self, path: &str, body: &[u8]) -> Result<Envelope, Failure> {
         let request = self.agent.post(format!("{}{path}", self.base)).content_type("application/json");
         self.envelope(request.send(body))
+    }
+
+    /// A request that reads the whole store.
+    pub(crate) fn post_unhurried(&self, path: &str, body: &[u8]) -> Result<Envelope, Failure> {
+        let request = self.agent.post(format!("{}{path}", self.base)).content_type("application/json");
+        self.envelope(request.config().timeout_global(Some(WHOLE_STORE_TIME)).build().send(body))
     }
 
     fn envelope(&self, answer: Result<Response<Body>, ureq::Error>) -> Result<Envelope, Failure> {

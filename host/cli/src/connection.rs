@@ -118,6 +118,20 @@ impl Connection {
         }
     }
 
+    pub(crate) fn backup(&self, body: &[u8]) -> Result<Envelope, Failure> {
+        match self {
+            Self::Remote(client) => client.post_unhurried("/v1/store/backup", body),
+            Self::Local(host) => Ok(host.backup_json(body)),
+        }
+    }
+
+    pub(crate) fn verify(&self) -> Result<Envelope, Failure> {
+        match self {
+            Self::Remote(client) => client.post_unhurried("/v1/store/verify", b"{}"),
+            Self::Local(host) => Ok(host.verify_json(b"{}")),
+        }
+    }
+
     pub(crate) fn plugins(&self) -> Result<Envelope, Failure> {
         match self {
             Self::Remote(client) => client.get("/v1/plugins", &[]),

@@ -3,10 +3,10 @@
 use std::error::Error;
 use std::process::ExitCode;
 
-use bridge_telemetry::HostError;
 use bridge_telemetry::config::ConfigError;
 use bridge_telemetry::envelope::{EnvelopeError, exception_details, io_code};
 use bridge_telemetry::logging::LogError;
+use bridge_telemetry::{BackupError, HostError};
 use bridge_telemetry_server::ServerError;
 use serde_json::{Map, Value};
 use telemetry_core::ErrorCode;
@@ -91,6 +91,9 @@ impl Failure {
 /// Code and details of one cause, if its type says them.
 fn code_of(cause: &(dyn Error + 'static), place: &str) -> Option<(ErrorCode, Map<String, Value>)> {
     if let Some(error) = cause.downcast_ref::<HostError>() {
+        return Some((error.code(), error.details()));
+    }
+    if let Some(error) = cause.downcast_ref::<BackupError>() {
         return Some((error.code(), error.details()));
     }
     if let Some(error) = cause.downcast_ref::<LogError>() {

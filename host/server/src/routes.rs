@@ -6,6 +6,8 @@
 //! |---|---|---|
 //! | `GET /v1/dead-letters` | `receiver`, `alert_id`, `limit` (100; at most 10,000), all optional | `{"status","dead_letters":[{"alert":{…},"receiver","reason","since","attempts","forwarded_by","idempotency_key"}],"total"}`, oldest first |
 //! | `POST /v1/dead-letters/replay` | `{"receiver","alert_id"}`; without `alert_id` all of the receiver | `{"status","replayed":n}`; 404 when there is none or no such receiver, 429 when the outbox is full |
+//! | `POST /v1/store/backup` | `{"directory"}`, an absolute path that is absent or an empty directory | `{"status","last_sequence","made_at","files","bytes"}`, however long it takes |
+//! | `POST /v1/store/verify` | `{}` or nothing | `{"status","sound","tables","bytes","rows","families":[…],"findings":[{"family","file","rows","reason"}],"findings_left_out"}`, however long it takes |
 //! | `POST /v1/clock/accept` | `{}` or nothing | `{"status","time"}`: records expire by this clock from now on |
 
 use std::sync::Arc;
@@ -58,6 +60,8 @@ pub(crate) fn router(host: Arc<Host>, fence: Fence) -> Router {
         .route("/v1/dead-letters", get(dead_letters))
         .route("/v1/dead-letters/replay", post(replay))
         .route("/v1/clock/accept", post(accept_clock))
+        .route("/v1/store/backup", post(backup))
+        .route("/v1/store/verify", post(verify))
         .route("/v1/plugins", get(plugins))
         .route("/v1/openapi.json", get(document))
         .fallback(no_such_route)
@@ -76,7 +80,15 @@ pub(crate) fn router(host: Arc<Host>, fence: Fence) -> Router {
         .with_state(served)
 }
 
+/// Time of a request that reads the whole store.
+const WHOLE_STORE_TIME: Duration = Duration::from_secs(24 * 3_600);
+
 impl Served {
+    /// For requests that read the whole store: an operator waits for their end.
+    fn unhurried(self) -> Self {
+        Self { timeout: WHOLE_STORE_TIME, ..self }
+    }
+
     /// Runs a call of the host where it may block.
     async fn call(&self, call: impl FnOnce(&Host) -> Envelope + Send + 'static) -> Answer {
         self.call_by(Instant::now() + self.timeout, call).await
@@ -201,6 +213,14 @@ async fn replay(State(served): State<Served>, request: Request) -> Answer {
 
 async fn accept_clock(State(served): State<Served>, request: Request) -> Answer {
     served.call_with_body(request, Host::accept_clock_json).await
+}
+
+async fn backup(State(served): State<Served>, request: Request) -> Answer {
+    served.unhurried().call_with_body(request, Host::backup_json).await
+}
+
+async fn verify(State(served): State<Served>, request: Request) -> Answer {
+    served.unhurried().call_with_body(request, Host::verify_json).await
 }
 
 async fn plugins(State(served): State<Served>) -> Answer {

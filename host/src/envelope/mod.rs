@@ -1,5 +1,6 @@
 //! The JSON edge: envelopes exactly as the contract shows them. Inside the host nothing knows them.
 
+mod backup;
 mod call_panic;
 mod calls;
 mod dead_letter;

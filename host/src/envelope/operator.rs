@@ -59,7 +59,7 @@ impl Host {
 }
 
 /// A body that says nothing.
-fn expect_nothing(body: &[u8]) -> Result<(), QueryError> {
+pub(super) fn expect_nothing(body: &[u8]) -> Result<(), QueryError> {
     if body.trim_ascii().is_empty() {
         return Ok(());
     }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::alert_rows::{AlertRow, StoredAlert, decode, encode};
 use crate::database::{Family, Promise, Rows};
 use crate::engine::Engine;
-use crate::error::StoreError;
+use crate::error::{Damage, StoreError};
 use crate::families::ALERTS;
 use crate::wire::{from_ordered, ordered, put_bytes};
 
@@ -115,6 +115,16 @@ impl AlertChanges {
             batch.put_cf(family, dead_letter_key(&letter.into()), encode(letter)?);
         }
         Ok(())
+    }
+}
+
+/// Whether a row is as this module writes it.
+pub(crate) fn check_row(key: &[u8], value: &[u8]) -> Result<(), Damage> {
+    match key {
+        [ALERT, ..] => decode::<StoredAlert>(value).map(drop),
+        [DELIVERY, ..] => decode::<PendingDelivery>(value).map(drop),
+        [DEAD_LETTER, ..] => decode::<DeadLetter>(value).map(drop),
+        _ => Err(Damage::new("row", "its kind is not known")),
     }
 }
 

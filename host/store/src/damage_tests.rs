@@ -138,3 +138,33 @@ fn what_holds_back_the_log_is_sealed() {
     assert_eq!(store.maintain().unwrap().sealed_samples, 3, "the older half");
     assert_eq!(store.stats().sealed_sequence, 3);
 }
+
+#[test]
+fn verifying_reads_rows_of_every_kind_and_names_those_that_are_wrong() {
+    let store = open(StoreOptions::in_memory()).unwrap();
+    store.append(&samples("m", 0, 1500)).unwrap();
+    store.seal().unwrap();
+    let sound = store.verify().unwrap();
+    assert!(sound.is_sound(), "{sound:?}");
+    let database = &store.engine.database;
+    let rows: [(&str, &[u8]); 8] = [
+        (META, &[0x09]),
+        (LOG, &[0xFF; 8]),
+        ("plugin_state", &[0x02, 1, b'p', b'k']),
+        ("alerts", &[0x01; 17]),
+        ("m.20260310", &[0x10; 15]),
+        ("m.20260310", &[0x22, b'm', b'2']),
+        ("m.20260310", &[0x24, 0, 0, 0, 0, 0, 0, 0, 1]),
+        ("m.20260310", &[0x30; 14]),
+    ];
+    for (family, key) in rows {
+        put(database, family, key, b"nonsense");
+    }
+    let report = store.verify().unwrap();
+    let mut found: Vec<_> = report.findings.iter().map(|finding| finding.family.as_str()).collect();
+    found.sort_unstable();
+    let mut expected = rows.map(|(family, _)| family);
+    expected.sort_unstable();
+    assert_eq!(found, expected, "{report:?}");
+    assert_eq!(report.rows, sound.rows + rows.len() as u64);
+}

@@ -148,7 +148,7 @@ impl Database {
         let mut options = ReadOptions::default();
         options.fill_cache(false);
         options.set_readahead_size(READ_THROUGH_AHEAD);
-        let mut rows = Rows { inner: self.rocks.raw_iterator_cf_opt(&family, options) };
+        let mut rows = self.all_rows(&family, options);
         rows.first();
         while rows.row().is_some() {
             rows.forward();
@@ -205,6 +205,11 @@ impl Database {
         let mut options = ReadOptions::default();
         options.set_snapshot(snapshot);
         self.rows_with(family, lower, upper, options)
+    }
+
+    /// All rows of a family, read as `options` say.
+    pub(crate) fn all_rows(&self, family: &Family<'_>, options: ReadOptions) -> Rows<'_> {
+        Rows { inner: self.rocks.raw_iterator_cf_opt(family, options) }
     }
 
     fn rows_with(

@@ -50,6 +50,7 @@ mod store;
 mod suspicion;
 mod synced;
 mod tuning;
+mod verify;
 mod wire;
 
 pub use alert_rows::StoredAlert;
@@ -70,3 +71,4 @@ pub use retention_clock::ClockJump;
 pub use series::SeriesRef;
 pub use stats::StoreStats;
 pub use store::Store;
+pub use verify::{FamilyCheck, Finding, VerifyReport};

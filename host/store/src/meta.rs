@@ -25,6 +25,18 @@ pub(crate) const NEXT_SERIES_KEY: &[u8] = &[0x07];
 
 const VERSION: u8 = 1;
 
+/// Whether a row is as this module writes it.
+pub(crate) fn check_row(key: &[u8], value: &[u8]) -> Result<(), Damage> {
+    match key {
+        IDENTITY_KEY => Identity::decode(value).map(drop),
+        PROGRESS_KEY => Progress::decode(value).map(drop),
+        CLOCK_KEY | NEXT_SERIES_KEY | [FLOOR, _] => read_number("number", value).map(drop),
+        [PARTITION, ..] => partition_of_key(key).and_then(|_| PartitionRow::decode(value)).map(drop),
+        [SEAL_NOTE, ..] => SealNote::number(key).and_then(|_| SealNote::decode(value)).map(drop),
+        _ => Err(Damage::new("row", "its kind is not known")),
+    }
+}
+
 /// Who the store is. Written once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {

@@ -75,6 +75,15 @@ impl SavedCursor {
     }
 }
 
+/// Whether a row is as this module writes it.
+pub(crate) fn check_row(key: &[u8], value: &[u8]) -> Result<(), Damage> {
+    match key {
+        [CURSOR, ..] => SavedCursor::decode(value).map(drop),
+        [VALUE, ..] => envelope::open("plugin's value", VERSION, value).map(drop),
+        _ => Err(Damage::new("row", "its kind is not known")),
+    }
+}
+
 /// Key of a monitor's cursor.
 pub(crate) fn cursor_key(monitor: &str) -> Vec<u8> {
     let mut key = vec![CURSOR];

@@ -28,6 +28,7 @@ use crate::plugin_state::SavedCursor;
 use crate::recovery;
 use crate::series::SeriesRef;
 use crate::stats::StoreStats;
+use crate::verify::VerifyReport;
 
 /// An open store. All methods take `&self` and may be called from any thread; the ones that write wait for the
 /// write-ahead log. Dropping it closes the store.
@@ -224,6 +225,15 @@ impl Store {
     /// The oldest instant that is kept of a class; older records are refused.
     pub fn oldest_kept(&self, class: Class) -> Timestamp {
         self.engine.oldest_kept(class)
+    }
+
+    /// Reads every row of every table, and checks checksums and structure, while the store goes on. What the store keeps in
+    /// its cache is taken from there: only after an opening is everything read from the disk.
+    ///
+    /// # Errors
+    /// The file system failed. Damage is no error: the report tells of it.
+    pub fn verify(&self) -> Result<VerifyReport, StoreError> {
+        self.engine.verify()
     }
 
     /// The store's state.

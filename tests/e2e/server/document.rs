@@ -144,4 +144,6 @@ fn the_examples_of_requests_are_what_the_document_asks_for() {
     );
     document.validate(request("/v1/dead-letters/replay"), &json!({"receiver": "ops"}));
     document.validate(request("/v1/clock/accept"), &json!({}));
+    document.validate(request("/v1/store/backup"), &json!({"directory": "/a"}));
+    document.validate(request("/v1/store/verify"), &json!({}));
 }

@@ -48,6 +48,9 @@ fn callers_faults_have_the_contracts_codes() {
     check("/v1/dead-letters/replay", json!({}), 400, "INVALID_QUERY");
     check("/v1/dead-letters/replay", json!({"receiver": "nobody"}), 404, "NOT_FOUND");
     check("/v1/clock/accept", json!({"time": "now"}), 400, "INVALID_QUERY");
+    check("/v1/store/backup", json!({"directory": "relative"}), 400, "INVALID_QUERY");
+    check("/v1/store/backup", json!({"directory": "/dev"}), 400, "INVALID_QUERY");
+    check("/v1/store/verify", json!({"deep": true}), 400, "INVALID_QUERY");
     assert_eq!(served.stored(), (0, 0));
 }
 

@@ -29,7 +29,7 @@ pub(crate) fn execute(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Alerts(alerts) => alerts::execute(&connect()?, &alerts, &shared),
         Command::Import(import) => import::execute(&connect()?, &import, &shared),
         Command::Plugin(plugin) => plugin::execute(plugin, &shared),
-        Command::Store(store) => store::execute(&connect()?, &store, &shared),
+        Command::Store(store) => store::execute(store, &shared),
         Command::Config(config) => config::execute(config, &shared),
         Command::Completions { shell } => completions::execute(shell, &shared),
     }

@@ -15,5 +15,5 @@ pub(crate) use fold::{
     series_with_chunks, taken_generation,
 };
 pub(crate) use locate::{sealed_at, sealed_sample};
-pub(crate) use row::{ChunkKey, FIRST_CHUNK_KEY, LAST_CHUNK_KEY};
+pub(crate) use row::{ChunkKey, FIRST_CHUNK_KEY, LAST_CHUNK_KEY, check_row};
 pub use scan::ScanStats;

@@ -1,5 +1,7 @@
 //! The keys of chunk rows: `[0x10][series u32][first time i64][gen u16]`, sorted by series and time.
 
+use crate::codec;
+use crate::column::ValueColumn;
 use crate::database::Rows;
 use crate::error::Damage;
 use crate::wire::{Reader, from_ordered, ordered};
@@ -52,6 +54,17 @@ impl ChunkKey {
         let generation = u16::from_be_bytes(reader.array()?);
         reader.finish()?;
         Ok(Self { series, first_time, generation })
+    }
+}
+
+/// Whether a row is as sealing and merging write it: the whole chunk is decoded.
+pub(crate) fn check_row(key: &[u8], value: &[u8]) -> Result<(), Damage> {
+    let key = ChunkKey::decode(key)?;
+    let header = codec::decode(value, &mut Vec::new(), &mut ValueColumn::default())?;
+    if header.first_time == key.first_time {
+        Ok(())
+    } else {
+        Err(Damage::new("chunk", "it begins at another time than its key says"))
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Invariant: an event's row and all its index rows are written in one batch, in the one partition that holds its time.
 
+mod check;
 mod claims;
 mod cursor;
 mod event_row;
@@ -14,6 +15,7 @@ mod rows;
 mod tests;
 mod walk;
 
+pub(crate) use check::check_row;
 pub(crate) use claims::Claims;
 pub use claims::IdClaim;
 pub(crate) use index::{EventIndex, push_row};

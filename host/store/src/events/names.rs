@@ -140,6 +140,6 @@ impl Table {
     }
 }
 
-fn read_name(value: &[u8]) -> Result<&str, Damage> {
+pub(super) fn read_name(value: &[u8]) -> Result<&str, Damage> {
     std::str::from_utf8(envelope::open(ROW, VERSION, value)?).map_err(|_| Damage::new(ROW, "it is not UTF-8"))
 }

@@ -52,6 +52,31 @@ impl Kind {
     }
 }
 
+/// What a row is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PlacedKey {
+    Event,
+    /// Of the index by type or source.
+    Index,
+    /// Of a given id.
+    Id,
+    Name,
+}
+
+impl PlacedKey {
+    /// Tells it by the key's first byte and length.
+    pub(super) fn read(key: &[u8]) -> Result<Self, Damage> {
+        let (type_index, source_index) = (Kind::Type.byte(), Kind::Source.byte());
+        match (key.first(), key.len()) {
+            (Some(&EVENT), 17) => Ok(Self::Event),
+            (Some(&kind), 21) if kind == type_index || kind == source_index => Ok(Self::Index),
+            (Some(&BY_ID), 17) => Ok(Self::Id),
+            (Some(&NAME), 6) => Ok(Self::Name),
+            _ => Err(Damage::new("row", "its kind or its key's length is not known")),
+        }
+    }
+}
+
 impl EventKey {
     /// The end of every key of this event.
     pub(super) fn place(self) -> Place {

@@ -11,6 +11,6 @@ mod scan;
 mod update;
 
 pub(crate) use build::build;
-
+pub(crate) use row::{FIRST_ROLLUP_KEY, check_row};
 pub(crate) use scan::{Covered, RollupScan};
 pub(crate) use update::add;

@@ -76,6 +76,11 @@ pub(super) struct RollupKey {
     pub(super) start: i64,
 }
 
+/// Whether a row is as sealing writes it.
+pub(crate) fn check_row(key: &[u8], value: &[u8]) -> Result<(), Damage> {
+    RollupKey::decode(key)?.read(value).map(drop)
+}
+
 impl RollupKey {
     pub(super) fn encode(self) -> [u8; KEY_BYTES] {
         let mut key = [ROLLUP; KEY_BYTES];

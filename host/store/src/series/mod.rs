@@ -4,6 +4,7 @@
 //! a metric's name, which have a label's value) are kept in memory for the partitions in use, and as rows for those that are not.
 //! Invariant: definitions are the truth; postings can be made again from them at any time.
 
+mod check;
 mod checkpoint;
 mod definition;
 mod index;
@@ -15,5 +16,6 @@ mod select;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use check::check_row;
 pub use definition::SeriesRef;
 pub(crate) use index::SeriesIndex;

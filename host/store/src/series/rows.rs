@@ -98,6 +98,11 @@ pub(super) fn by_key(key: &SeriesKey, overflow: bool) -> [u8; 9] {
     [BY_KEY, a, b, c, d, e, f, g, h]
 }
 
+/// Whether a key is a [`by_key`] row's.
+pub(super) fn is_by_key(key: &[u8]) -> bool {
+    key.len() == 9 && key.first() == Some(&BY_KEY)
+}
+
 /// The value of a [`by_key`] row.
 pub(super) fn series_number(id: u32) -> Vec<u8> {
     envelope::wrap(VERSION, &id.to_be_bytes())

@@ -133,3 +133,25 @@ fn damage_in_a_closed_partition_does_not_stop_writes() {
     assert_eq!(count_of(&fixture.store, "new"), 60);
     assert!(fixture.store.stats().poisoned.is_none());
 }
+
+#[test]
+fn verifying_names_the_table_and_the_partition() {
+    let directory = tempfile::tempdir().unwrap();
+    let fixture = filled(directory.path()).reopen();
+    let sound = fixture.store.verify().unwrap();
+    assert!(sound.is_sound(), "{sound:?}");
+    assert!(sound.tables > 0 && sound.rows > 100, "{sound:?}");
+    assert!(sound.families.iter().any(|family| family.family == "m.20260309" && family.rows > 0));
+    drop(fixture);
+    flip(directory.path());
+    let fixture = Fixture::in_directory(directory.path());
+    let report = fixture.store.verify().unwrap();
+    let [finding] = report.findings.as_slice() else { panic!("{report:?}") };
+    assert_eq!(finding.family, "m.20260310");
+    let file = finding.file.as_ref().unwrap();
+    assert!(directory.path().join("rocksdb").join(file).is_file(), "{file}");
+    assert!(finding.reason.contains("checksum"), "{}", finding.reason);
+    // All but the rows of one block are read.
+    assert!(report.rows < sound.rows && report.rows + 40 > sound.rows, "{} of {}", report.rows, sound.rows);
+    assert_eq!(report.families.iter().map(|family| family.damaged).sum::<u64>(), 1);
+}

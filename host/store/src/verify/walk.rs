@@ -1,0 +1,145 @@
+//! Reading a family through, past what cannot be read.
+
+use rocksdb::{LiveFile, ReadOptions};
+
+use super::check::check_row;
+use super::report::{FamilyCheck, Finding, VerifyReport};
+use crate::database::{Database, Family, Rows};
+use crate::error::{EngineError, StoreError};
+
+/// Bytes of a key by which the walk goes on after damage: the kind and eight bytes more.
+const STRIDE_BYTES: usize = 8;
+
+/// One family and its tables.
+pub(super) struct FamilyWalk<'a> {
+    pub(super) database: &'a Database,
+    pub(super) family: &'a Family<'a>,
+    pub(super) name: &'a str,
+    pub(super) tables: &'a [&'a LiveFile],
+}
+
+impl FamilyWalk<'_> {
+    /// Adds what is there and what is damaged to the report.
+    pub(super) fn run(&self, report: &mut VerifyReport) -> Result<(), StoreError> {
+        let mut check = FamilyCheck {
+            family: self.name.to_owned(),
+            tables: self.tables.len() as u64,
+            bytes: self.tables.iter().map(|table| table.size as u64).fold(0, u64::saturating_add),
+            rows: 0,
+            damaged: 0,
+        };
+        let mut rows = self.rows();
+        rows.first();
+        let mut last = Vec::new();
+        loop {
+            while let Some((key, value)) = rows.row() {
+                check.rows = check.rows.saturating_add(1);
+                if let Err(damage) = check_row(self.name, key, value) {
+                    check.damaged = check.damaged.saturating_add(1);
+                    report.add(self.finding(None, hex(key), damage.to_string()));
+                }
+                last.clear();
+                last.extend_from_slice(key);
+                rows.forward();
+            }
+            let Some(damage) = damage_of(&rows)? else { break };
+            check.damaged = check.damaged.saturating_add(1);
+            let reason = damage.to_string();
+            let next = self.after_damage(&last, &mut rows)?;
+            let place = match next {
+                Some(()) => format!(
+                    "after {} until {}",
+                    hex(&last),
+                    rows.row().map(|row| hex(row.0)).unwrap_or_default()
+                ),
+                None => format!("all after {}", hex(&last)),
+            };
+            report.add(self.finding(self.table_in(&reason), place, reason));
+            if next.is_none() {
+                break;
+            }
+        }
+        report.tables = report.tables.saturating_add(check.tables);
+        report.bytes = report.bytes.saturating_add(check.bytes);
+        report.rows = report.rows.saturating_add(check.rows);
+        report.families.push(check);
+        Ok(())
+    }
+
+    fn rows(&self) -> Rows<'_> {
+        let mut options = ReadOptions::default();
+        options.fill_cache(false);
+        options.set_verify_checksums(true);
+        self.database.all_rows(self.family, options)
+    }
+
+    /// Goes to the first row after `last` that can be read again, or near it: by strides of double length each. `None` when
+    /// there is none.
+    fn after_damage(&self, last: &[u8], rows: &mut Rows<'_>) -> Result<Option<()>, StoreError> {
+        for doubled in 0..u64::BITS {
+            let Some(target) = further(last, 1_u64 << doubled) else { break };
+            rows.seek(&target);
+            if damage_of(rows)?.is_none() {
+                return Ok(rows.row().map(drop));
+            }
+        }
+        // The next kinds of rows.
+        for kind in last.first().copied().unwrap_or_default().saturating_add(1)..=u8::MAX {
+            rows.seek(&[kind]);
+            if damage_of(rows)?.is_none() {
+                return Ok(rows.row().map(drop));
+            }
+        }
+        Ok(None)
+    }
+
+    fn finding(&self, file: Option<String>, rows: String, reason: String) -> Finding {
+        Finding { family: self.name.to_owned(), file, rows, reason }
+    }
+
+    /// The table that a message of the engine names.
+    fn table_in(&self, message: &str) -> Option<String> {
+        let bare = |table: &LiveFile| table.name.trim_start_matches('/').to_owned();
+        self.tables.iter().map(|table| bare(table)).find(|name| message.contains(name.as_str()))
+    }
+}
+
+/// The damage at which reading ended, if it did.
+fn damage_of(rows: &Rows<'_>) -> Result<Option<EngineError>, StoreError> {
+    match rows.check("a family") {
+        Ok(()) => Ok(None),
+        Err(StoreError::Read { source, .. }) if source.is_damage() => Ok(Some(source)),
+        Err(error) => Err(error),
+    }
+}
+
+/// A key of the same kind that lies `by` further, where the bytes after the kind count; `None` beyond the last.
+fn further(key: &[u8], by: u64) -> Option<Vec<u8>> {
+    let (kind, rest) = key.split_first().unwrap_or((&0, &[]));
+    let mut place = [0; STRIDE_BYTES];
+    for (to, from) in place.iter_mut().zip(rest) {
+        *to = *from;
+    }
+    let place = u64::from_be_bytes(place).checked_add(by)?;
+    let mut next = vec![*kind];
+    next.extend_from_slice(&place.to_be_bytes());
+    Some(next)
+}
+
+fn hex(key: &[u8]) -> String {
+    key.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strides_go_on_within_a_kind() {
+        assert_eq!(further(&[0x10, 0, 0, 0, 7, 1], 1), Some(vec![0x10, 0, 0, 0, 7, 1, 0, 0, 1]));
+        assert_eq!(further(&[0x10, 0, 0, 0, 7], 1 << 32), Some(vec![0x10, 0, 0, 0, 8, 0, 0, 0, 0]));
+        assert_eq!(further(&[], 1), Some(vec![0, 0, 0, 0, 0, 0, 0, 0, 1]));
+        assert_eq!(further(&[0x10; 9], u64::MAX), None);
+        assert_eq!(hex(&[0x10, 0xAB]), "10ab");
+    }
+}
