@@ -48,7 +48,7 @@ pub use telemetry_core::{
     StoredSample, SystemClock, TimeRange, Timestamp,
 };
 pub use telemetry_store::{
-    BackupError, BackupSummary, Existing, Maintenance, OpenError, StoreError, StoredRecord, VerifyReport,
-    check_backup, restore,
+    BackupError, BackupSummary, Existing, FamilyCheck, Finding, Maintenance, OpenError, StoreError,
+    StoredRecord, VerifyReport, check_backup, restore,
 };
 pub use watch::WatchError;

@@ -84,11 +84,6 @@ pub(crate) fn router(host: Arc<Host>, fence: Fence) -> Router {
 const WHOLE_STORE_TIME: Duration = Duration::from_secs(24 * 3_600);
 
 impl Served {
-    /// For requests that read the whole store: an operator waits for their end.
-    fn unhurried(self) -> Self {
-        Self { timeout: WHOLE_STORE_TIME, ..self }
-    }
-
     /// Runs a call of the host where it may block.
     async fn call(&self, call: impl FnOnce(&Host) -> Envelope + Send + 'static) -> Answer {
         self.call_by(Instant::now() + self.timeout, call).await
@@ -100,9 +95,19 @@ impl Served {
         request: Request,
         call: impl FnOnce(&Host, &[u8]) -> Envelope + Send + 'static,
     ) -> Answer {
+        self.call_with_body_within(Duration::ZERO, request, call).await
+    }
+
+    /// The same where the call itself may take `more` than the request's time: its body may not.
+    async fn call_with_body_within(
+        &self,
+        more: Duration,
+        request: Request,
+        call: impl FnOnce(&Host, &[u8]) -> Envelope + Send + 'static,
+    ) -> Answer {
         let deadline = Instant::now() + self.timeout;
         match tokio::time::timeout_at(deadline, body::read(request.into_body(), self.body_limit)).await {
-            Ok(Ok(body)) => self.call_by(deadline, move |host| call(host, &body)).await,
+            Ok(Ok(body)) => self.call_by(deadline + more, move |host| call(host, &body)).await,
             Ok(Err(error @ BodyError::TooLarge { limit })) => {
                 let details = json!({"limit": limit, "unit": "bytes"});
                 Answer::error(ErrorCode::PayloadTooLarge, &error.to_string(), object(details))
@@ -216,11 +221,11 @@ async fn accept_clock(State(served): State<Served>, request: Request) -> Answer 
 }
 
 async fn backup(State(served): State<Served>, request: Request) -> Answer {
-    served.unhurried().call_with_body(request, Host::backup_json).await
+    served.call_with_body_within(WHOLE_STORE_TIME, request, Host::backup_json).await
 }
 
 async fn verify(State(served): State<Served>, request: Request) -> Answer {
-    served.unhurried().call_with_body(request, Host::verify_json).await
+    served.call_with_body_within(WHOLE_STORE_TIME, request, Host::verify_json).await
 }
 
 async fn plugins(State(served): State<Served>) -> Answer {

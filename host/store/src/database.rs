@@ -145,19 +145,20 @@ impl Database {
     /// Reads a family through; answers the damage at which that ended. A family that is gone has none.
     pub(crate) fn damage_in(&self, name: &str) -> Result<Option<EngineError>, StoreError> {
         let Some(family) = self.find_family(name) else { return Ok(None) };
-        let mut options = ReadOptions::default();
-        options.fill_cache(false);
-        options.set_readahead_size(READ_THROUGH_AHEAD);
-        let mut rows = self.all_rows(&family, options);
+        let mut rows = self.read_through(&family);
         rows.first();
         while rows.row().is_some() {
             rows.forward();
         }
-        match rows.check("a family") {
-            Ok(()) => Ok(None),
-            Err(StoreError::Read { source, .. }) if source.is_damage() => Ok(Some(source)),
-            Err(error) => Err(error),
-        }
+        rows.damage()
+    }
+
+    /// All rows of a family, for one who reads them once.
+    pub(crate) fn read_through(&self, family: &Family<'_>) -> Rows<'_> {
+        let mut options = ReadOptions::default();
+        options.fill_cache(false);
+        options.set_readahead_size(READ_THROUGH_AHEAD);
+        Rows { inner: self.rocks.raw_iterator_cf_opt(family, options) }
     }
 
     /// Brings all rows of a family into as few tables as possible. A family that is gone is nothing to do.
@@ -205,11 +206,6 @@ impl Database {
         let mut options = ReadOptions::default();
         options.set_snapshot(snapshot);
         self.rows_with(family, lower, upper, options)
-    }
-
-    /// All rows of a family, read as `options` say.
-    pub(crate) fn all_rows(&self, family: &Family<'_>, options: ReadOptions) -> Rows<'_> {
-        Rows { inner: self.rocks.raw_iterator_cf_opt(family, options) }
     }
 
     fn rows_with(
@@ -320,6 +316,15 @@ impl Rows<'_> {
     /// Key and value where it stands; `None` beyond the ends and after an error, which [`Self::check`] tells.
     pub(crate) fn row(&self) -> Option<(&[u8], &[u8])> {
         self.inner.item()
+    }
+
+    /// The damage at which reading ended, if it did.
+    pub(crate) fn damage(&self) -> Result<Option<EngineError>, StoreError> {
+        match self.check("a family") {
+            Ok(()) => Ok(None),
+            Err(StoreError::Read { source, .. }) if source.is_damage() => Ok(Some(source)),
+            Err(error) => Err(error),
+        }
     }
 
     /// Whether reading went well so far.

@@ -42,6 +42,7 @@ fn a_body_that_stops_in_the_middle_is_answered() {
         format!("POST /v1/events HTTP/1.1\r\n{host}{json}Content-Length: 100\r\n\r\n{{\"event"),
         format!("POST /v1/query HTTP/1.1\r\n{host}{json}Transfer-Encoding: chunked\r\n\r\n5\r\n{{\"a"),
         format!("POST /v1/clock/accept HTTP/1.1\r\n{host}{json}Content-Length: 2\r\n\r\n{{"),
+        format!("POST /v1/store/verify HTTP/1.1\r\n{host}{json}Content-Length: 2\r\n\r\n{{"),
     ]
     .iter()
     .map(|text| stalled(&served, text))

@@ -1,11 +1,11 @@
 //! Reading a family through, past what cannot be read.
 
-use rocksdb::{LiveFile, ReadOptions};
+use rocksdb::LiveFile;
 
 use super::check::check_row;
 use super::report::{FamilyCheck, Finding, VerifyReport};
 use crate::database::{Database, Family, Rows};
-use crate::error::{EngineError, StoreError};
+use crate::error::StoreError;
 
 /// Bytes of a key by which the walk goes on after damage: the kind and eight bytes more.
 const STRIDE_BYTES: usize = 8;
@@ -28,7 +28,7 @@ impl FamilyWalk<'_> {
             rows: 0,
             damaged: 0,
         };
-        let mut rows = self.rows();
+        let mut rows = self.database.read_through(self.family);
         rows.first();
         let mut last = Vec::new();
         loop {
@@ -42,7 +42,7 @@ impl FamilyWalk<'_> {
                 last.extend_from_slice(key);
                 rows.forward();
             }
-            let Some(damage) = damage_of(&rows)? else { break };
+            let Some(damage) = rows.damage()? else { break };
             check.damaged = check.damaged.saturating_add(1);
             let reason = damage.to_string();
             let next = self.after_damage(&last, &mut rows)?;
@@ -66,27 +66,20 @@ impl FamilyWalk<'_> {
         Ok(())
     }
 
-    fn rows(&self) -> Rows<'_> {
-        let mut options = ReadOptions::default();
-        options.fill_cache(false);
-        options.set_verify_checksums(true);
-        self.database.all_rows(self.family, options)
-    }
-
     /// Goes to the first row after `last` that can be read again, or near it: by strides of double length each. `None` when
     /// there is none.
     fn after_damage(&self, last: &[u8], rows: &mut Rows<'_>) -> Result<Option<()>, StoreError> {
         for doubled in 0..u64::BITS {
             let Some(target) = further(last, 1_u64 << doubled) else { break };
             rows.seek(&target);
-            if damage_of(rows)?.is_none() {
+            if rows.damage()?.is_none() {
                 return Ok(rows.row().map(drop));
             }
         }
         // The next kinds of rows.
-        for kind in last.first().copied().unwrap_or_default().saturating_add(1)..=u8::MAX {
+        for kind in kinds_after(last) {
             rows.seek(&[kind]);
-            if damage_of(rows)?.is_none() {
+            if rows.damage()?.is_none() {
                 return Ok(rows.row().map(drop));
             }
         }
@@ -104,15 +97,6 @@ impl FamilyWalk<'_> {
     }
 }
 
-/// The damage at which reading ended, if it did.
-fn damage_of(rows: &Rows<'_>) -> Result<Option<EngineError>, StoreError> {
-    match rows.check("a family") {
-        Ok(()) => Ok(None),
-        Err(StoreError::Read { source, .. }) if source.is_damage() => Ok(Some(source)),
-        Err(error) => Err(error),
-    }
-}
-
 /// A key of the same kind that lies `by` further, where the bytes after the kind count; `None` beyond the last.
 fn further(key: &[u8], by: u64) -> Option<Vec<u8>> {
     let (kind, rest) = key.split_first().unwrap_or((&0, &[]));
@@ -124,6 +108,12 @@ fn further(key: &[u8], by: u64) -> Option<Vec<u8>> {
     let mut next = vec![*kind];
     next.extend_from_slice(&place.to_be_bytes());
     Some(next)
+}
+
+/// The kinds of rows that come after a key's.
+fn kinds_after(key: &[u8]) -> impl Iterator<Item = u8> + use<> {
+    // Never the key's own, not even the last one: the walk would begin anew.
+    (key.first().copied().unwrap_or_default()..=u8::MAX).skip(1)
 }
 
 fn hex(key: &[u8]) -> String {
@@ -140,6 +130,8 @@ mod tests {
         assert_eq!(further(&[0x10, 0, 0, 0, 7], 1 << 32), Some(vec![0x10, 0, 0, 0, 8, 0, 0, 0, 0]));
         assert_eq!(further(&[], 1), Some(vec![0, 0, 0, 0, 0, 0, 0, 0, 1]));
         assert_eq!(further(&[0x10; 9], u64::MAX), None);
+        assert_eq!(kinds_after(&[0xFE, 1]).collect::<Vec<_>>(), [0xFF]);
+        assert_eq!(kinds_after(&[0xFF; 8]).count(), 0);
         assert_eq!(hex(&[0x10, 0xAB]), "10ab");
     }
 }
