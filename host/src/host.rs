@@ -189,7 +189,7 @@ impl Host {
         let replayed =
             self.watch.lock().as_ref().map_or(Ok(0), |watch| watch.replay(alert_id.into(), receiver));
         if let Err(ReplayError::Store(error)) = &replayed {
-            self.faults.report(EnvelopeError::code(error), error);
+            self.report_fault(EnvelopeError::code(error), error);
         }
         replayed
     }
@@ -199,7 +199,7 @@ impl Host {
     pub fn maintain(&self) -> Result<Maintenance, StoreError> {
         let done = self.services.store.maintain();
         if let Err(error) = &done {
-            self.faults.report(EnvelopeError::code(error), error);
+            self.report_fault(EnvelopeError::code(error), error);
         }
         done
     }
@@ -210,7 +210,7 @@ impl Host {
         let accepted = self.services.store.accept_clock();
         match &accepted {
             Ok(now) => tracing::warn!(source = "Bridge_Telemetry", %now, "an operator accepted the clock"),
-            Err(error) => self.faults.report(EnvelopeError::code(error), error),
+            Err(error) => self.report_fault(EnvelopeError::code(error), error),
         }
         accepted
     }

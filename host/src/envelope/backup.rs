@@ -8,7 +8,7 @@ use telemetry_core::ErrorCode;
 use telemetry_store::BackupError;
 
 use super::failure::{Envelope, EnvelopeError, cause_chain};
-use super::opening::io_code;
+use super::opening::{exception_details, io_code};
 use super::operator::expect_nothing;
 use super::payload::MalformedPayload;
 use crate::host::Host;
@@ -81,7 +81,12 @@ impl EnvelopeError for BackupError {
     }
 
     fn details(&self) -> Map<String, Value> {
-        Map::from_iter([("cause".to_owned(), cause_chain(self).into())])
+        match self {
+            Self::Io { path, source, .. } => {
+                exception_details(&format!("{:?}", source.kind()), &path.to_string_lossy())
+            }
+            _ => Map::from_iter([("cause".to_owned(), cause_chain(self).into())]),
+        }
     }
 }
 
