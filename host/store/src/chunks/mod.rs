@@ -14,7 +14,7 @@ mod scan;
 mod series_scan;
 mod show;
 
-pub(crate) use cache::{CacheCounts, ChunkCache};
+pub(crate) use cache::ChunkCache;
 pub(crate) use fold::{
     Generations, SMALL_CHUNK, SeriesChunk, Thoroughness, encode_sorted, fold_series, series_chunks,
     series_with_chunks, taken_generation,
