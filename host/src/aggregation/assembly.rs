@@ -1,13 +1,14 @@
 //! Turns a metric's figures into its answer: labels, times, rates, counts of text, and the limit.
 
-use indexmap::IndexMap;
+use std::collections::HashMap;
+
 use telemetry_core::Timestamp;
 use telemetry_core::aggregation::AggregateValue;
 use telemetry_core::time::NANOS_PER_SECOND;
 
 use super::answer::{AnsweredRange, GroupAnswer, MetricAnswer, PointAnswer, Tally};
 use super::grouping::Grouping;
-use super::outcome::{Figure, Outcome};
+use super::outcome::{Figure, GroupPoints, Outcome};
 use super::registry::BoundAggregation;
 use crate::query::MetricQuery;
 
@@ -30,7 +31,7 @@ impl Assembly<'_> {
             end: asked.end.unwrap_or(Timestamp::from_nanos(outcome.extent.last)),
         };
         let covered = time_range.end.nanos().saturating_sub(time_range.start.nanos());
-        let mut points = self.points(&outcome.points);
+        let mut points = self.points(outcome.points);
         let mut answer = MetricAnswer {
             tally: self.tally(outcome.total, covered),
             aggregation: self.aggregation.shown.clone(),
@@ -40,7 +41,7 @@ impl Assembly<'_> {
             truncated: false,
         };
         if self.query.group_by.is_empty() {
-            answer.points = self.step.map(|_| points.shift_remove(&0).unwrap_or_default());
+            answer.points = self.step.map(|_| points.remove(&0).unwrap_or_default());
             return Some(answer);
         }
         let mut groups: Vec<_> = outcome
@@ -56,29 +57,23 @@ impl Assembly<'_> {
         let groups = groups.into_iter().map(|(key, group, figure)| GroupAnswer {
             by: self.query.group_by.iter().cloned().zip(key.iter().cloned()).collect(),
             tally: self.tally(figure, covered),
-            points: self.step.map(|_| points.swap_remove(&group).unwrap_or_default()),
+            points: self.step.map(|_| points.remove(&group).unwrap_or_default()),
         });
         answer.groups = Some(groups.collect());
         Some(answer)
     }
 
-    /// Points, which come by group. A bucket with nothing but skipped samples is as good as empty.
-    fn points(&self, points: &[(u32, i64, Figure)]) -> IndexMap<u32, Vec<PointAnswer>> {
+    /// Points by group. A bucket with nothing but skipped samples is as good as empty.
+    fn points(&self, points: Vec<GroupPoints>) -> HashMap<u32, Vec<PointAnswer>> {
         let step = self.step.unwrap_or(0);
-        let of_group = |points: &[(u32, i64, Figure)]| {
-            points
-                .iter()
-                .map(|(_, start, figure)| PointAnswer {
-                    time: Timestamp::from_nanos(*start),
-                    tally: self.tally(figure.clone(), step),
-                })
-                .filter(|point| point.tally.sample_count > 0)
-                .collect()
+        let answer = |(start, figure)| PointAnswer {
+            time: Timestamp::from_nanos(start),
+            tally: self.tally(figure, step),
         };
-        points
-            .chunk_by(|one, other| one.0 == other.0)
-            .filter_map(|points| Some((points.first()?.0, of_group(points))))
-            .collect()
+        let of_group = |points: Vec<(i64, Figure)>| {
+            points.into_iter().map(answer).filter(|point| point.tally.sample_count > 0).collect()
+        };
+        points.into_iter().map(|GroupPoints { group, points }| (group, of_group(points))).collect()
     }
 
     /// The figure as it is answered; `covered` is the length in nanoseconds that a rate is taken over.

@@ -10,19 +10,53 @@ use crate::query::QueryError;
 const PAGE: usize = 16;
 const ABSENT: u32 = u32::MAX;
 
-/// One cell and what was counted in it.
+/// Marks the whole range of an owner. Owners are groups and series: far fewer.
+const WHOLE: u32 = 1 << 31;
+
+/// One cell and what was counted in it. Small, because an answer may have a million.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cell {
-    /// Whose it is.
-    pub(super) owner: u32,
-    /// The start of its bucket; `None` for the whole range.
-    pub(super) bucket: Option<i64>,
+    /// The start of the bucket, if it is one.
+    start: i64,
     /// Numeric samples.
     pub(super) numeric: u64,
     /// Text samples.
     pub(super) text: u64,
+    /// Whose it is, and [`WHOLE`] unless it is a bucket.
+    owner: u32,
+    number: u32,
+}
+
+impl Cell {
+    fn new(owner: u32, bucket: Option<i64>) -> Self {
+        let kind = if bucket.is_some() { 0 } else { WHOLE };
+        Self { start: bucket.unwrap_or(0), numeric: 0, text: 0, owner: owner & !WHOLE | kind, number: ABSENT }
+    }
+
+    /// Whose it is.
+    pub(super) fn owner(&self) -> u32 {
+        self.owner & !WHOLE
+    }
+
+    /// The same cell of another owner.
+    pub(super) fn of_owner(self, owner: u32) -> Self {
+        Self { owner: owner & !WHOLE | self.owner & WHOLE, ..self }
+    }
+
+    /// The start of its bucket; `None` for the whole range.
+    pub(super) fn bucket(&self) -> Option<i64> {
+        (self.owner & WHOLE == 0).then_some(self.start)
+    }
+
     /// Its group in the accumulator, once it has a numeric sample.
-    pub(super) number: Option<u32>,
+    pub(super) fn number(&self) -> Option<u32> {
+        (self.number != ABSENT).then_some(self.number)
+    }
+
+    /// The same cell with this number.
+    pub(super) fn numbered(self, number: u32) -> Self {
+        Self { number, ..self }
+    }
 }
 
 /// Cells by owner and bucket. Accumulator groups are numbered densely, in the order of their first numeric sample.
@@ -30,6 +64,8 @@ pub(super) struct Cells {
     step: i64,
     points_left: usize,
     whole: Vec<u32>,
+    /// Whether an owner has buckets.
+    with_buckets: Vec<bool>,
     pages: HashMap<(u32, i64), usize>,
     slots: Vec<[u32; PAGE]>,
     recent: Option<((u32, i64), usize)>,
@@ -44,6 +80,7 @@ impl Cells {
             step: step.unwrap_or(1).max(1),
             points_left,
             whole: Vec::new(),
+            with_buckets: Vec::new(),
             pages: HashMap::new(),
             slots: Vec::new(),
             recent: None,
@@ -77,16 +114,20 @@ impl Cells {
         let slot = self.slots.get_mut(page).and_then(|slots| slots.get_mut(within));
         let Some(slot) = slot else { return Ok(self.whole(owner)) };
         if *slot == ABSENT {
-            if self.points_left == 0 {
-                return Err(too_many_points());
-            }
-            self.points_left -= 1;
+            self.points_left = self.points_left.checked_sub(1).ok_or_else(too_many_points)?;
         }
         Ok(slot_or_new(slot, &mut self.cells, owner, Some(start)))
     }
 
     fn page(&mut self, key: (u32, i64)) -> usize {
         *self.pages.entry(key).or_insert_with(|| {
+            let owner = key.0 as usize;
+            if self.with_buckets.len() <= owner {
+                self.with_buckets.resize(owner + 1, false);
+            }
+            if let Some(slot) = self.with_buckets.get_mut(owner) {
+                *slot = true;
+            }
             self.slots.push([ABSENT; PAGE]);
             self.slots.len() - 1
         })
@@ -96,11 +137,11 @@ impl Cells {
     pub(super) fn count(&mut self, cell: usize, samples: u64) -> (u32, bool) {
         let Some(entry) = self.cells.get_mut(cell) else { return (0, false) };
         entry.numeric = entry.numeric.saturating_add(samples);
-        if let Some(number) = entry.number {
+        if let Some(number) = entry.number() {
             return (number, false);
         }
         let number = u32::try_from(self.numbered.len()).unwrap_or(ABSENT);
-        entry.number = Some(number);
+        entry.number = number;
         self.numbered.push(u32::try_from(cell).unwrap_or(ABSENT));
         (number, true)
     }
@@ -131,7 +172,8 @@ impl Cells {
             .saturating_mul(size_of::<[u32; PAGE]>() + 2 * size_of::<((u32, i64), usize)>());
         let numbers =
             (self.whole.capacity().saturating_add(self.numbered.capacity())).saturating_mul(size_of::<u32>());
-        cells.saturating_add(pages).saturating_add(numbers) as u64
+        cells.saturating_add(pages).saturating_add(numbers).saturating_add(self.with_buckets.capacity())
+            as u64
     }
 
     /// Adds what another set of cells counted; answers the group here of each numbered cell there.
@@ -148,11 +190,17 @@ impl Cells {
         Ok(map)
     }
 
+    /// Whether no owner has cells here and in the other set.
+    pub(super) fn are_apart_from(&self, other: &Cells) -> bool {
+        !self.whole.iter().zip(&other.whole).any(|(one, two)| *one != ABSENT && *two != ABSENT)
+            && !self.with_buckets.iter().zip(&other.with_buckets).any(|(one, two)| *one && *two)
+    }
+
     /// The cell of the same owner and bucket as one of another set.
     pub(super) fn like(&mut self, cell: &Cell) -> Result<usize, QueryError> {
-        match cell.bucket {
-            None => Ok(self.whole(cell.owner)),
-            Some(start) => self.bucket(cell.owner, start),
+        match cell.bucket() {
+            None => Ok(self.whole(cell.owner())),
+            Some(start) => self.bucket(cell.owner(), start),
         }
     }
 }
@@ -160,7 +208,7 @@ impl Cells {
 fn slot_or_new(slot: &mut u32, cells: &mut Vec<Cell>, owner: u32, bucket: Option<i64>) -> usize {
     if *slot == ABSENT {
         *slot = u32::try_from(cells.len()).unwrap_or(ABSENT);
-        cells.push(Cell { owner, bucket, numeric: 0, text: 0, number: None });
+        cells.push(Cell::new(owner, bucket));
     }
     *slot as usize
 }

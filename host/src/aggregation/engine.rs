@@ -13,10 +13,11 @@ use telemetry_core::{Clock, Context, TimeRange, Timestamp, limits};
 
 use super::answer::{MetricAnswer, MetricsAnswer};
 use super::assembly::Assembly;
+use super::cells::too_many_points;
 use super::grouping::{Grouping, too_many_groups};
 use super::memory::{Charge, Memory};
 use super::outcome::Outcome;
-use super::parallel::Helpers;
+use super::parallel::{Helpers, each, is_worth_a_thread};
 use super::reader::{SampleReader, SelectedSeries};
 use super::registry::{AggregationRegistry, BoundAggregation};
 use super::task::Task;
@@ -61,6 +62,7 @@ impl Default for Bounds {
 const SERIES_BYTES: u64 = 256;
 
 /// One query on its way.
+#[derive(Clone, Copy)]
 struct Run<'a> {
     query: &'a MetricQuery,
     reader: &'a dyn SampleReader,
@@ -70,8 +72,22 @@ struct Run<'a> {
     step: Option<i64>,
     helpers: &'a Helpers,
     merged_samples: usize,
-    points_left: usize,
-    groups_left: usize,
+    left: Left,
+}
+
+/// Points and groups that a query may still answer.
+#[derive(Clone, Copy)]
+struct Left {
+    points: usize,
+    groups: usize,
+}
+
+impl Left {
+    fn take(&mut self, used: Left) -> Result<(), QueryError> {
+        self.groups = self.groups.checked_sub(used.groups).ok_or_else(too_many_groups)?;
+        self.points = self.points.checked_sub(used.points).ok_or_else(too_many_points)?;
+        Ok(())
+    }
 }
 
 impl Engine {
@@ -132,7 +148,7 @@ impl Engine {
         if range.is_reversed() || query.names.as_ref().is_some_and(Vec::is_empty) {
             return Ok(answer);
         }
-        let mut run = Run {
+        let run = Run {
             query,
             reader,
             watch: &watch,
@@ -140,12 +156,15 @@ impl Engine {
             step: query.step.map(saturating_nanos),
             helpers: &self.helpers,
             merged_samples: self.bounds.merged_samples,
-            points_left: self.bounds.points,
-            groups_left: self.bounds.groups,
+            left: Left { points: self.bounds.points, groups: self.bounds.groups },
         };
         let (metrics, _charge) = run.series_by_metric()?;
-        for (name, series) in metrics {
-            let Some(metric) = run.metric(&series, aggregations.of_metric(&name))? else { continue };
+        let outcomes = match run.side_by_side(&metrics, &aggregations) {
+            Some(outcomes) => outcomes,
+            None => run.one_by_one(&metrics, &aggregations)?,
+        };
+        for ((name, _), metric) in metrics.iter().zip(outcomes) {
+            let Some(metric) = metric else { continue };
             if query.limit.is_some_and(|limit| answer.metrics.len() >= limit) {
                 answer.truncated = true;
                 break;
@@ -214,16 +233,67 @@ impl<'a> Run<'a> {
         Ok((ordered, charge))
     }
 
-    /// One metric's answer; `None` when it has no samples in the range.
+    /// The metrics' answers, worked out one after the other; those beyond the query's limit are left out, but for one.
+    fn one_by_one(
+        mut self,
+        metrics: &[(Arc<str>, MetricSeries)],
+        aggregations: &Aggregations,
+    ) -> Result<Vec<Option<MetricAnswer>>, QueryError> {
+        let mut answers = Vec::with_capacity(metrics.len());
+        let mut found = 0_usize;
+        for (name, series) in metrics {
+            let (answer, used) = self.metric(series, aggregations.of_metric(name))?;
+            self.left.take(used)?;
+            found = found.saturating_add(usize::from(answer.is_some()));
+            answers.push(answer);
+            if self.query.limit.is_some_and(|limit| found > limit) {
+                break;
+            }
+        }
+        Ok(answers)
+    }
+
+    /// The same, worked out by several threads; `None` where that does not pay, is not allowed or failed. Who then works them out
+    /// one by one meets the same failure, or finds that it was one of too much at once.
+    fn side_by_side(
+        mut self,
+        metrics: &[(Arc<str>, MetricSeries)],
+        aggregations: &Aggregations,
+    ) -> Option<Vec<Option<MetricAnswer>>> {
+        let all: usize = metrics.iter().map(|(_, series)| series.len()).sum();
+        let is_cut = self.query.limit.is_some_and(|limit| limit < metrics.len());
+        let by_turns = |(name, _): &(Arc<str>, MetricSeries)| {
+            aggregations.of_metric(name).function.accumulators_at_once() < metrics.len()
+        };
+        if metrics.len() < 2 || is_cut || !is_worth_a_thread(all) || metrics.iter().any(by_turns) {
+            return None;
+        }
+        let done = each(metrics.len(), self.helpers, self.watch, |place| {
+            let (name, series) = metrics.get(place).ok_or(QueryError::Cancelled)?;
+            self.metric(series, aggregations.of_metric(name))
+        });
+        let taken = done.and_then(|done| {
+            done.into_iter().map(|(answer, used)| self.left.take(used).map(|()| answer)).collect()
+        });
+        if taken.is_err() {
+            self.watch.resume();
+        }
+        taken.ok()
+    }
+
+    /// One metric's answer, `None` when it has no samples in the range, and what it takes of the query's bounds.
     fn metric(
-        &mut self,
+        &self,
         series: &MetricSeries,
         aggregation: &BoundAggregation,
-    ) -> Result<Option<MetricAnswer>, QueryError> {
+    ) -> Result<(Option<MetricAnswer>, Left), QueryError> {
         let labels = &self.query.group_by;
         let contexts = series.iter().map(|(_, context)| context);
-        let grouping = Grouping::by_labels(labels, contexts, self.groups_left)?;
-        self.groups_left = self.groups_left.checked_sub(grouping.keys.len()).ok_or_else(too_many_groups)?;
+        let grouping = Grouping::by_labels(labels, contexts, self.left.groups)?;
+        let groups = grouping.keys.len();
+        if groups > self.left.groups {
+            return Err(too_many_groups());
+        }
         let ids: Vec<u32> = series.iter().map(|(id, _)| *id).collect();
         let outcome = self.work_out(&Task {
             reader: self.reader,
@@ -235,13 +305,14 @@ impl<'a> Run<'a> {
             grouped: !labels.is_empty(),
             step: self.step,
             wants_extent: self.query.range.start.is_none() || self.query.range.end.is_none(),
-            points_left: self.points_left,
+            points_left: self.left.points,
             merged_samples: self.merged_samples,
             helpers: self.helpers,
             parts: aggregation.function.accumulators_at_once(),
         })?;
-        self.points_left = self.points_left.saturating_sub(outcome.points.len());
-        Ok(Assembly { query: self.query, aggregation, step: self.step }.answer(outcome, &grouping))
+        let used = Left { points: outcome.point_count(), groups };
+        let assembly = Assembly { query: self.query, aggregation, step: self.step };
+        Ok((assembly.answer(outcome, &grouping), used))
     }
 
     fn work_out(&self, task: &Task<'_>) -> Result<Outcome, QueryError> {

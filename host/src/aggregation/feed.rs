@@ -8,8 +8,10 @@ use telemetry_core::extension::{FailureReason, PluginFailure};
 use super::registry::BoundAggregation;
 use crate::query::QueryError;
 
-/// Blocks from this size go to the accumulator without a copy: the price of a plugin call is then below that of copying.
+/// Blocks from this size go to the accumulator without a copy: the price of a plugin's call is then below that of copying.
 const LARGE_BLOCK: usize = 512;
+/// The same of functions of which a query may hold many accumulators: they are called within the process.
+const LARGE_NATIVE_BLOCK: usize = 32;
 /// Gathered samples that are handed over at once.
 const GATHERED: usize = 16_384;
 
@@ -19,6 +21,8 @@ pub(super) type Run = (u32, Range<usize>);
 /// An accumulator and the samples on their way to it.
 pub(super) struct Feed {
     accumulator: Box<dyn Accumulator>,
+    /// Samples of a block that is not gathered.
+    large: usize,
     shown: String,
     times: Vec<i64>,
     values: Vec<f64>,
@@ -28,8 +32,10 @@ pub(super) struct Feed {
 impl Feed {
     /// Feeds a new accumulator.
     pub(super) fn new(aggregation: &BoundAggregation) -> Result<Self, QueryError> {
+        let native = aggregation.function.accumulators_at_once() > 1;
         Ok(Self {
             accumulator: aggregation.accumulator()?,
+            large: if native { LARGE_NATIVE_BLOCK } else { LARGE_BLOCK },
             shown: aggregation.shown.clone(),
             times: Vec::new(),
             values: Vec::new(),
@@ -43,10 +49,11 @@ impl Feed {
             let (timestamps, values) = (times.get(range.clone())?, values.get(range.clone())?);
             Some(SampleRun { group: *group, timestamps, values })
         });
-        if values.len() >= LARGE_BLOCK {
+        if values.len() >= self.large {
             self.flush()?;
-            let slices: Vec<SampleRun<'_>> = slices.collect();
-            return self.accumulator.update(&slices).map_err(|error| failed(&self.shown, error));
+            let mut all = Vec::with_capacity(runs.len());
+            all.extend(slices);
+            return self.accumulator.update(&all).map_err(|error| failed(&self.shown, error));
         }
         for run in slices {
             self.gather(run.group, run.timestamps, run.values)?;

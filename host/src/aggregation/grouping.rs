@@ -31,8 +31,8 @@ impl Grouping {
         let mut grouping = Self::default();
         let mut known: HashMap<GroupKey, u32> = HashMap::new();
         for context in contexts {
-            let mut texts: HashMap<String, String> = context.labels().into_iter().collect();
-            let key: GroupKey = labels.iter().map(|label| texts.remove(label)).collect();
+            // Few labels are looked for; the others' texts are not even unpacked.
+            let key: GroupKey = labels.iter().map(|label| context.label(label)).collect();
             let group = match known.get(&key) {
                 Some(group) => *group,
                 None if grouping.keys.len() >= groups_left => return Err(too_many_groups()),

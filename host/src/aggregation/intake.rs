@@ -54,11 +54,12 @@ impl Extent {
         self.last = self.last.max(other.last);
     }
 
+    /// Of instants that ascend.
     pub(super) fn of(timestamps: &[i64]) -> Self {
-        timestamps.iter().fold(Self::NONE, |extent, &time| Self {
-            first: extent.first.min(time),
-            last: extent.last.max(time),
-        })
+        match (timestamps.first(), timestamps.last()) {
+            (Some(first), Some(last)) => Self { first: *first, last: *last },
+            _ => Self::NONE,
+        }
     }
 }
 
@@ -232,23 +233,35 @@ fn bucket_start(time: i64, step: i64) -> i64 {
     Timestamp::from_nanos(time).floor_to(step).nanos()
 }
 
-/// Calls `run` for every stretch of samples of one bucket. The samples may be in any order.
+/// Calls `run` for every stretch of samples of one bucket. The times ascend.
 fn split_by_bucket(
     times: &[i64],
     step: i64,
     mut run: impl FnMut(i64, std::ops::Range<usize>) -> Result<(), QueryError>,
 ) -> Result<(), QueryError> {
-    let mut from = 0;
+    // The last bucket of all time may be cut short, the difference then still fits.
+    let width = step.unsigned_abs();
+    let (mut from, mut length) = (0, 0);
     while let Some((&time, rest)) = times.get(from..).and_then(<[i64]>::split_first) {
         let start = bucket_start(time, step);
-        // The last bucket of all time may be cut short, the difference then still fits.
-        let width = step.unsigned_abs();
-        let same = rest.iter().position(|time| time.wrapping_sub(start).cast_unsigned() >= width);
-        let end = from + 1 + same.unwrap_or(rest.len());
-        run(start, from..end)?;
-        from = end;
+        length =
+            1 + count_while(rest, length.max(1) - 1, |time| time.wrapping_sub(start).cast_unsigned() < width);
+        run(start, from..from + length)?;
+        from += length;
     }
     Ok(())
+}
+
+/// How many of the first of `times` are `inside`; no later one is. Looks first whether they are as many as `guess`: where samples
+/// come evenly one bucket has as many as the one before.
+fn count_while(times: &[i64], guess: usize, inside: impl Fn(i64) -> bool) -> usize {
+    let is_inside = |place: usize| times.get(place).is_some_and(|time| inside(*time));
+    if (guess == 0 || is_inside(guess - 1)) && !is_inside(guess) && guess <= times.len() {
+        return guess;
+    }
+    let near = (guess + 4) * 2;
+    let reach = if is_inside(near) { times.len() } else { near.min(times.len()) };
+    times.get(..reach).unwrap_or_default().partition_point(|time| inside(*time))
 }
 
 #[cfg(test)]
@@ -268,7 +281,13 @@ mod tests {
         };
         check(&[], 10, &[]);
         check(&[1, 9, 10, 11, 35], 10, &[(0, 0..2), (10, 2..4), (30, 4..5)]);
-        check(&[-1, 0, -5], 10, &[(-10, 0..1), (0, 1..2), (-10, 2..3)]);
+        check(&[-5, -1, 0], 10, &[(-10, 0..2), (0, 2..3)]);
+        let even: Vec<i64> = (0..100).collect();
+        check(&even, 30, &[(0, 0..30), (30, 30..60), (60, 60..90), (90, 90..100)]);
+        let mut uneven: Vec<i64> = (0..20).chain(25..26).chain(30..90).collect();
+        check(&uneven, 30, &[(0, 0..21), (30, 21..51), (60, 51..81)]);
+        uneven.truncate(22);
+        check(&uneven, 10, &[(0, 0..10), (10, 10..20), (20, 20..21), (30, 21..22)]);
         check(&[i64::MIN, i64::MAX], i64::MAX - 1, &[(i64::MIN, 0..1), (i64::MAX - 1, 1..2)]);
     }
 }

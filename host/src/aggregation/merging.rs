@@ -20,13 +20,18 @@ pub(super) fn run(task: &Task<'_>) -> Result<Outcome, QueryError> {
     let (mut level, extent) = read(task, Grain::finest(task.step), |group| group)?;
     let mut outcome = Outcome { extent, ..Outcome::empty() };
     if task.step.is_some() {
-        let values = level.values(task)?;
-        outcome.take_points(level.cells.all(), &values, |group| group);
+        for piece in &mut level.pieces {
+            let values = piece.values(task)?;
+            outcome.take_points(piece.cells.all(), &values, |group| group);
+        }
         level = level.coarser(task, |group| group)?;
     }
     if task.grouped {
-        let values = level.values(task)?;
-        outcome.groups = level.cells.all().iter().map(|cell| (cell.owner, figure(cell, &values))).collect();
+        for piece in &mut level.pieces {
+            let values = piece.values(task)?;
+            let groups = piece.cells.all().iter().map(|cell| (cell.owner(), figure(cell, &values)));
+            outcome.groups.extend(groups);
+        }
         level = if task.aggregation.function.order() == SampleOrder::Series {
             // Groups may interleave, so that no order in which to merge them is that of their series.
             drop(level);
@@ -35,15 +40,24 @@ pub(super) fn run(task: &Task<'_>) -> Result<Outcome, QueryError> {
             level.coarser(task, |_| 0)?
         };
     }
-    let values = level.values(task)?;
-    if let Some(cell) = level.cells.all().first() {
-        outcome.total = figure(cell, &values);
+    // All that is of the metric as a whole is in one piece.
+    for piece in &mut level.pieces {
+        let values = piece.values(task)?;
+        if let Some(cell) = piece.cells.all().first() {
+            outcome.total = figure(cell, &values);
+        }
     }
     Ok(outcome)
 }
 
-/// Cells of one fineness and their states.
+/// Cells of one fineness and their states, in pieces of which no two have cells of the same owner and bucket: what parts read
+/// need not be brought together where their series are of different groups.
 struct Level<'a> {
+    pieces: Vec<Piece<'a>>,
+}
+
+/// Some cells and their states.
+struct Piece<'a> {
     cells: Cells,
     accumulator: Box<dyn Accumulator>,
     charge: Charge<'a>,
@@ -70,32 +84,59 @@ fn read<'a>(
         })?;
         intake.finish()
     })?;
-    let mut parts = parts.into_iter();
-    let first = match parts.next() {
-        Some(first) => first,
-        None => Intake::new(task, grain, 0)?.finish()?,
-    };
-    let Filled { cells, accumulator, mut extent, charge } = first;
-    let mut whole = Level { cells, accumulator, charge };
-    for part in parts {
-        extent.absorb(part.extent);
-        whole.absorb(task, part)?;
+    let mut level = Level { pieces: Vec::with_capacity(parts.len()) };
+    let mut all = Extent::NONE;
+    for Filled { cells, accumulator, extent, charge } in parts {
+        all.absorb(extent);
+        level.add(task, Piece { cells, accumulator, charge })?;
     }
-    Ok((whole, extent))
+    Ok((level, all))
 }
 
 impl<'a> Level<'a> {
+    /// Adds a piece, as if what is in it came after.
+    fn add(&mut self, task: &Task<'_>, piece: Piece<'a>) -> Result<(), QueryError> {
+        if self.pieces.iter().all(|other| other.cells.are_apart_from(&piece.cells)) {
+            self.pieces.push(piece);
+            return Ok(());
+        }
+        // From here on there is one piece: the first, which takes in all others in their order.
+        let mut pieces = std::mem::take(&mut self.pieces).into_iter().chain(std::iter::once(piece));
+        if let Some(mut whole) = pieces.next() {
+            for piece in pieces {
+                whole.absorb(task, piece)?;
+            }
+            self.pieces.push(whole);
+        }
+        Ok(())
+    }
+
+    /// The next coarser level: whole ranges of the owners that `owner` names.
+    fn coarser(self, task: &Task<'a>, owner: impl Fn(u32) -> u32 + Sync) -> Result<Self, QueryError> {
+        task.watch.check()?;
+        let mut level = Self { pieces: Vec::with_capacity(self.pieces.len()) };
+        for piece in self.pieces {
+            match piece.coarser(task, &owner)? {
+                Some(piece) => level.add(task, piece)?,
+                None => return Ok(read(task, Grain::Whole, owner)?.0),
+            }
+        }
+        Ok(level)
+    }
+}
+
+impl<'a> Piece<'a> {
     fn values(&mut self, task: &Task<'_>) -> Result<Vec<AggregateValue>, QueryError> {
         let count = self.cells.numbered().count();
         evaluate(&mut *self.accumulator, task.aggregation, count)
     }
 
-    /// Adds what the next part read.
-    fn absorb(&mut self, task: &Task<'_>, part: Filled<'_>) -> Result<(), QueryError> {
+    /// Adds another piece.
+    fn absorb(&mut self, task: &Task<'_>, other: Piece<'_>) -> Result<(), QueryError> {
         task.watch.check()?;
-        let map = self.cells.absorb(&part.cells)?;
+        let map = self.cells.absorb(&other.cells)?;
         if !map.is_empty() {
-            self.accumulator.absorb(part.accumulator, &map).map_err(|error| failed(task, error))?;
+            self.accumulator.absorb(other.accumulator, &map).map_err(|error| failed(task, error))?;
         }
         self.account()
     }
@@ -104,30 +145,28 @@ impl<'a> Level<'a> {
         self.charge.resize(self.cells.bytes().saturating_add(self.accumulator.held_bytes()))
     }
 
-    /// The next coarser level: whole ranges of the owners that `owner` names.
-    fn coarser(self, task: &Task<'a>, owner: impl Fn(u32) -> u32 + Sync) -> Result<Self, QueryError> {
-        task.watch.check()?;
+    /// The same at the next coarser level; `None` where there is too much to merge, so that samples must be read anew.
+    fn coarser(self, task: &Task<'a>, owner: impl Fn(u32) -> u32) -> Result<Option<Self>, QueryError> {
         let Self { cells: finer, mut accumulator, charge } = self;
         let mut cells = Cells::new(None, 0);
         let map: Vec<u32> = finer
             .numbered()
             .map(|cell| {
-                let parent = cells.whole(owner(cell.owner));
+                let parent = cells.whole(owner(cell.owner()));
                 cells.count(parent, cell.numeric).0
             })
             .collect();
         for cell in finer.all().iter().filter(|cell| cell.text > 0) {
-            let parent = cells.whole(owner(cell.owner));
+            let parent = cells.whole(owner(cell.owner()));
             cells.count_text(parent, cell.text);
         }
         // Where each state has a parent of its own the states are already right.
         if map.iter().enumerate().all(|(place, number)| place == *number as usize) {
-            return Ok(Self { cells, accumulator, charge });
+            return Ok(Some(Self { cells, accumulator, charge }));
         }
         let one_at_a_time = task.aggregation.function.accumulators_at_once() == 1;
         if map.len() > limits::MAX_MERGED_STATES && one_at_a_time {
-            drop(accumulator);
-            return Ok(read(task, Grain::Whole, owner)?.0);
+            return Ok(None);
         }
         let mut coarse = task.watch.memory.holder();
         let merged = if one_at_a_time {
@@ -145,9 +184,9 @@ impl<'a> Level<'a> {
             merged
         };
         drop(charge);
-        let mut level = Self { cells, accumulator: merged, charge: coarse };
-        level.account()?;
-        Ok(level)
+        let mut piece = Self { cells, accumulator: merged, charge: coarse };
+        piece.account()?;
+        Ok(Some(piece))
     }
 }
 

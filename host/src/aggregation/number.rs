@@ -66,6 +66,6 @@ mod tests {
         assert_eq!(shown(AggregateValue::Number(f64::NAN)), "null");
         assert_eq!(shown(AggregateValue::None), "null");
         let json = serde_json::json!({"q": [1.5, 2]});
-        assert_eq!(shown(AggregateValue::Json(json)), r#"{"q":[1.5,2]}"#);
+        assert_eq!(shown(AggregateValue::Json(Box::new(json))), r#"{"q":[1.5,2]}"#);
     }
 }

@@ -19,9 +19,17 @@ pub(super) struct Outcome {
     pub(super) total: Figure,
     /// By group; groups without samples are absent.
     pub(super) groups: Vec<(u32, Figure)>,
-    /// By group (0 where nothing is grouped) and the start of the bucket, in this order.
-    pub(super) points: Vec<(u32, i64, Figure)>,
+    /// By group, 0 where nothing is grouped.
+    pub(super) points: Vec<GroupPoints>,
     pub(super) extent: Extent,
+}
+
+/// The figures of a group's buckets.
+#[derive(Debug)]
+pub(super) struct GroupPoints {
+    pub(super) group: u32,
+    /// By the start of the bucket, ascending.
+    pub(super) points: Vec<(i64, Figure)>,
 }
 
 impl Outcome {
@@ -37,18 +45,40 @@ impl Outcome {
         values: &[AggregateValue],
         group: impl Fn(u32) -> u32,
     ) {
-        for cell in cells {
-            if let Some(start) = cell.bucket {
-                self.points.push((group(cell.owner), start, figure(cell, values)));
+        // Cells of many groups come in turns, those of one group by time within a partition: put apart they are nearly sorted.
+        let points =
+            || cells.iter().filter_map(|cell| Some((cell, cell.bucket()?, group(cell.owner()) as usize)));
+        let mut counts: Vec<usize> = Vec::new();
+        for (_, _, group) in points() {
+            if counts.len() <= group {
+                counts.resize(group + 1, 0);
+            }
+            if let Some(count) = counts.get_mut(group) {
+                *count += 1;
             }
         }
-        // Stable, because it makes use of what is sorted already: the cells of a group come by time within a partition.
-        self.points.sort_by_key(|(group, start, _)| (*group, *start));
+        let mut apart: Vec<Vec<(i64, Figure)>> = counts.into_iter().map(Vec::with_capacity).collect();
+        for (cell, start, group) in points() {
+            if let Some(points) = apart.get_mut(group) {
+                points.push((start, figure(cell, values)));
+            }
+        }
+        for (group, mut points) in (0_u32..).zip(apart).filter(|(_, points)| !points.is_empty()) {
+            if !points.is_sorted_by_key(|(start, _)| *start) {
+                points.sort_unstable_by_key(|(start, _)| *start);
+            }
+            self.points.push(GroupPoints { group, points });
+        }
+    }
+
+    /// How many points there are.
+    pub(super) fn point_count(&self) -> usize {
+        self.points.iter().map(|group| group.points.len()).sum()
     }
 }
 
 /// The figure of a cell whose number is a place in `values`.
 pub(super) fn figure(cell: &Cell, values: &[AggregateValue]) -> Figure {
-    let value = cell.number.and_then(|number| values.get(number as usize)).cloned();
+    let value = cell.number().and_then(|number| values.get(number as usize)).cloned();
     Figure { value: value.unwrap_or(AggregateValue::None), numeric: cell.numeric, text: cell.text }
 }

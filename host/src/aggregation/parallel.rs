@@ -30,22 +30,20 @@ impl Helpers {
         Self { free: AtomicUsize::new(count) }
     }
 
-    /// Reserves up to `wanted` threads.
-    fn reserve(&self, wanted: usize) -> Reserved<'_> {
-        let take = |free: usize| Some(free - free.min(wanted));
-        let before = self.free.fetch_update(Ordering::AcqRel, Ordering::Acquire, take).unwrap_or(0);
-        Reserved { helpers: self, count: before.min(wanted) }
+    /// Reserves a thread, if one is free.
+    fn reserve(&self) -> Option<Reserved<'_>> {
+        let take = |free: usize| free.checked_sub(1);
+        self.free.fetch_update(Ordering::AcqRel, Ordering::Acquire, take).ok()?;
+        Some(Reserved(self))
     }
 }
 
-struct Reserved<'a> {
-    helpers: &'a Helpers,
-    count: usize,
-}
+/// A thread's permission to work; free again when it is dropped.
+struct Reserved<'a>(&'a Helpers);
 
 impl Drop for Reserved<'_> {
     fn drop(&mut self) {
-        self.helpers.free.fetch_add(self.count, Ordering::AcqRel);
+        self.0.free.fetch_add(1, Ordering::AcqRel);
     }
 }
 
@@ -59,37 +57,58 @@ pub(super) fn split<T: Send>(
     work: impl Fn(Range<usize>) -> Result<T, QueryError> + Sync,
 ) -> Result<Vec<T>, QueryError> {
     let parts = (count / SERIES_PER_PART).clamp(1, most.clamp(1, MOST_PARTS));
-    if parts == 1 {
-        return Ok(vec![work(0..count)?]);
-    }
     let size = count.div_ceil(parts);
+    each(parts, helpers, watch, |part| work((part * size).min(count)..((part + 1) * size).min(count)))
+}
+
+/// Whether so many series are worth a thread.
+pub(super) fn is_worth_a_thread(series: usize) -> bool {
+    series >= 2 * SERIES_PER_PART
+}
+
+/// Runs `work` on each of `0..count` as [`split`] does on parts.
+pub(super) fn each<T: Send>(
+    count: usize,
+    helpers: &Helpers,
+    watch: &Watch<'_>,
+    work: impl Fn(usize) -> Result<T, QueryError> + Sync,
+) -> Result<Vec<T>, QueryError> {
+    if count == 1 {
+        return Ok(vec![work(0)?]);
+    }
     let next = AtomicUsize::new(0);
-    let done = Mutex::new(Vec::with_capacity(parts));
-    let take_parts = || {
-        loop {
-            let part = next.fetch_add(1, Ordering::Relaxed);
-            if part >= parts {
-                return;
-            }
-            let range = (part * size).min(count)..((part + 1) * size).min(count);
-            let outcome = work(range);
-            let failed = outcome.is_err();
-            done.lock().push((part, outcome));
-            if failed {
-                return watch.abandon();
-            }
+    let done = Mutex::new(Vec::with_capacity(count));
+    let take_one = || {
+        let part = next.fetch_add(1, Ordering::Relaxed);
+        if part >= count {
+            return false;
         }
+        let outcome = work(part);
+        let failed = outcome.is_err();
+        done.lock().push((part, outcome));
+        if failed {
+            watch.abandon();
+        }
+        !failed
     };
-    let reserved = helpers.reserve(parts - 1);
     std::thread::scope(|scope| {
-        let helping: Vec<_> = (0..reserved.count)
-            .map_while(|_| {
+        let mut helping = Vec::new();
+        loop {
+            // Asked before each part: whoever helped another metric may be free by now.
+            for _ in 1..count.saturating_sub(next.load(Ordering::Relaxed)) {
+                let Some(reserved) = helpers.reserve() else { break };
+                let help = move || {
+                    let _reserved = reserved;
+                    while take_one() {}
+                };
                 let builder = std::thread::Builder::new().name("telemetry-query".to_owned());
                 // Without the thread its parts are done by the others.
-                builder.spawn_scoped(scope, take_parts).ok()
-            })
-            .collect();
-        take_parts();
+                helping.extend(builder.spawn_scoped(scope, help).ok());
+            }
+            if !take_one() {
+                break;
+            }
+        }
         for helper in helping {
             if let Err(panic) = helper.join() {
                 std::panic::resume_unwind(panic);
@@ -121,11 +140,11 @@ mod tests {
 
     #[test]
     fn no_more_helpers_than_there_are_and_each_comes_back() {
-        let helpers = Helpers::new(3);
-        let first = helpers.reserve(2);
-        let second = helpers.reserve(2);
-        assert_eq!((first.count, second.count, helpers.reserve(1).count), (2, 1, 0));
+        let helpers = Helpers::new(2);
+        let (first, second) = (helpers.reserve(), helpers.reserve());
+        assert!(first.is_some() && second.is_some() && helpers.reserve().is_none());
         drop(first);
-        assert_eq!(helpers.reserve(9).count, 2);
+        let third = helpers.reserve();
+        assert!(third.is_some() && helpers.reserve().is_none());
     }
 }

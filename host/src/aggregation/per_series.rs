@@ -82,15 +82,15 @@ impl<'a> Sums<'a> {
         let values = evaluate(&mut *accumulator, task.aggregation, cells.numbered().count())?;
         self.extent.absorb(extent);
         for cell in cells.all() {
-            let group = task.group(from.saturating_add(cell.owner as usize)).saturating_add(1);
+            let group = task.group(from.saturating_add(cell.owner() as usize)).saturating_add(1);
             let value = match figure(cell, &values).value {
                 AggregateValue::Number(value) => Some(value),
                 _ => None,
             };
-            if cell.bucket.is_none() {
+            if cell.bucket().is_none() {
                 self.add(METRIC, cell, value)?;
             }
-            if self.grouped || cell.bucket.is_some() {
+            if self.grouped || cell.bucket().is_some() {
                 self.add(if self.grouped { group } else { METRIC }, cell, value)?;
             }
         }
@@ -99,7 +99,7 @@ impl<'a> Sums<'a> {
     }
 
     fn add(&mut self, owner: u32, cell: &Cell, value: Option<f64>) -> Result<(), QueryError> {
-        let place = self.count(&Cell { owner, ..*cell })?;
+        let place = self.count(&cell.of_owner(owner))?;
         if let (Some(value), Some(sum)) = (value, self.sums.get_mut(place)) {
             sum.get_or_insert_default().add(value);
         }
@@ -135,10 +135,10 @@ impl<'a> Sums<'a> {
         // Here a cell's place is its number: sums stand beside the cells.
         let places = || self.cells.all().iter().enumerate();
         let cells: Vec<Cell> =
-            places().map(|(place, cell)| Cell { number: u32::try_from(place).ok(), ..*cell }).collect();
+            places().map(|(place, cell)| cell.numbered(u32::try_from(place).unwrap_or(u32::MAX))).collect();
         let values: Vec<AggregateValue> = self.sums.iter().map(|sum| total(*sum)).collect();
-        for cell in cells.iter().filter(|cell| cell.bucket.is_none()) {
-            match cell.owner.checked_sub(1) {
+        for cell in cells.iter().filter(|cell| cell.bucket().is_none()) {
+            match cell.owner().checked_sub(1) {
                 None => outcome.total = figure(cell, &values),
                 Some(group) => outcome.groups.push((group, figure(cell, &values))),
             }

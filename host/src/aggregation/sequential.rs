@@ -25,8 +25,8 @@ pub(super) fn run(task: &Task<'_>) -> Result<Outcome, QueryError> {
     let Filled { cells, mut accumulator, extent, charge: _charge } = intake.finish()?;
     let values = evaluate(&mut *accumulator, task.aggregation, cells.numbered().count())?;
     let mut outcome = Outcome { extent, ..Outcome::empty() };
-    for cell in cells.all().iter().filter(|cell| cell.bucket.is_none()) {
-        match cell.owner.checked_sub(1) {
+    for cell in cells.all().iter().filter(|cell| cell.bucket().is_none()) {
+        match cell.owner().checked_sub(1) {
             None => outcome.total = figure(cell, &values),
             Some(group) => outcome.groups.push((group, figure(cell, &values))),
         }

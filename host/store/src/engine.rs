@@ -10,6 +10,7 @@ use parking_lot::{Mutex, RwLock};
 use telemetry_core::{Clock, EventIdGenerator};
 
 use crate::catalogue::Catalogue;
+use crate::chunks::ChunkCache;
 use crate::database::Database;
 use crate::error::StoreError;
 use crate::events::{Claims, EventIndex};
@@ -36,6 +37,8 @@ pub(crate) struct Engine {
     pub(crate) ledger: Ledger,
     /// Held for reading while chunks and heads are looked at together, for writing while samples move between them.
     pub(crate) view: RwLock<()>,
+    /// What scans learnt of chunks.
+    pub(crate) chunk_cache: ChunkCache,
     pub(crate) sealing: Mutex<Sealing>,
     /// Bytes of samples in all heads.
     pub(crate) buffered: AtomicUsize,

@@ -131,7 +131,13 @@ impl Engine {
         let _sealing = self.sealing.lock();
         let _pass = self.catalogue.pass();
         match self.catalogue.find(Class::Metrics, partition) {
-            Some(partition) => Ok(fold_series(&self.database, &partition, series, thoroughness)? as u64),
+            Some(partition) => {
+                let merged = fold_series(&self.database, &partition, series, thoroughness)?;
+                if merged > 0 {
+                    self.chunk_cache.forget_series(&partition, series);
+                }
+                Ok(merged as u64)
+            }
             None => Ok(0),
         }
     }

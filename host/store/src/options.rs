@@ -39,7 +39,7 @@ pub struct StoreOptions {
     pub metrics_retention: Duration,
     /// Size on disk at which the oldest partitions go; none when absent.
     pub max_bytes: Option<u64>,
-    /// Budget of write buffers, block cache, heads and index together.
+    /// Budget of write buffers, block cache, heads, index and chunk cache together.
     pub memory_bytes: u64,
     /// Active series of one metric; samples of further ones go to the metric's overflow series.
     pub max_series_per_metric: u32,

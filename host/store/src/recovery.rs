@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::backup::clear_staging;
 use crate::catalogue::Catalogue;
+use crate::chunks::ChunkCache;
 use crate::column::weight;
 use crate::database::{Database, Promise};
 use crate::directory::{self, DirectoryLock, ROCKS_DIRECTORY, io_failure, without_its_index};
@@ -137,6 +138,7 @@ fn recover(
         registry: Registry::new(limits, seed, ids),
         ledger: Ledger::after(last),
         view: RwLock::new(()),
+        chunk_cache: ChunkCache::new(options.memory_bytes),
         sealing: Mutex::new(sealing),
         buffered: AtomicUsize::new(0),
         watermark: AtomicU64::new(progress.watermark),

@@ -87,6 +87,7 @@ impl Engine {
         tracing::info!(partition = %partition.family, "a partition expires");
         self.catalogue.expire(&self.database, partition)?;
         self.index.forget(partition);
+        self.chunk_cache.forget(partition);
         self.events.forget(partition);
         Ok(())
     }

@@ -27,6 +27,14 @@ pub struct StoreStats {
     pub overflowed_samples: u64,
     /// Bytes of samples in heads, not in chunks yet.
     pub buffered_bytes: u64,
+    /// Bytes of headers and decoded samples of chunks that are kept for the next query, within a share of the memory.
+    pub chunk_cache_bytes: u64,
+    /// Times that a series' part of a scan was answered from there, since the store was opened.
+    pub chunk_cache_hits: u64,
+    /// Times that chunks had to be read instead.
+    pub chunk_cache_misses: u64,
+    /// Times that something had to make room there.
+    pub chunk_cache_evictions: u64,
     /// Bytes of the log.
     pub log_bytes: u64,
     /// The last stored record.
@@ -60,6 +68,7 @@ impl Engine {
         let usage_percentage =
             if limit_bytes == 0 { 0.0 } else { usage_bytes as f64 / limit_bytes as f64 * 100.0 };
         let (wall, monotonic) = (self.clock.now(), self.clock.monotonic());
+        let cached = self.chunk_cache.counts();
         let partitions = Class::ALL.into_iter().flat_map(|class| self.catalogue.all(class));
         StoreStats {
             events_total: records(Class::Events),
@@ -70,6 +79,10 @@ impl Engine {
             active_series: self.registry.read().len() as u64,
             overflowed_samples: self.overflowed.load(Ordering::Relaxed),
             buffered_bytes: self.buffered.load(Ordering::Relaxed) as u64,
+            chunk_cache_bytes: self.chunk_cache.bytes() as u64,
+            chunk_cache_hits: cached.hits,
+            chunk_cache_misses: cached.misses,
+            chunk_cache_evictions: cached.evictions,
             log_bytes: self.log_size.bytes(),
             last_sequence: self.ledger.published(),
             trimmed_sequence: self.trimmed.load(Ordering::Acquire),

@@ -47,8 +47,8 @@ pub enum AggregateValue {
     None,
     /// A number; finite.
     Number(f64),
-    /// Any JSON; from plugins.
-    Json(Value),
+    /// Any JSON; from plugins. Boxed: an answer may have a million values, nearly all of them numbers.
+    Json(Box<Value>),
 }
 
 /// Why an aggregation cannot be used or did not finish.

@@ -82,6 +82,13 @@ impl<S: GroupState + 'static> Grouped<S> {
             return Err(self.damage("the map does not name a group for each of its groups"));
         }
         self.keep(groups.iter().map(S::kept).sum())?;
+        let next = self.groups.len();
+        if group_map.iter().zip(next..).all(|(number, place)| *number as usize == place) {
+            // All of them are new here, and come in their order.
+            self.check(next.saturating_add(groups.len()), limits::MAX_ACCUMULATOR_GROUPS, "groups")?;
+            self.groups.extend(groups);
+            return Ok(());
+        }
         for (state, number) in groups.into_iter().zip(group_map) {
             if let Err(reason) = self.group(*number)?.absorb(state) {
                 return Err(self.damage(reason));

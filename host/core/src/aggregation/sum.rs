@@ -8,7 +8,7 @@ use crate::aggregation::saved::{Damage, StateReader, StateWriter};
 /// in a register of its own, so that it makes them vectors.
 const LANES: usize = 32;
 /// The same for what is left of a slice, or a short one.
-const FEW_LANES: usize = 8;
+const FEW_LANES: usize = 4;
 
 /// A running sum that carries the rounding errors of its additions along: as exact as one addition in twice the precision,
 /// whatever the order.

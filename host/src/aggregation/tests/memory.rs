@@ -57,16 +57,12 @@ impl MemoryReader {
             samples.iter().filter_map(|(time, value)| Some((*time, value.as_f64()?))).collect();
         let mut blocks = Vec::new();
         for (index, part) in numbers.chunks(self.block).enumerate() {
-            let (mut times, mut values): (Vec<_>, Vec<_>) = part.iter().copied().unzip();
+            let (times, values): (Vec<_>, Vec<_>) = part.iter().copied().unzip();
             let bucket = |time: i64| options.bucket.map(|step| Timestamp::from_nanos(time).floor_to(step));
             let one_bucket = bucket(times[0]) == bucket(times[times.len() - 1]);
             if options.digests && one_bucket && !(index + self.seed).is_multiple_of(3) {
                 blocks.push(Block::Digest(place, digest(&times, &values)));
                 continue;
-            }
-            if !options.ordered && (index + self.seed).is_multiple_of(2) {
-                times.reverse();
-                values.reverse();
             }
             blocks.push(Block::Samples(place, times, values));
         }

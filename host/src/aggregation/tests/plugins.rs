@@ -86,7 +86,7 @@ impl Accumulator for TrailStates {
         panic!("never saved")
     }
     fn evaluate(&mut self) -> Result<Vec<AggregateValue>, AggregationError> {
-        Ok(self.groups.iter().map(|samples| AggregateValue::Json(json!(samples))).collect())
+        Ok(self.groups.iter().map(|samples| AggregateValue::Json(Box::new(json!(samples)))).collect())
     }
 }
 
@@ -169,7 +169,7 @@ proptest! {
         let answer = super::engine().with_bounds(holding(held)).run(&query, &reader, &registry, None).unwrap();
         let metric = &answer.metrics["cpu"];
         let json = |value: &AggregateValue| match value {
-            AggregateValue::Json(value) => value.clone(),
+            AggregateValue::Json(value) => (**value).clone(),
             other => panic!("{other:?}"),
         };
         let groups: Vec<Value> = metric.groups.iter().flatten().map(|group| {

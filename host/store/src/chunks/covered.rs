@@ -4,8 +4,9 @@ use std::ops::ControlFlow;
 
 use telemetry_core::ScanBlock;
 
+use crate::chunks::head_run::HeadRun;
 use crate::chunks::scan::ScanStats;
-use crate::chunks::series_scan::{HeadRun, PartitionScan, Visit};
+use crate::chunks::series_scan::{PartitionScan, Visit};
 use crate::error::StoreError;
 
 impl PartitionScan<'_> {
@@ -19,7 +20,7 @@ impl PartitionScan<'_> {
     ) -> Result<ControlFlow<()>, StoreError> {
         let whole = (self.first, self.last);
         let Some(rollups) = &mut self.rollups else { return self.stretch(series, head, stats, visit) };
-        let mut covered = rollups.covered(self.database, self.partition, series, whole)?;
+        let mut covered = rollups.covered(self.sight.database, self.partition, series, whole)?;
         if self.options.ordered {
             // A digest must stand alone in its time.
             covered.retain(|covered| head.part(covered.first, covered.last).is_empty());

@@ -3,13 +3,18 @@
 //! Samples of one series and time keep their order of arrival: among chunks by sealed sequence number, then by place, and
 //! the head comes last.
 
+mod cache;
 mod covered;
 mod fold;
+mod head_run;
+mod known;
 mod locate;
 mod row;
 mod scan;
 mod series_scan;
+mod show;
 
+pub(crate) use cache::ChunkCache;
 pub(crate) use fold::{
     Generations, SMALL_CHUNK, SeriesChunk, Thoroughness, encode_sorted, fold_series, series_chunks,
     series_with_chunks, taken_generation,

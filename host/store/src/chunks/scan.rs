@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use telemetry_core::{ScanBlock, ScanOptions, TimeRange};
 
-use crate::chunks::series_scan::{HeadRun, PartitionScan};
+use crate::chunks::head_run::HeadRun;
+use crate::chunks::series_scan::{PartitionScan, Sight};
 use crate::engine::Engine;
 use crate::error::StoreError;
 use crate::families::{Class, Partition};
@@ -24,6 +25,8 @@ pub struct ScanStats {
     pub rollups: u64,
     /// Chunks that were decoded.
     pub decoded: u64,
+    /// Chunks whose samples were at hand decoded.
+    pub cached: u64,
     /// Samples shown, those within digests included.
     pub samples: u64,
     /// Damaged chunks that were left out; [`crate::StoreStats::reports`] names them.
@@ -64,7 +67,7 @@ impl Engine {
     ) -> Result<ControlFlow<()>, StoreError> {
         let (first, last) = (range.first().nanos(), range.last().nanos());
         // Chunks and heads as of one moment: nothing is sealed in between.
-        let (snapshot, partitions, heads) = {
+        let (snapshot, moment, partitions, heads) = {
             let _view = self.view.read();
             let partitions: Vec<Arc<Partition>> = self.catalogue.covering(Class::Metrics, &range);
             let heads: Vec<(&[(u32, usize)], HeadRun)> = wanted
@@ -76,12 +79,11 @@ impl Engine {
                     )
                 })
                 .collect();
-            (self.database.snapshot(), partitions, heads)
+            (self.database.snapshot(), self.chunk_cache.moment(), partitions, heads)
         };
+        let sight = Sight { database: &self.database, snapshot: &snapshot, cache: &self.chunk_cache, moment };
         for partition in &partitions {
-            let Some(mut scan) =
-                PartitionScan::new(&self.database, &snapshot, partition, (first, last), options)
-            else {
+            let Some(mut scan) = PartitionScan::new(sight, partition, (first, last), options) else {
                 continue;
             };
             for (same, head) in &heads {

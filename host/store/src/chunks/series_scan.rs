@@ -3,141 +3,123 @@
 //!
 //! Chunks that overlap in time form a group. Without order a group's chunks are shown one after the other in the order
 //! in which they were sealed; with order a group of several, or one that the head reaches into, is merged by time.
+//! What memory knows of a series is used where it answers a stretch as a whole; else its rows are read.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
-use telemetry_core::{ScanBlock, ScanOptions, Timestamp};
+use telemetry_core::{ScanBlock, ScanOptions};
 
+use crate::chunks::cache::{ChunkCache, Known};
+use crate::chunks::head_run::HeadRun;
+use crate::chunks::known::{KnownChunk, KnownSeries};
 use crate::chunks::locate::report;
 use crate::chunks::row::{ChunkKey, FIRST_CHUNK_KEY, LAST_CHUNK_KEY, chunk_at};
 use crate::chunks::scan::ScanStats;
-use crate::codec::{self, ChunkHeader};
-use crate::database::{Database, Rows, Snapshot};
+use crate::codec::ChunkHeader;
+use crate::database::{Database, Family, Rows, Snapshot};
 use crate::error::StoreError;
 use crate::families::Partition;
-use crate::head::HeadSamples;
 use crate::rollups::RollupScan;
 
 /// Takes the blocks of one series.
 pub(crate) type Visit<'v> = dyn FnMut(ScanBlock<'_>) -> ControlFlow<()> + 'v;
 
-/// The head's samples of one series within the asked range, by time and then by arrival.
-#[derive(Debug, Default)]
-pub(crate) struct HeadRun {
-    times: Vec<i64>,
-    values: Vec<f64>,
-    text_times: Vec<i64>,
+/// A chunk of a group.
+pub(super) struct Chunk {
+    pub(super) known: Arc<KnownChunk>,
+    /// Its row; empty where what is known of it will do.
+    pub(super) value: Vec<u8>,
+    /// Its place among the chunks that the stretch has seen.
+    pub(super) place: usize,
 }
 
-impl HeadRun {
-    /// Sorts what was copied from a head and keeps what lies within `first..=last`.
-    pub(crate) fn new(samples: &HeadSamples, first: i64, last: i64) -> Self {
-        let within = |time: &i64| first <= *time && *time <= last;
-        let mut places: Vec<usize> = samples
-            .times
-            .iter()
-            .enumerate()
-            .filter(|(_, time)| within(time))
-            .map(|(place, _)| place)
-            .collect();
-        let time_at = |place: &usize| samples.times.get(*place).copied().unwrap_or(i64::MAX);
-        if !places.is_sorted_by_key(time_at) {
-            places.sort_by_key(time_at);
-        }
-        let mut run = Self::default();
-        for place in places {
-            let time = time_at(&place);
-            match samples.values.number(place) {
-                Some(value) => {
-                    run.times.push(time);
-                    run.values.push(value);
-                }
-                None => run.text_times.push(time),
-            }
-        }
-        run
-    }
-
-    /// The part within `first..=last`.
-    pub(super) fn part(&self, first: i64, last: i64) -> HeadPart<'_> {
-        fn bounds(times: &[i64], first: i64, last: i64) -> std::ops::Range<usize> {
-            let start = times.partition_point(|time| *time < first);
-            start..times.partition_point(|time| *time <= last).max(start)
-        }
-        let numbers = bounds(&self.times, first, last);
-        HeadPart {
-            times: self.times.get(numbers.clone()).unwrap_or_default(),
-            values: self.values.get(numbers).unwrap_or_default(),
-            text_times: self.text_times.get(bounds(&self.text_times, first, last)).unwrap_or_default(),
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(super) struct HeadPart<'a> {
-    times: &'a [i64],
-    values: &'a [f64],
-    text_times: &'a [i64],
-}
-
-impl HeadPart<'_> {
-    pub(super) fn is_empty(&self) -> bool {
-        self.times.is_empty() && self.text_times.is_empty()
-    }
-}
-
-/// A chunk of a group. The value is empty when the header alone will do.
-struct Chunk {
-    key: ChunkKey,
-    header: ChunkHeader,
-    value: Vec<u8>,
+/// Chunks that overlap, and the head beside them.
+pub(super) struct Group<'h> {
+    pub(super) chunks: Vec<Chunk>,
+    end: i64,
+    pub(super) head: &'h HeadRun,
+    /// The head was shown up to here.
+    pub(super) head_from: i64,
 }
 
 /// Decoded columns, kept between chunks.
 #[derive(Debug, Default)]
-struct Scratch {
-    times: Vec<i64>,
-    values: Vec<f64>,
-    text_times: Vec<i64>,
+pub(super) struct Scratch {
+    pub(super) times: Vec<i64>,
+    pub(super) values: Vec<f64>,
+    pub(super) text_times: Vec<i64>,
+}
+
+/// What a stretch learnt of its series' chunks from their rows.
+#[derive(Debug, Default)]
+pub(super) struct Learnt {
+    pub(super) chunks: Vec<Arc<KnownChunk>>,
+    /// Whether anything of it was not known before.
+    pub(super) news: bool,
+    /// Whether a chunk is missing because it is damaged.
+    pub(super) damaged: bool,
+}
+
+/// What a scan sees: the rows as of a moment, and what memory knows of them.
+#[derive(Clone, Copy)]
+pub(crate) struct Sight<'a> {
+    pub(crate) database: &'a Database,
+    pub(crate) snapshot: &'a Snapshot<'a>,
+    pub(crate) cache: &'a ChunkCache,
+    /// The cache's moment of the snapshot.
+    pub(crate) moment: u64,
 }
 
 /// Reads one partition for one scan.
 pub(crate) struct PartitionScan<'a> {
-    pub(super) database: &'a Database,
+    pub(super) sight: Sight<'a>,
     pub(super) partition: &'a Partition,
-    rows: Rows<'a>,
+    family: Family<'a>,
+    rows: Option<Rows<'a>>,
     pub(super) rollups: Option<RollupScan<'a>>,
     /// Whether the rows were told where to go.
     pub(super) started: bool,
     pub(super) first: i64,
     pub(super) last: i64,
+    /// Nanoseconds of the whole range that is asked for.
+    pub(super) asked: i128,
     pub(super) options: ScanOptions,
-    scratch: Scratch,
+    pub(super) scratch: Scratch,
+    pub(super) learnt: Learnt,
+    /// Empty buffers for rows.
+    pub(super) spare: Vec<Vec<u8>>,
+    hits: u64,
+    misses: u64,
 }
 
 impl<'a> PartitionScan<'a> {
     /// The part of a scan over `first..=last` that falls into `partition`; `None` when it was dropped.
     pub(crate) fn new(
-        database: &'a Database,
-        snapshot: &'a Snapshot<'a>,
+        sight: Sight<'a>,
         partition: &'a Partition,
         (first, last): (i64, i64),
         options: ScanOptions,
     ) -> Option<Self> {
-        let family = database.find_family(&partition.family)?;
-        let rows = database.rows_at(snapshot, &family, FIRST_CHUNK_KEY.to_vec(), LAST_CHUNK_KEY.to_vec());
+        let family = sight.database.find_family(&partition.family)?;
         let step = options.bucket.filter(|_| options.digests);
-        let rollups = step.and_then(|step| RollupScan::new(database, snapshot, partition, step));
+        let rollups = step.and_then(|step| RollupScan::new(sight.database, sight.snapshot, partition, step));
         Some(Self {
-            database,
+            sight,
             partition,
-            rows,
+            family,
+            rows: None,
             rollups,
             started: false,
             first: first.max(partition.start),
             last: last.min(partition.end.saturating_sub(1)),
+            asked: i128::from(last) - i128::from(first),
             options,
             scratch: Scratch::default(),
+            learnt: Learnt::default(),
+            spare: Vec::new(),
+            hits: 0,
+            misses: 0,
         })
     }
 
@@ -149,48 +131,181 @@ impl<'a> PartitionScan<'a> {
         stats: &mut ScanStats,
         visit: &mut Visit<'_>,
     ) -> Result<ControlFlow<()>, StoreError> {
-        self.go_to(series);
-        let mut head_from = self.first;
-        let mut group: Vec<Chunk> = Vec::new();
-        let mut group_end = i64::MIN;
-        while let Some((key, value)) = chunk_at(&self.rows, series, self.last) {
-            match read_header(key, value) {
-                Ok(header) if header.last_time >= self.first => {
-                    stats.chunks = stats.chunks.saturating_add(1);
-                    if header.first_time > group_end && !group.is_empty() {
-                        if self.flush(&mut group, head, &mut head_from, stats, visit).is_break() {
-                            return Ok(ControlFlow::Break(()));
-                        }
-                        group_end = i64::MIN;
-                    }
-                    group_end = group_end.max(header.last_time);
-                    let header_alone = !self.options.ordered && self.stands_for_samples(&header);
-                    // `flush` does not move the rows, so `value` could not be read again after this.
-                    let value = match chunk_at(&self.rows, series, self.last) {
-                        Some((_, value)) if !header_alone => value.to_vec(),
-                        _ => Vec::new(),
-                    };
-                    group.push(Chunk { key, header, value });
-                }
-                Ok(_) => {}
-                Err(damage) => {
-                    stats.damaged = stats.damaged.saturating_add(1);
-                    report(self.database, self.partition, key, &damage);
-                }
-            }
-            self.rows.forward();
+        let mut group = Group { chunks: Vec::new(), end: i64::MIN, head, head_from: self.first };
+        let (before, is_current) = match self.sight.cache.find(self.partition, series, self.sight.moment) {
+            Known::Now(known) => (Some(known), true),
+            Known::Before(known) => (Some(known), false),
+            Known::Nothing => (None, false),
+        };
+        if let Some(known) = before.as_deref().filter(|known| is_current && self.is_answered_by(known, head))
+        {
+            self.hits = self.hits.saturating_add(1);
+            let shown = self.show_known(known, &mut group, stats, visit).is_continue()
+                && self.show_rest(&mut group, stats, visit).is_continue();
+            return Ok(if shown { ControlFlow::Continue(()) } else { ControlFlow::Break(()) });
         }
-        self.check_rows(stats)?;
-        if !group.is_empty() && self.flush(&mut group, head, &mut head_from, stats, visit).is_break() {
+        self.misses = self.misses.saturating_add(1);
+        self.learnt.clear();
+        if self.read(series, before.as_deref(), &mut group, stats, visit)?.is_break()
+            || self.show_rest(&mut group, stats, visit).is_break()
+        {
             return Ok(ControlFlow::Break(()));
         }
-        Ok(self.show_head(head.part(head_from, self.last), stats, visit))
+        self.keep(series, before.as_deref().filter(|_| is_current));
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Whether what is known of a series answers the stretch without a row.
+    fn is_answered_by(&self, known: &KnownSeries, head: &HeadRun) -> bool {
+        if known.until < self.last {
+            return false;
+        }
+        let within = (self.first, self.last);
+        // With order a digest must stand alone in its time.
+        let digests_do = !self.options.ordered || head.part(self.first, self.last).is_empty();
+        let (mut end, mut by_digest) = (i64::MIN, false);
+        for chunk in known.chunks.iter().take_while(|chunk| chunk.key.first_time <= self.last) {
+            if !chunk.meets(within) {
+                continue;
+            }
+            let overlaps = chunk.header.first_time <= end;
+            end = end.max(chunk.header.last_time);
+            let needs_digest = !chunk.holds(within);
+            if needs_digest && !(digests_do && self.stands_for_samples(&chunk.header)) {
+                return false;
+            }
+            by_digest = needs_digest || overlaps && by_digest;
+            if self.options.ordered && overlaps && by_digest {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn show_known(
+        &mut self,
+        known: &KnownSeries,
+        group: &mut Group<'_>,
+        stats: &mut ScanStats,
+        visit: &mut Visit<'_>,
+    ) -> ControlFlow<()> {
+        let within = (self.first, self.last);
+        for chunk in known.chunks.iter().take_while(|chunk| chunk.key.first_time <= within.1) {
+            if chunk.meets(within) {
+                stats.chunks = stats.chunks.saturating_add(1);
+                let chunk = Chunk { known: Arc::clone(chunk), value: Vec::new(), place: 0 };
+                self.take(chunk, group, stats, visit)?;
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Reads the rows of a series, and shows all but the last group.
+    fn read(
+        &mut self,
+        series: u32,
+        before: Option<&KnownSeries>,
+        group: &mut Group<'_>,
+        stats: &mut ScanStats,
+        visit: &mut Visit<'_>,
+    ) -> Result<ControlFlow<()>, StoreError> {
+        self.go_to(series);
+        let within = (self.first, self.last);
+        while let Some((key, value)) = self.rows.as_ref().and_then(|rows| chunk_at(rows, series, within.1)) {
+            match read_header(key, value) {
+                Ok(header) => {
+                    let same = before.and_then(|before| before.same(key, &header, value));
+                    self.learnt.news |= same.is_none();
+                    let known =
+                        same.map_or_else(|| Arc::new(KnownChunk::new(key, header, value)), Arc::clone);
+                    let place = self.learnt.chunks.len();
+                    self.learnt.chunks.push(Arc::clone(&known));
+                    if known.meets(within) {
+                        stats.chunks = stats.chunks.saturating_add(1);
+                        let is_needed = !known.holds(within)
+                            && (self.options.ordered || !self.stands_for_samples(&known.header));
+                        // Showing needs what the rows lie in.
+                        let mut copy = Vec::new();
+                        if is_needed {
+                            copy = self.spare.pop().unwrap_or_default();
+                            copy.extend_from_slice(value);
+                        }
+                        if self.take(Chunk { known, value: copy, place }, group, stats, visit).is_break() {
+                            return Ok(ControlFlow::Break(()));
+                        }
+                    }
+                }
+                Err(damage) => {
+                    self.learnt.damaged = true;
+                    stats.damaged = stats.damaged.saturating_add(1);
+                    report(self.sight.database, self.partition, key, &damage);
+                }
+            }
+            self.rows.iter_mut().for_each(Rows::forward);
+        }
+        self.check_rows(stats).map(ControlFlow::Continue)
+    }
+
+    /// Adds a chunk to the group that it overlaps, else shows the group and begins another.
+    fn take(
+        &mut self,
+        chunk: Chunk,
+        group: &mut Group<'_>,
+        stats: &mut ScanStats,
+        visit: &mut Visit<'_>,
+    ) -> ControlFlow<()> {
+        if chunk.known.header.first_time > group.end && !group.chunks.is_empty() {
+            self.flush(group, stats, visit)?;
+            group.end = i64::MIN;
+        }
+        group.end = group.end.max(chunk.known.header.last_time);
+        group.chunks.push(chunk);
+        ControlFlow::Continue(())
+    }
+
+    /// Shows the last group, and what the head holds after it.
+    fn show_rest(
+        &mut self,
+        group: &mut Group<'_>,
+        stats: &mut ScanStats,
+        visit: &mut Visit<'_>,
+    ) -> ControlFlow<()> {
+        if !group.chunks.is_empty() {
+            self.flush(group, stats, visit)?;
+        }
+        self.show_head(group.head.part(group.head_from, self.last), stats, visit)
+    }
+
+    /// Hands on what was learnt of a series; `current` is what was known of it and still is so.
+    fn keep(&mut self, series: u32, current: Option<&KnownSeries>) {
+        let Learnt { chunks, news, damaged } = std::mem::take(&mut self.learnt);
+        let row = self.rows.as_ref().and_then(Rows::row).and_then(|(key, _)| ChunkKey::decode(key).ok());
+        let mut known = KnownSeries { moment: self.sight.moment, until: i64::MAX, chunks };
+        if row.is_some_and(|row| row.series == series) {
+            known.until = self.last;
+        }
+        if let Some(current) = current
+            && current.until > known.until
+        {
+            let later = |chunk: &&Arc<KnownChunk>| chunk.key.first_time > self.last;
+            known.chunks.extend(current.chunks.iter().filter(later).map(Arc::clone));
+            known.until = current.until;
+        }
+        let more = current.is_none_or(|current| current.until < known.until);
+        if !damaged && (news || more) {
+            known.chunks.shrink_to_fit();
+            self.sight.cache.keep(self.partition, series, known, (self.first, self.last));
+        }
     }
 
     /// Goes to the first chunk of a series, with a seek only where the rows do not stand right already.
     fn go_to(&mut self, series: u32) {
+        let Sight { database, snapshot, .. } = self.sight;
+        let rows = self.rows.get_or_insert_with(|| {
+            database.rows_at(snapshot, &self.family, FIRST_CHUNK_KEY.to_vec(), LAST_CHUNK_KEY.to_vec())
+        });
         if self.started {
-            match self.rows.row().and_then(|(key, _)| ChunkKey::decode(key).ok()) {
+            match rows.row().and_then(|(key, _)| ChunkKey::decode(key).ok()) {
                 // Rows are only ever left at the first chunk of a later series, or within an earlier one.
                 Some(key) if key.series > series => return,
                 Some(key) if key.series < series => {}
@@ -199,137 +314,36 @@ impl<'a> PartitionScan<'a> {
             }
         }
         self.started = true;
-        self.rows.seek(&ChunkKey::first_of(series).encode());
+        rows.seek(&ChunkKey::first_of(series).encode());
     }
 
     /// A damaged block of the table ends the series here, not the scan; what else goes wrong is an error.
     fn check_rows(&mut self, stats: &mut ScanStats) -> Result<(), StoreError> {
-        let Err(error) = self.rows.check("chunks") else { return Ok(()) };
+        let Some(Err(error)) = self.rows.as_ref().map(|rows| rows.check("chunks")) else { return Ok(()) };
         let StoreError::Read { source, .. } = &error else { return Err(error) };
         if !source.is_damage() {
             return Err(error);
         }
+        self.learnt.damaged = true;
         stats.damaged = stats.damaged.saturating_add(1);
-        self.database
+        self.sight
+            .database
             .reports()
             .add(format!("a block of partition {} is set aside: {source}", self.partition.family));
         Ok(())
     }
+}
 
-    /// Whether the header's digest may be shown instead of the samples.
-    fn stands_for_samples(&self, header: &ChunkHeader) -> bool {
-        self.options.digests
-            && header.text_count == 0
-            && header.digest.is_some()
-            && self.first <= header.first_time
-            && header.last_time <= self.last
-            && self.options.bucket.is_none_or(|step| {
-                Timestamp::from_nanos(header.first_time).floor_to(step)
-                    == Timestamp::from_nanos(header.last_time).floor_to(step)
-            })
+impl Learnt {
+    fn clear(&mut self) {
+        self.chunks.clear();
+        (self.news, self.damaged) = (false, false);
     }
+}
 
-    fn flush(
-        &mut self,
-        group: &mut Vec<Chunk>,
-        head: &HeadRun,
-        head_from: &mut i64,
-        stats: &mut ScanStats,
-        visit: &mut Visit<'_>,
-    ) -> ControlFlow<()> {
-        if group.len() > 1 {
-            group.sort_by_key(|chunk| (chunk.header.sealed_sequence, chunk.key));
-        }
-        if self.options.ordered {
-            let start = group.iter().map(|chunk| chunk.header.first_time).min().unwrap_or(i64::MIN);
-            let end = group.iter().map(|chunk| chunk.header.last_time).max().unwrap_or(i64::MAX);
-            let before = head.part(*head_from, start.saturating_sub(1));
-            self.show_head(before, stats, visit)?;
-            let within = head.part((*head_from).max(start), end.min(self.last));
-            *head_from = (*head_from).max(end.saturating_add(1));
-            if group.len() > 1 || !within.is_empty() {
-                return self.show_merged(&std::mem::take(group), within, stats, visit);
-            }
-        }
-        group.drain(..).try_for_each(|chunk| self.show_chunk(&chunk, stats, visit))
-    }
-
-    pub(super) fn show_head(
-        &self,
-        part: HeadPart<'_>,
-        stats: &mut ScanStats,
-        visit: &mut Visit<'_>,
-    ) -> ControlFlow<()> {
-        show(part.times, part.values, part.text_times, stats, visit)
-    }
-
-    fn show_chunk(&mut self, chunk: &Chunk, stats: &mut ScanStats, visit: &mut Visit<'_>) -> ControlFlow<()> {
-        if self.stands_for_samples(&chunk.header)
-            && let Some(digest) = &chunk.header.digest
-        {
-            stats.digests = stats.digests.saturating_add(1);
-            stats.samples = stats.samples.saturating_add(digest.count);
-            return visit(ScanBlock::Digest(digest));
-        }
-        if !self.decode(chunk, stats) {
-            return ControlFlow::Continue(());
-        }
-        let (first, last) = (self.first, self.last);
-        let Scratch { times, values, text_times } = &self.scratch;
-        let cut = |times: &[i64]| {
-            let start = times.partition_point(|time| *time < first);
-            start..times.partition_point(|time| *time <= last).max(start)
-        };
-        let (numbers, texts) = (cut(times), cut(text_times));
-        show(
-            times.get(numbers.clone()).unwrap_or_default(),
-            values.get(numbers).unwrap_or_default(),
-            text_times.get(texts).unwrap_or_default(),
-            stats,
-            visit,
-        )
-    }
-
-    fn decode(&mut self, chunk: &Chunk, stats: &mut ScanStats) -> bool {
-        let Scratch { times, values, text_times } = &mut self.scratch;
-        match codec::decode_numeric(&chunk.value, (self.first, self.last), times, values, text_times) {
-            Ok(_) => {
-                stats.decoded = stats.decoded.saturating_add(1);
-                true
-            }
-            Err(damage) => {
-                stats.damaged = stats.damaged.saturating_add(1);
-                report(self.database, self.partition, chunk.key, &damage);
-                false
-            }
-        }
-    }
-
-    /// Shows a group's chunks, which come in the order in which they were sealed, and the head's part as one block.
-    fn show_merged(
-        &mut self,
-        group: &[Chunk],
-        head: HeadPart<'_>,
-        stats: &mut ScanStats,
-        visit: &mut Visit<'_>,
-    ) -> ControlFlow<()> {
-        let (mut samples, mut texts) = (Vec::new(), Vec::new());
-        let (first, last) = (self.first, self.last);
-        let within = |time: i64| first <= time && time <= last;
-        for chunk in group {
-            if self.decode(chunk, stats) {
-                let Scratch { times, values, text_times } = &self.scratch;
-                let pairs = times.iter().copied().zip(values.iter().copied());
-                samples.extend(pairs.filter(|(time, _)| within(*time)));
-                texts.extend(text_times.iter().copied().filter(|time| within(*time)));
-            }
-        }
-        samples.extend(head.times.iter().copied().zip(head.values.iter().copied()));
-        texts.extend_from_slice(head.text_times);
-        samples.sort_by_key(|(time, _)| *time);
-        texts.sort_unstable();
-        let (times, values): (Vec<i64>, Vec<f64>) = samples.into_iter().unzip();
-        show(&times, &values, &texts, stats, visit)
+impl Drop for PartitionScan<'_> {
+    fn drop(&mut self) {
+        self.sight.cache.count(self.hits, self.misses);
     }
 }
 
@@ -340,22 +354,4 @@ fn read_header(key: ChunkKey, value: &[u8]) -> Result<ChunkHeader, crate::error:
     } else {
         Err(crate::error::Damage::new("chunk", "its first time is not its key's"))
     }
-}
-
-fn show(
-    times: &[i64],
-    values: &[f64],
-    text_times: &[i64],
-    stats: &mut ScanStats,
-    visit: &mut Visit<'_>,
-) -> ControlFlow<()> {
-    stats.samples =
-        stats.samples.saturating_add((times.len() as u64).saturating_add(text_times.len() as u64));
-    if !times.is_empty() {
-        visit(ScanBlock::Samples { timestamps: times, values })?;
-    }
-    if !text_times.is_empty() {
-        visit(ScanBlock::Text { timestamps: text_times })?;
-    }
-    ControlFlow::Continue(())
 }

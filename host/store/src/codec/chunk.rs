@@ -2,11 +2,13 @@
 
 use std::ops::Range;
 
+use smallvec::SmallVec;
 use telemetry_core::{MetricValue, limits};
 
 use super::header::{ChunkHeader, FLOATS, INTEGERS, TEXTS};
 use super::texts::{self, Texts};
-use super::{CHUNK, Effort, digest, floats, integers, times};
+use super::times::Even;
+use super::{CHUNK, Effort, MAX_PAGES, PAGE_SAMPLES, digest, floats, integers, times};
 use crate::column::ValueColumn;
 use crate::error::Damage;
 use crate::wire::Reader;
@@ -77,6 +79,25 @@ pub(crate) fn decode(
     Ok(header)
 }
 
+/// What was decoded of a chunk's numbers.
+#[derive(Debug)]
+pub(crate) struct DecodedPart {
+    /// The chunk's header.
+    pub(crate) header: ChunkHeader,
+    /// Which of the chunk's samples they are; `None` when it has texts or several kinds of values.
+    pub(crate) places: Option<Range<usize>>,
+    /// The time of every sample of the chunk, when they are even.
+    pub(crate) even: Option<Even>,
+    /// Else the time of the first sample of each page, where `places` are known.
+    pub(crate) page_starts: SmallVec<[i64; MAX_PAGES]>,
+}
+
+impl DecodedPart {
+    fn whole(header: ChunkHeader) -> Self {
+        Self { header, places: None, even: None, page_starts: SmallVec::new() }
+    }
+}
+
 /// The numeric samples of a chunk, integers as doubles, and the times of its texts. Replaces what the columns held. All
 /// samples from the first to the second of `within` are among them; others may be left out.
 pub(crate) fn decode_numeric(
@@ -85,28 +106,32 @@ pub(crate) fn decode_numeric(
     times: &mut Vec<i64>,
     values: &mut Vec<f64>,
     text_times: &mut Vec<i64>,
-) -> Result<ChunkHeader, Damage> {
+) -> Result<DecodedPart, Damage> {
     values.clear();
     text_times.clear();
     times.clear();
     let (header, time_block, mut reader) = split(chunk)?;
     let (count, first, last) = (header.count as usize, header.first_time, header.last_time);
     if matches!(header.lanes, FLOATS | INTEGERS)
-        && let Some(even) = times::Even::read(time_block, count, first, last)
+        && let Some(even) = Even::read(time_block, count, first, last)
     {
-        let found = numbers(&mut reader, &header, &even.places(within), values)?;
-        even.put(found, times);
-        return Ok(header);
+        let found = numbers(&mut reader, &header, &whole_pages(even.places(within), count), values)?;
+        even.put(found.clone(), times);
+        return Ok(DecodedPart { places: Some(found), even: Some(even), ..DecodedPart::whole(header) });
     }
     read_times(&header, time_block, times)?;
+    let mut part = DecodedPart::whole(header);
+    let header = &part.header;
     match header.lanes {
         FLOATS | INTEGERS => {
-            let found = numbers(&mut reader, &header, &places(times, within), values)?;
+            let found = numbers(&mut reader, header, &whole_pages(places(times, within), count), values)?;
+            part.page_starts = times.iter().step_by(PAGE_SAMPLES).copied().collect();
             cut(times, &found);
+            part.places = Some(found);
         }
         TEXTS => text_times.append(times),
         _ => {
-            let lanes = Lanes::decode(&mut reader, &header)?;
+            let lanes = Lanes::decode(&mut reader, header)?;
             lanes.numbers(values)?;
             let mut kinds = lanes.kinds.iter();
             times.retain(|time| {
@@ -118,7 +143,7 @@ pub(crate) fn decode_numeric(
             });
         }
     }
-    Ok(header)
+    Ok(part)
 }
 
 /// Appends the numbers at `wanted`, perhaps with others, of a chunk that has nothing but floats or integers; answers which.
@@ -139,6 +164,14 @@ fn numbers(
 fn places(times: &[i64], (first, last): (i64, i64)) -> Range<usize> {
     let start = times.partition_point(|time| *time < first);
     start..times.partition_point(|time| *time <= last).max(start)
+}
+
+/// The pages that have any of the places.
+fn whole_pages(places: Range<usize>, count: usize) -> Range<usize> {
+    if places.is_empty() {
+        return places;
+    }
+    places.start / PAGE_SAMPLES * PAGE_SAMPLES..places.end.next_multiple_of(PAGE_SAMPLES).min(count)
 }
 
 fn cut(times: &mut Vec<i64>, places: &Range<usize>) {

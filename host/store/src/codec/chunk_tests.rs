@@ -61,7 +61,7 @@ proptest! {
         let numbers: Vec<(i64, f64)> =
             samples.iter().filter_map(|(time, value)| Some((*time, value.as_f64()?))).collect();
         let (mut number_times, mut numeric, mut text_times) = (vec![1], vec![1.0], vec![1]);
-        prop_assert_eq!(&decode_numeric(&chunk, (i64::MIN, i64::MAX), &mut number_times, &mut numeric, &mut text_times).unwrap(), &header);
+        prop_assert_eq!(&decode_numeric(&chunk, (i64::MIN, i64::MAX), &mut number_times, &mut numeric, &mut text_times).unwrap().header, &header);
         let found: Vec<_> = number_times.iter().copied().zip(numeric.iter().map(|value| value.to_bits())).collect();
         let wanted: Vec<_> = numbers.iter().map(|(time, value)| (*time, value.to_bits())).collect();
         prop_assert_eq!(found, wanted);

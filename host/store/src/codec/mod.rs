@@ -17,10 +17,11 @@ mod rollup;
 mod texts;
 mod times;
 
-pub(crate) use chunk::{decode, decode_numeric, decode_times, encode};
+pub(crate) use chunk::{DecodedPart, decode, decode_numeric, decode_times, encode};
 pub(crate) use digest::digest_of;
 pub(crate) use header::ChunkHeader;
 pub(crate) use rollup::{decode_rollup, encode_rollup};
+pub(crate) use times::Even;
 
 /// How long encoding may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +31,11 @@ pub(crate) enum Effort {
     /// In the background, for chunks that will be read for long: slower forms too, where they are smaller.
     Compact,
 }
+
+/// Samples of a page: the part of a chunk that is decoded, and kept, where not all of it is asked for.
+pub(crate) const PAGE_SAMPLES: usize = 512;
+/// Pages of the largest chunk.
+const MAX_PAGES: usize = telemetry_core::limits::MAX_CHUNK_SAMPLES.div_ceil(PAGE_SAMPLES);
 
 /// What rows are called in errors.
 const CHUNK: &str = "chunk";

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use rocksdb::WriteBatch;
+use smallvec::SmallVec;
 
 use crate::chunks::{ChunkKey, Generations, SMALL_CHUNK, encode_sorted, taken_generation};
 use crate::codec::Effort;
@@ -60,6 +61,8 @@ struct Harvest {
     count: usize,
     bytes: usize,
     span: (i64, i64),
+    /// First instants of the partitions that get chunks.
+    partitions: SmallVec<[i64; 1]>,
     /// Partitions with how many small or overlapping chunks they got.
     ragged: Vec<(i64, u16)>,
 }
@@ -147,6 +150,7 @@ impl Engine {
         {
             let _view = self.view.write();
             self.database.commit(batch, Promise::Derived)?;
+            self.chunk_cache.note_sealed(harvests.iter().flat_map(Harvest::chunk_places));
             for harvest in &harvests {
                 harvest.series.head().drain_sealed(harvest.count, harvest.span, harvest.sequence);
             }
@@ -182,9 +186,10 @@ impl Engine {
         else {
             return Ok(None);
         };
-        let mut ragged = Vec::new();
+        let (mut partitions, mut ragged) = (SmallVec::new(), Vec::new());
         for (partition, part) in self.by_partition(&samples, first, last) {
             let Some(family) = self.database.find_family(&partition.family) else { continue };
+            partitions.push(partition.start);
             let mut generations = Generations::default();
             let mut ragged_here = 0_u16;
             for (start, end, chunk) in encode_sorted(&part.times, &part.values, sequence, Effort::Seal)? {
@@ -214,6 +219,7 @@ impl Engine {
             count: samples.times.len(),
             bytes: samples.values.weight(),
             span: (first, last),
+            partitions,
             ragged,
         }))
     }
@@ -249,6 +255,13 @@ impl Engine {
             (Arc::clone(partition), HeadSamples { times, values: samples.values.select(places()) })
         };
         partitions.iter().map(part_in).filter(|(_, part)| !part.times.is_empty()).collect()
+    }
+}
+
+impl Harvest {
+    /// The partitions that get chunks, each with the series.
+    fn chunk_places(&self) -> impl Iterator<Item = (i64, u32)> + '_ {
+        self.partitions.iter().map(|partition| (*partition, self.series.id))
     }
 }
 

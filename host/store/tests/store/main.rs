@@ -10,6 +10,7 @@
 
 mod alerts;
 mod backup;
+mod chunk_cache;
 mod crash;
 mod damage;
 mod fixture;

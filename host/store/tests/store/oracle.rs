@@ -18,6 +18,8 @@ enum Step {
     Seal,
     Wait,
     Reopen,
+    /// Scans from some second on, for so many seconds: what later steps write must be seen beside what memory knows by then.
+    Look(i64, i64, ScanOptions),
 }
 
 fn value() -> impl Strategy<Value = MetricValue> {
@@ -29,6 +31,17 @@ fn value() -> impl Strategy<Value = MetricValue> {
     ]
 }
 
+fn look() -> impl Strategy<Value = Step> {
+    let start = prop_oneof![2 => -5_i64..40, 1 => -50_000_i64..50_000];
+    let length = prop_oneof![2 => 0_i64..30, 1 => 0_i64..100_000];
+    let bucket = prop_oneof![Just(None), Just(Some(7_000_000_000)), Just(Some(3_600_000_000_000))];
+    (start, length, any::<bool>(), any::<bool>(), bucket).prop_map(
+        |(start, length, digests, ordered, bucket)| {
+            Step::Look(start, length, ScanOptions { digests, bucket, ordered })
+        },
+    )
+}
+
 fn step() -> impl Strategy<Value = Step> {
     // Few distinct seconds over two days: late, overlapping and equal times are common.
     let seconds = prop_oneof![3 => 0_i64..40, 1 => -50_000_i64..50_000];
@@ -38,6 +51,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => Just(Step::Seal),
         1 => Just(Step::Wait),
         1 => Just(Step::Reopen),
+        6 => look(),
     ]
 }
 
@@ -75,6 +89,10 @@ proptest! {
                     fixture.store.maintain().unwrap();
                 }
                 Step::Reopen => fixture = fixture.reopen(),
+                Step::Look(start, length, options) => {
+                    let range = TimeRange::between(at(start), at(start + length));
+                    check_range(&fixture.store, &oracle, range, options);
+                }
             }
         }
         check(&fixture.store, &oracle, &cuts);
@@ -86,8 +104,11 @@ proptest! {
     }
 }
 
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_nanos(noon().nanos() + seconds * 1_000_000_000)
+}
+
 fn append(fixture: &Fixture, oracle: &mut Oracle, rows: Vec<(usize, i64, MetricValue)>) {
-    let at = |seconds: i64| Timestamp::from_nanos(noon().nanos() + seconds * 1_000_000_000);
     let samples: Vec<AdmittedSample> = rows
         .iter()
         .map(|(host, seconds, value)| labelled("m", HOSTS[*host], at(*seconds), value.clone()))
@@ -99,9 +120,21 @@ fn append(fixture: &Fixture, oracle: &mut Oracle, rows: Vec<(usize, i64, MetricV
 }
 
 fn check(store: &Store, oracle: &Oracle, cuts: &[(i64, i64)]) {
-    let at = |seconds: i64| Timestamp::from_nanos(noon().nanos() + seconds * 1_000_000_000);
     let mut ranges = vec![TimeRange::ALL];
     ranges.extend(cuts.iter().map(|(start, length)| TimeRange::between(at(*start), at(start + length))));
+    for range in ranges {
+        for digests in [false, true] {
+            for ordered in [false, true] {
+                for bucket in [None, Some(3_600_000_000_000), Some(300_000_000_000), Some(7_000_000_000)] {
+                    check_range(store, oracle, range, ScanOptions { digests, bucket, ordered });
+                }
+            }
+        }
+    }
+    check_records(store, oracle);
+}
+
+fn check_range(store: &Store, oracle: &Oracle, range: TimeRange, options: ScanOptions) {
     let series = store.select_series(&Default::default(), TimeRange::ALL).unwrap();
     let ids: Vec<u32> = series.iter().map(|series| series.id).collect();
     let hosts: Vec<usize> = series
@@ -110,17 +143,7 @@ fn check(store: &Store, oracle: &Oracle, cuts: &[(i64, i64)]) {
             HOSTS.iter().position(|host| series.key.context.label("host").as_deref() == Some(*host)).unwrap()
         })
         .collect();
-    for range in ranges {
-        for digests in [false, true] {
-            for ordered in [false, true] {
-                for bucket in [None, Some(3_600_000_000_000), Some(300_000_000_000), Some(7_000_000_000)] {
-                    let options = ScanOptions { digests, bucket, ordered };
-                    check_scan(store, oracle, &ids, &hosts, range, options);
-                }
-            }
-        }
-    }
-    check_records(store, oracle);
+    check_scan(store, oracle, &ids, &hosts, range, options);
 }
 
 #[derive(Default)]
