@@ -15,6 +15,7 @@ mod damage;
 mod fixture;
 mod limits;
 mod log;
+mod model;
 mod opening;
 mod oracle;
 mod recovery;
