@@ -12,10 +12,13 @@ use crate::error::Damage;
 use crate::fuzz::Decoder;
 use crate::wire::{Reader, put_varint};
 
+/// What the `pco` library reserves for a dictionary before it looks whether the stream has one: 2^25 values of 8 bytes, as
+/// untouched pages that are given back at once. A few forged bytes behind a right checksum reach it.
+const PCO_TABLE_BYTES: u64 = 256 << 20;
 /// Columns of the most samples, as often as a check holds them at once: decoded, as parts, encoded with every effort, as text.
-const COLUMNS_BYTES: u64 = 16 << 20;
+const COLUMNS_BYTES: u64 = (16 << 20) + PCO_TABLE_BYTES;
 /// A chunk's texts, all of the greatest length, as often.
-const TEXTS_BYTES: u64 = limits::MAX_CHUNK_TEXT_BYTES as u64 * 8;
+const TEXTS_BYTES: u64 = limits::MAX_CHUNK_TEXT_BYTES as u64 * 8 + PCO_TABLE_BYTES;
 /// `pco` is tried on columns up to here: it takes a millisecond for the longest ones.
 const COMPACT_VALUES: usize = 1024;
 const MINUTE: i64 = 60_000_000_000;

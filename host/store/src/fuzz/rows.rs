@@ -48,7 +48,7 @@ pub(super) fn decoders() -> [Decoder; 10] {
         Decoder::new("delivery", alert_row::<PendingDelivery>, || alert_rows::examples().1),
         Decoder::new("dead_letter", alert_row::<DeadLetter>, || alert_rows::examples().2),
         // Keys and values as verifying reads them; the chunk among them may have a whole dictionary of texts.
-        Decoder::new("any_row", any_row, example_rows).allowed(256 << 20),
+        Decoder::new("any_row", any_row, example_rows).allowed(768 << 20),
     ]
 }
 
