@@ -16,4 +16,4 @@ mod artifact;
 mod crash;
 
 pub use artifact::{ArtifactError, component_folder, guest, host_binary, plugin};
-pub use crash::crash_event_id;
+pub use crash::{CRASH_MONITOR, CRASH_SAMPLES, crash_event_id, crash_signal};

@@ -84,22 +84,40 @@ pub(crate) fn decode<T: AlertRow>(value: &[u8]) -> Result<T, Damage> {
     }
 }
 
+/// A row as the release before wrote it.
+#[cfg(any(test, feature = "fuzzing"))]
+const ALERT_1: &str = r#"{"alert_id":"0196f3a0-0000-7000-8000-000000000001","monitor":"threshold","key":"k",
+    "status":"firing","severity":"critical","summary":"hot","value":0.5,"labels":{"host":"a"},
+    "first_seen":"2025-05-21T14:32:17Z","last_seen":"2025-05-21T14:32:18Z","resolved_at":null,"times_seen":2}"#;
+
+/// The same of a delivery.
+#[cfg(any(test, feature = "fuzzing"))]
+fn delivery_1() -> String {
+    format!(
+        r#"{{"alert":{ALERT_1},"receiver":"ops","due":"2025-05-21T14:40:00Z","attempts":3,
+        "forwarded_by":["switch"],"idempotency_key":"i","last_error":"status 500"}}"#
+    )
+}
+
+/// For the fuzzer, alerts, deliveries and dead letters: the version's number, then the JSON.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn examples() -> (Vec<Vec<u8>>, Vec<Vec<u8>>, Vec<Vec<u8>>) {
+    let of = |version: u8, json: &str| [&[version], json.as_bytes()].concat();
+    let created = delivery_1().replacen("\"due\"", "\"created\":\"2025-05-21T14:32:17Z\",\"due\"", 1);
+    let letter = |delivery: &str| {
+        format!(r#"{{"delivery":{delivery},"reason":"given up","since":"2025-05-22T00:00:00Z"}}"#)
+    };
+    (
+        vec![of(2, &format!(r#"{{"alert":{ALERT_1},"told":["ops"]}}"#)), of(1, ALERT_1)],
+        vec![of(2, &created), of(1, &delivery_1())],
+        vec![of(2, &letter(&created)), of(1, &letter(&delivery_1()))],
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use telemetry_core::Timestamp;
-
-    /// Rows as the release before wrote them.
-    const ALERT_1: &str = r#"{"alert_id":"0196f3a0-0000-7000-8000-000000000001","monitor":"threshold","key":"k",
-        "status":"firing","severity":"critical","summary":"hot","value":0.5,"labels":{"host":"a"},
-        "first_seen":"2025-05-21T14:32:17Z","last_seen":"2025-05-21T14:32:18Z","resolved_at":null,"times_seen":2}"#;
-
-    fn delivery_1() -> String {
-        format!(
-            r#"{{"alert":{ALERT_1},"receiver":"ops","due":"2025-05-21T14:40:00Z","attempts":3,
-            "forwarded_by":["switch"],"idempotency_key":"i","last_error":"status 500"}}"#
-        )
-    }
 
     fn read_1<T: AlertRow>(json: &str) -> T {
         decode(&envelope::wrap(1, json.as_bytes())).unwrap()

@@ -74,16 +74,42 @@ const fn unmasked(sum: u32) -> u32 {
     sum.wrapping_sub(0xa282_ead8).rotate_right(17)
 }
 
+/// A record as RocksDB writes it.
+#[cfg(any(test, feature = "fuzzing"))]
+fn record(kind: u8, content: &[u8]) -> Vec<u8> {
+    let sum = crc32c::crc32c_append(crc32c::crc32c(&[kind]), content);
+    let masked = sum.rotate_right(15).wrapping_add(0xa282_ead8);
+    let length = u16::try_from(content.len()).unwrap_or(u16::MAX).to_le_bytes();
+    [&masked.to_le_bytes()[..], &length, &[kind], content].concat()
+}
+
+/// What the fuzzer does with a log's bytes, and with records of right checksums whose lengths and kinds they tell.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn fuzz_log(bytes: &[u8]) {
+    let check = |log: &[u8]| {
+        if let Ok(Some(place)) = endless_record(log) {
+            assert!((place as usize) < log.len(), "a record begins within the log");
+        }
+    };
+    check(bytes);
+    let (mut log, mut rest) = (Vec::new(), bytes);
+    while let [kind, length, more @ ..] = rest {
+        let (content, behind) = more.split_at(more.len().min(usize::from(*length)));
+        log.extend(record(*kind, content));
+        rest = behind;
+    }
+    check(&log);
+}
+
+/// Logs to begin with.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn example_logs() -> Vec<Vec<u8>> {
+    vec![[record(1, b"one"), record(1, b"another")].concat(), b"\x01\x03one\x05\x02no\x83\x01x".to_vec()]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn record(kind: u8, content: &[u8]) -> Vec<u8> {
-        let sum = crc32c::crc32c_append(crc32c::crc32c(&[kind]), content);
-        let masked = sum.rotate_right(15).wrapping_add(0xa282_ead8);
-        let length = u16::try_from(content.len()).unwrap().to_le_bytes();
-        [&masked.to_le_bytes()[..], &length, &[kind], content].concat()
-    }
 
     #[test]
     fn only_a_later_record_of_a_recycled_log_is_told() {

@@ -31,6 +31,8 @@ mod events;
 mod families;
 mod find;
 mod frames_check;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 mod head;
 mod log;
 mod maintenance;

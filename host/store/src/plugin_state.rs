@@ -63,7 +63,8 @@ impl SavedCursor {
         envelope::wrap(VERSION, &payload)
     }
 
-    fn decode(value: &[u8]) -> Result<Self, Damage> {
+    /// Reads the row's value.
+    pub(crate) fn decode(value: &[u8]) -> Result<Self, Damage> {
         let mut reader = Reader::new("cursor", envelope::open("cursor", VERSION, value)?);
         let next_sequence = reader.varint()?;
         let state = match reader.byte()? {

@@ -89,8 +89,21 @@ impl State {
 fn read_slot(file: &File, offset: u64) -> Option<u64> {
     let mut slot = [0_u8; SLOT_BYTES];
     file.read_exact_at(&mut slot, offset).ok()?;
-    let payload = envelope::open("synced mark", VERSION, &slot).ok()?;
+    sequence_in(&slot)
+}
+
+fn sequence_in(slot: &[u8]) -> Option<u64> {
+    let payload = envelope::open("synced mark", VERSION, slot).ok()?;
     payload.try_into().ok().map(u64::from_le_bytes)
+}
+
+/// What the fuzzer does with a slot's bytes, and with a payload behind a right checksum.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn fuzz_slots(bytes: &[u8]) {
+    if let Some(sequence) = sequence_in(bytes) {
+        assert_eq!(envelope::wrap(VERSION, &sequence.to_le_bytes()), bytes);
+    }
+    let _ = sequence_in(&envelope::wrap(VERSION, bytes));
 }
 
 #[cfg(test)]

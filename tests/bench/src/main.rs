@@ -31,7 +31,7 @@ struct Arguments {
     #[arg(long, default_value_t = 1)]
     divide: usize,
     /// Of `store`, only the groups of rows whose name contains this text: ingest-queries, single, disk, churn, memory,
-    /// recovery, durability.
+    /// recovery, durability, bomb.
     #[arg(long, default_value = "")]
     only: String,
     /// In `store`, also what takes long: reopening with a hundred million samples.

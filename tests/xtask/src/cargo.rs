@@ -51,13 +51,27 @@ impl<'w> Cargo<'w> {
 
     /// Runs cargo in the workspace's root and waits for it.
     pub(crate) fn run<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Result<(), Failure> {
+        run(&mut self.command(arguments))
+    }
+
+    /// The same with a variable in its environment.
+    pub(crate) fn run_with<A: AsRef<OsStr>>(
+        &self,
+        variable: &str,
+        value: &OsStr,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Result<(), Failure> {
+        run(self.command(arguments).env(variable, value))
+    }
+
+    fn command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
         let mut command = Command::new(&self.program);
         command
             .args(arguments)
             .current_dir(&self.workspace.root)
             .env("CARGO_TARGET_DIR", &self.workspace.target);
         forget_our_own_package(&mut command);
-        run(&mut command)
+        command
     }
 }
 

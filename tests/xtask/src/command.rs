@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 
 use crate::failure::Failure;
+use crate::fuzz::Request;
 
 /// What `cargo xtask help` prints.
 pub(crate) const HELP: &str = "\
@@ -14,6 +15,8 @@ The commands of this project. Each first completes the set-up: libclang and g++ 
   cargo xtask bench [NAME] [ARGS]
                              build the plugins, then run the benchmarks, or the one called NAME; `bench store` holds the
                              storage engine against its goals, with --peers beside other stores
+  cargo xtask fuzz [DECODER] [--seconds N]
+                             build the fuzzer of the store's decoders, then run it for each of them, or for the one named
   cargo xtask plugins        only build the components: TARGET/plugins/*.wasm, and TARGET/guests/*.wasm for the tests
   cargo xtask setup          only complete the set-up
   cargo xtask help           this text
@@ -30,6 +33,8 @@ pub(crate) enum Command {
     Test(Vec<OsString>),
     /// Run the benchmarks.
     Bench(Vec<OsString>),
+    /// Run the fuzzer.
+    Fuzz(Request),
     /// Only build the components.
     Plugins,
     /// Only complete the set-up.
@@ -48,6 +53,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
     let command = match name.to_str().unwrap_or_default() {
         "run" => return Ok(Command::Run(rest)),
         "test" => return Ok(Command::Test(rest)),
+        "fuzz" => return Request::parse(rest).map(Command::Fuzz),
         "bench" => return Ok(Command::Bench(rest)),
         "help" | "-h" | "--help" => return Ok(Command::Help),
         "plugins" => Command::Plugins,

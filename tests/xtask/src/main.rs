@@ -14,6 +14,7 @@ mod cargo;
 mod command;
 mod component;
 mod failure;
+mod fuzz;
 mod libclang;
 mod setup;
 mod workspace;
@@ -60,6 +61,7 @@ fn carry_out(command: Command) -> Result<(), Failure> {
             let binary = cargo.build_binary("bridge-telemetry-bench")?;
             cargo::replace_process(&binary, arguments)
         }
+        Command::Fuzz(request) => fuzz::run(&workspace, &cargo, &request),
     }
 }
 

@@ -5,6 +5,8 @@
 
 mod error;
 mod files;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod make;
 mod manifest;
 mod restore;

@@ -59,7 +59,7 @@ impl ChunkHeader {
         Ok((header, reader.rest()))
     }
 
-    fn read_fields(reader: &mut Reader<'_>) -> Result<Self, Damage> {
+    pub(super) fn read_fields(reader: &mut Reader<'_>) -> Result<Self, Damage> {
         let flags = reader.byte()?;
         let lanes = flags & (FLOATS | INTEGERS | TEXTS);
         let count = reader.varint32()?;

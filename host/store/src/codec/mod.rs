@@ -9,6 +9,8 @@ mod chunk;
 mod digest;
 mod floats;
 mod frames;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod header;
 mod integers;
 mod packing;

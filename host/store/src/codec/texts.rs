@@ -99,6 +99,10 @@ fn ranges(strings: &[u8], distinct: usize) -> Result<Vec<Range<usize>>, Damage> 
     let mut ranges = Vec::with_capacity(distinct);
     for _ in 0..distinct {
         let text = reader.text()?;
+        // Each place of the column may be of the longest text: without this limit, a few bytes could stand for gigabytes.
+        if text.len() > limits::MAX_TEXT_VALUE_BYTES {
+            return Err(reader.damage("a text in it is too long"));
+        }
         let end = strings.len().saturating_sub(reader.rest().len());
         ranges.push(end.saturating_sub(text.len())..end);
     }
@@ -134,6 +138,16 @@ mod tests {
                 prop_assert!(texts.iter().count() <= count);
             }
         }
+    }
+
+    #[test]
+    fn a_text_that_admission_refuses_is_damage() {
+        let long = "x".repeat(limits::MAX_TEXT_VALUE_BYTES);
+        check(&[&long, &long], Effort::Seal);
+        let (mut bytes, too_long) = (Vec::new(), format!("{long}x"));
+        encode(&[&too_long; 500], Effort::Seal, &mut bytes).unwrap();
+        assert!(bytes.len() < 200, "a few bytes stand for two megabytes");
+        assert!(Texts::decode(&mut Reader::new(CHUNK, &bytes), 500).is_err());
     }
 
     #[test]

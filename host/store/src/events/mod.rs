@@ -6,6 +6,8 @@ mod check;
 mod claims;
 mod cursor;
 mod event_row;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod index;
 mod lookup;
 mod names;

@@ -2,6 +2,8 @@
 //!
 //! Monitors read it in order, recovery replays it into the heads, and it is cut where nobody needs it any more.
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod read;
 pub(crate) mod record;
 mod size;

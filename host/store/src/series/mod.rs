@@ -7,6 +7,8 @@
 mod check;
 mod checkpoint;
 mod definition;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod index;
 mod load;
 mod partition_index;

@@ -115,9 +115,16 @@ impl Postings {
                 }
                 Ok(Self::Few(ids))
             }
-            BITMAP => RoaringBitmap::deserialize_from(reader.rest())
-                .map(|bitmap| Self::Many(Box::new(bitmap)))
-                .map_err(|error| Damage::new(ROW, error.to_string())),
+            BITMAP => {
+                let mut rest = reader.rest();
+                let bitmap = RoaringBitmap::deserialize_from(&mut rest)
+                    .map_err(|error| Damage::new(ROW, error.to_string()))?;
+                if rest.is_empty() {
+                    Ok(Self::Many(Box::new(bitmap)))
+                } else {
+                    Err(reader.damage("it is longer than its content"))
+                }
+            }
             _ => Err(reader.damage("its form is not known")),
         }
     }
@@ -154,6 +161,15 @@ mod tests {
             let _ = Postings::decode(&envelope::wrap(VERSION, &payload));
             let _ = Postings::decode(&[&[VERSION], &payload[..]].concat());
         }
+    }
+
+    #[test]
+    fn what_follows_a_bitmap_is_damage() {
+        let mut postings = Postings::default();
+        (0..9).for_each(|id| postings.insert(id));
+        let payload = postings.encode()[envelope::ENVELOPE_BYTES..].to_vec();
+        assert!(Postings::decode(&envelope::wrap(VERSION, &payload)).is_ok());
+        assert!(Postings::decode(&envelope::wrap(VERSION, &[&payload[..], &[0]].concat())).is_err());
     }
 
     /// The bytes of FORMAT.md.

@@ -2,8 +2,11 @@
 
 use std::fs;
 use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use telemetry_core::{ScanOptions, TimeRange};
+use telemetry_core::{EventQuery, ManualClock, ScanOptions, TimeRange};
+use telemetry_store::{OpenError, Store, StoreOptions};
 
 use crate::fixture::*;
 
@@ -154,4 +157,98 @@ fn verifying_names_the_table_and_the_partition() {
     // All but the rows of one block are read.
     assert!(report.rows < sound.rows && report.rows + 40 > sound.rows, "{} of {}", report.rows, sound.rows);
     assert_eq!(report.families.iter().map(|family| family.damaged).sum::<u64>(), 1);
+}
+
+/// Samples of the small store below, and as many events.
+const FEW: u64 = 40;
+
+fn tables_in(directory: &Path) -> Vec<PathBuf> {
+    let files = fs::read_dir(directory.join("rocksdb")).unwrap().map(|entry| entry.unwrap().path());
+    files.filter(|path| path.extension().is_some_and(|end| end == "sst")).collect()
+}
+
+fn copy_of(directory: &Path) -> tempfile::TempDir {
+    let copy = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+    fs::create_dir(copy.path().join("rocksdb")).unwrap();
+    for folder in ["", "rocksdb"] {
+        for entry in fs::read_dir(directory.join(folder)).unwrap().map(Result::unwrap) {
+            if entry.file_type().unwrap().is_file() {
+                fs::copy(entry.path(), copy.path().join(folder).join(entry.file_name())).unwrap();
+            }
+        }
+    }
+    copy
+}
+
+/// What a store with a flipped byte still tells: nothing that is not so, and that something is missing wherever it is.
+fn tells_or_has_all(directory: &Path, table: &Path, case: &str) -> &'static str {
+    let options =
+        StoreOptions { background: false, min_free_bytes: 0, ..StoreOptions::in_directory(directory) };
+    let store = match Store::open(options, Arc::new(ManualClock::at(noon()))) {
+        Ok(store) => store,
+        Err(OpenError::Corrupt { .. }) => return "refused",
+        Err(error) => panic!("{case}: {error:?}"),
+    };
+    let report = store.verify().unwrap();
+    let name = table.file_name().unwrap().to_str().unwrap();
+    for finding in &report.findings {
+        assert!(finding.file.as_deref().is_none_or(|file| file.ends_with(name)), "{case}: {finding:?}");
+    }
+    let mut found = 0;
+    let series = store.select_series(&Default::default(), TimeRange::ALL).unwrap_or_default();
+    let ids: Vec<u32> = series.iter().map(|series| series.id).collect();
+    let scan = store.scan(&ids, TimeRange::ALL, ScanOptions::default(), &mut |_, block| {
+        if let telemetry_core::ScanBlock::Samples { timestamps, values } = block {
+            for (time, value) in timestamps.iter().zip(values) {
+                assert_eq!((time - noon().nanos()) / 1_000_000_000, *value as i64, "{case}: a wrong value");
+            }
+            found += values.len() as u64;
+        }
+        ControlFlow::Continue(())
+    });
+    assert!(found <= FEW, "{case}: a sample is there twice");
+    let events = store.query_events(&EventQuery { limit: Some(1000), ..EventQuery::default() });
+    let events = events.map_or(0, |page| page.events.len() as u64);
+    let whole = found == FEW && events == FEW;
+    let told = !report.is_sound() || scan.is_err() || !store.stats().reports.is_empty();
+    assert!(whole || told, "{case}: {found} samples and {events} events, and nothing is told");
+    if told { "told" } else { "harmless" }
+}
+
+/// Flips a bit of every table at every `stride`-th byte, and everywhere in its last ones, which tell where the others are.
+fn flip_tables(stride: usize) {
+    const FOOTER: usize = 56;
+    let origin = tempfile::tempdir().unwrap();
+    let fixture = Fixture::in_directory(origin.path());
+    fixture.samples(run_of("m", noon(), FEW));
+    fixture.events((0..FEW).map(|n| fixture.event("E", noon().plus(MINUTE * n as u32))).collect());
+    fixture.store.seal().unwrap();
+    drop(fixture.reopen());
+    let mut tally = std::collections::BTreeMap::new();
+    for table in tables_in(origin.path()) {
+        let bytes = fs::read(&table).unwrap();
+        let name = table.file_name().unwrap();
+        let footer = bytes.len().saturating_sub(FOOTER)..bytes.len();
+        for place in (0..footer.start).step_by(stride).chain(footer.step_by(stride.min(5))) {
+            let copy = copy_of(origin.path());
+            let mut flipped = bytes.clone();
+            flipped[place] ^= 1 << (place % 8);
+            fs::write(copy.path().join("rocksdb").join(name), flipped).unwrap();
+            let case = format!("{} byte {place} of {}", name.display(), bytes.len());
+            *tally.entry(tells_or_has_all(copy.path(), &table, &case)).or_insert(0_u64) += 1;
+        }
+    }
+    println!("{tally:?}");
+    assert!(tally.get("told").copied().unwrap_or(0) > 0, "{tally:?}");
+}
+
+#[test]
+fn a_flipped_bit_anywhere_in_a_table_is_told_or_harmless() {
+    flip_tables(211);
+}
+
+#[test]
+#[ignore = "the same at every byte; takes minutes"]
+fn a_flipped_bit_at_every_byte_of_a_table_is_told_or_harmless() {
+    flip_tables(1);
 }

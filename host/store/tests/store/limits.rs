@@ -1,5 +1,7 @@
 //! Limits of active series: their samples count, their contexts are not kept.
 
+use std::time::Duration;
+
 use telemetry_core::{MetricSelection, TimeRange};
 use telemetry_store::{StoreOptions, StoredRecord};
 
@@ -81,6 +83,61 @@ fn the_overflow_series_is_the_same_after_reopening() {
     }
     assert_eq!(series_of(&fixture.store, "m").len(), 2);
     assert_eq!(count_of(&fixture.store, "m"), 6);
+}
+
+/// The small form of `cargo xtask bench store --only bomb`.
+#[test]
+fn a_flood_of_series_is_bounded_and_counted() {
+    const SERIES: u64 = 120_000;
+    const LIMIT: u32 = 500;
+    let directory = tempfile::tempdir().unwrap();
+    let fixture = Fixture::open(StoreOptions {
+        background: false,
+        min_free_bytes: 0,
+        max_series_per_metric: LIMIT,
+        max_series: LIMIT * 2,
+        memory_bytes: 16 << 20,
+        ..StoreOptions::in_directory(directory.path())
+    });
+    let sum_of = |fixture: &Fixture, name: &str| {
+        values_of(&fixture.store, name).into_iter().map(|pair| pair.1).sum::<f64>()
+    };
+    let names = ["a", "b", "c"];
+    let mut overflowed = 0;
+    for first in (0..SERIES).step_by(1000) {
+        let samples = (first..first + 1000).map(|n| {
+            let name = names[usize::try_from(n % 3).unwrap()];
+            labelled(name, &format!("request {n}"), noon().plus(Duration::from_millis(n)), n as f64)
+        });
+        overflowed += fixture.samples(samples.collect()).overflowed;
+        let stats = fixture.store.stats();
+        assert!(stats.active_series <= u64::from(LIMIT) * 2 + names.len() as u64, "{stats:?}");
+        assert!(stats.buffered_bytes <= 4 << 20, "{stats:?}");
+        if first % 16_000 == 0 {
+            fixture.store.maintain().unwrap();
+        }
+    }
+    let check = |fixture: &Fixture| {
+        for (place, name) in names.iter().enumerate() {
+            assert_eq!(count_of(&fixture.store, name), SERIES / 3, "every sample of {name} counts");
+            let wanted: u64 = (0..SERIES).skip(place).step_by(3).sum();
+            assert_eq!(sum_of(fixture, name), wanted as f64, "every value of {name} counts");
+        }
+        let all = fixture.store.select_series(&MetricSelection::default(), TimeRange::ALL).unwrap();
+        assert!(all.len() <= LIMIT as usize * 2 + names.len(), "{} series are defined", all.len());
+        assert_eq!(fixture.store.stats().metrics_total, SERIES);
+    };
+    // All that are not of the first ones of their metric, or came when all were taken.
+    assert_eq!(overflowed, SERIES - u64::from(LIMIT) * 2);
+    assert_eq!(fixture.store.stats().overflowed_samples, overflowed);
+    check(&fixture);
+    fixture.store.seal().unwrap();
+    check(&fixture);
+    let fixture = fixture.reopen();
+    check(&fixture);
+    fixture.clock.advance(DAY * 2);
+    fixture.store.maintain().unwrap();
+    check(&fixture);
 }
 
 /// A tenth of the series is replaced every hour, for seven days.

@@ -16,6 +16,7 @@ mod damage;
 mod fixture;
 mod limits;
 mod log;
+mod model;
 mod opening;
 mod oracle;
 mod recovery;

@@ -8,11 +8,15 @@ use std::sync::Arc;
 use telemetry_core::ManualClock;
 use telemetry_store::{RecordBatch, Store, StoreOptions};
 
+use super::bomb;
 use super::data::{BATCH, Fleet, METRICS, STEPS, time_of};
 use super::meter::resident;
 
 /// What the child does, as its argument says: directory, series, samples, bytes of memory.
 pub(crate) fn run(order: &str) -> anyhow::Result<()> {
+    if bomb::is_order(order) {
+        return bomb::run_child(order);
+    }
     let fields: Vec<&str> = order.split('|').collect();
     let [directory, series, samples, memory] = fields.as_slice() else { anyhow::bail!("{order}") };
     let (series, samples): (usize, usize) = (series.parse()?, samples.parse()?);

@@ -79,8 +79,17 @@ pub(super) fn median(repeat: usize, mut work: impl FnMut() -> anyhow::Result<()>
 
 /// Resident bytes of this process.
 pub(super) fn resident() -> anyhow::Result<u64> {
+    memory("VmRSS:")
+}
+
+/// The most resident bytes that this process ever had.
+pub(super) fn peak() -> anyhow::Result<u64> {
+    memory("VmHWM:")
+}
+
+fn memory(name: &str) -> anyhow::Result<u64> {
     let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
     let kibibytes: u64 = line.trim().trim_end_matches(" kB").parse()?;
     Ok(kibibytes * 1024)
 }

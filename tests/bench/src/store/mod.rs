@@ -3,6 +3,7 @@
 //! Ten million generated samples of a thousand series, and real ones. Every figure stands beside its goal; CPU time is that of
 //! the whole process, background threads included, without what making the samples took.
 
+mod bomb;
 mod chart;
 mod child;
 mod churn;
@@ -46,7 +47,7 @@ type Group = (&'static str, fn(&mut Chart, &Plan) -> anyhow::Result<()>);
 
 /// Measures and prints.
 pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
-    let groups: [Group; 7] = [
+    let groups: [Group; 8] = [
         ("ingest-queries", queries::run),
         ("single", ingest::single),
         ("disk", disk::run),
@@ -54,6 +55,7 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
         ("memory", recovery::memory),
         ("recovery", recovery::run),
         ("durability", durability::run),
+        ("bomb", bomb::run),
     ];
     let mut chart = Chart::new();
     let only = plan.only.split('/').next().unwrap_or_default();
