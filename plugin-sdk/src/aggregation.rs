@@ -72,6 +72,9 @@ pub trait Aggregate: DeserializeOwned + JsonSchema + 'static {
     /// The number of the format of saved groups; raise it whenever [`Aggregate::Group`] changes.
     const STATE_VERSION: u32 = 1;
 
+    /// The schema of the parameters as text; see [`Plugin::CONFIG_SCHEMA`].
+    const PARAMETERS_SCHEMA: Option<&'static str> = None;
+
     /// The running state of one group. Saved as [`SavedState`] is: see there for what serde features it may use.
     type Group: Serialize + DeserializeOwned + 'static;
 
@@ -294,7 +297,7 @@ impl Aggregates {
         let info = Box::new(|| AggregateInfo {
             name: A::NAME.to_owned(),
             description: A::DESCRIPTION.to_owned(),
-            parameters_schema_json: schema_json::<A>(),
+            parameters_schema_json: A::PARAMETERS_SCHEMA.map_or_else(schema_json::<A>, str::to_owned),
             mergeable: A::MERGEABLE,
             needs_timestamps: A::NEEDS_TIMESTAMPS,
         });

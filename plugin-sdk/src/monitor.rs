@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
 use crate::batch::{EventBatch, SampleBatch};
+use crate::bindings::imports::types;
 use crate::error::Result;
 use crate::plugin::Plugin;
 use crate::subscription::Subscription;
@@ -115,6 +116,28 @@ impl Severity {
             Self::Warning => "warning",
             Self::Error => "error",
             Self::Critical => "critical",
+        }
+    }
+}
+
+impl From<Severity> for types::Severity {
+    fn from(severity: Severity) -> Self {
+        match severity {
+            Severity::Info => Self::Info,
+            Severity::Warning => Self::Warning,
+            Severity::Error => Self::Error,
+            Severity::Critical => Self::Critical,
+        }
+    }
+}
+
+impl From<types::Severity> for Severity {
+    fn from(severity: types::Severity) -> Self {
+        match severity {
+            types::Severity::Info => Self::Info,
+            types::Severity::Warning => Self::Warning,
+            types::Severity::Error => Self::Error,
+            types::Severity::Critical => Self::Critical,
         }
     }
 }

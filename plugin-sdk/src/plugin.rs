@@ -18,6 +18,11 @@ pub trait Plugin: Sized + 'static {
     /// `#[serde(deny_unknown_fields)]`, so that typing errors are found.
     type Config: DeserializeOwned + JsonSchema;
 
+    /// The schema of [`Plugin::Config`] as text, which a component then need not derive while it runs: some 60 KB less of it.
+    /// Put `include_str!` of a file here and a test beside it that calls [`schema::check_config`](crate::testing::schema::check_config):
+    /// that test writes the file, too.
+    const CONFIG_SCHEMA: Option<&'static str> = None;
+
     /// A new instance.
     ///
     /// # Errors
@@ -48,6 +53,11 @@ pub trait Plugin: Sized + 'static {
 #[serde(deny_unknown_fields)]
 pub struct NoConfig {}
 
+/// The JSON Schema of a plugin's configuration as text.
+pub(crate) fn config_schema<P: Plugin>() -> String {
+    P::CONFIG_SCHEMA.map_or_else(schema_json::<P::Config>, str::to_owned)
+}
+
 /// A new instance from a configuration and perhaps a saved state.
 pub(crate) fn create<P: Plugin>(config_json: &str, saved: Option<SavedState>) -> Result<P> {
     let mut plugin = P::new(parse_settings(config_json).map_err(PluginError::InvalidConfig)?)?;
@@ -60,6 +70,12 @@ pub(crate) fn create<P: Plugin>(config_json: &str, saved: Option<SavedState>) ->
 /// The JSON Schema of `T` as text.
 pub(crate) fn schema_json<T: JsonSchema>() -> String {
     schemars::schema_for!(T).to_value().to_string()
+}
+
+/// The JSON Schema of `T` for a file that people read.
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) fn pretty_schema<T: JsonSchema>() -> String {
+    format!("{:#}\n", schemars::schema_for!(T).to_value())
 }
 
 /// Parses a JSON object of settings, naming the key that is wrong. No text at all means the empty object.

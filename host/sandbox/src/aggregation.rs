@@ -13,14 +13,12 @@ use telemetry_core::extension::{FailureReason, PluginFailure, SavedState};
 use telemetry_core::{Timestamp, limits};
 use wasmtime::component::ResourceAny;
 
-use crate::bindings::aggregation as wit;
 use crate::bindings::types::StateParam;
 use crate::convert::{self, CheckedAggregate};
+use crate::guest::{Aggregation as Guest, Answer, Runs};
 use crate::inspect::AggregateInfo;
 use crate::instance::{Instance, Template};
 use crate::pool::{Lease, Pool};
-
-type Guest = wit::Guest;
 
 /// The aggregate functions of one plugin.
 pub(crate) struct PluginAggregations {
@@ -100,9 +98,8 @@ impl Aggregation for PluginAggregation {
         let plugin = self.pool.plugin();
         let (deadline, now) = (plugin.limits.deadline(), plugin.runtime.clock.now());
         let created = lease.call(|instance| {
-            instance.call(deadline, now, |guest, store| {
-                guest.accumulator().call_create(store, &self.name, &self.parameters)
-            })
+            instance
+                .call(deadline, now, |guest, store| guest.call_create(store, &self.name, &self.parameters))
         });
         match created {
             Ok(resource) => Ok(Box::new(PluginAccumulator {
@@ -176,15 +173,11 @@ impl Columns {
 impl PluginAccumulator {
     fn call<R>(
         &mut self,
-        call: impl FnOnce(
-            wit::GuestAccumulator<'_>,
-            &mut wasmtime::Store<crate::state::HostState>,
-            ResourceAny,
-        ) -> wasmtime::Result<Result<R, crate::bindings::types::PluginError>>,
+        call: impl FnOnce(&Guest, &mut wasmtime::Store<crate::state::HostState>, ResourceAny) -> Answer<R>,
     ) -> Result<R, PluginFailure> {
         let (resource, now) = (self.resource, self.now);
         self.with(|instance, deadline| {
-            instance.call(deadline, now, |guest, store| call(guest.accumulator(), store, resource))
+            instance.call(deadline, now, |guest, store| call(guest, store, resource))
         })
     }
 
@@ -206,16 +199,9 @@ impl PluginAccumulator {
 
     fn send(&mut self) -> Result<(), PluginFailure> {
         let columns = std::mem::take(&mut self.columns);
-        let sent = self.call(|guest, store, resource| {
-            guest.call_update(
-                store,
-                resource,
-                &columns.groups,
-                &columns.lengths,
-                &columns.timestamps,
-                &columns.values,
-            )
-        });
+        let Columns { groups, lengths, timestamps, values } = &columns;
+        let runs = Runs { groups, lengths, timestamps, values };
+        let sent = self.call(|guest, store, resource| guest.call_update(store, resource, runs));
         self.columns = columns;
         self.columns.clear();
         sent
@@ -285,8 +271,7 @@ impl Accumulator for PluginAccumulator {
     fn evaluate(&mut self) -> Result<Vec<AggregateValue>, AggregationError> {
         let (resource, now, groups) = (self.resource, self.now, self.groups);
         let values = self.with(|instance, deadline| {
-            let values = instance
-                .call(deadline, now, |guest, store| guest.accumulator().call_evaluate(store, resource))?;
+            let values = instance.call(deadline, now, |guest, store| guest.call_evaluate(store, resource))?;
             convert::values(values, groups)
         })?;
         Ok(values)

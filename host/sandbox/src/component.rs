@@ -12,12 +12,13 @@ use crate::heap;
 use crate::outline::Outline;
 use crate::runtime::Runtime;
 use crate::spec::Component;
-use crate::world::{self, PluginKind};
+use crate::world::{self, Contract, PluginKind};
 
 /// A compiled component of a known world.
 pub(crate) struct Compiled {
     pub(crate) component: wasmtime::component::Component,
     pub(crate) kind: PluginKind,
+    pub(crate) contract: Contract,
     pub(crate) imports: Vec<String>,
     pub(crate) sha256: String,
     pub(crate) bytes: u64,
@@ -42,6 +43,7 @@ pub struct ComponentOutline {
 struct Checked {
     bytes: Vec<u8>,
     kind: PluginKind,
+    contract: Contract,
     imports: Vec<String>,
     sha256: String,
 }
@@ -58,16 +60,16 @@ impl Checked {
             return Err(LoadError::TooLarge { what: "bytes", size, limit });
         }
         let Outline { imports, exports } = Outline::read(&bytes)?;
-        let kind = world::check(&imports, &exports)?;
+        let (kind, contract) = world::check(&imports, &exports)?;
         let sha256 = hex(&Sha256::digest(&bytes));
-        Ok(Self { bytes, kind, imports, sha256 })
+        Ok(Self { bytes, kind, contract, imports, sha256 })
     }
 }
 
 impl ComponentOutline {
     /// Reads and checks, without compiling.
     pub(crate) fn of(source: Component, runtime: &Runtime) -> Result<Self, LoadError> {
-        let Checked { bytes, kind, imports, sha256 } = Checked::of(source, runtime)?;
+        let Checked { bytes, kind, imports, sha256, .. } = Checked::of(source, runtime)?;
         let is_compiled = runtime.cache.as_ref().is_some_and(|cache| cache.has(&sha256));
         Ok(Self { kind, imports, sha256, bytes: bytes.len() as u64, is_compiled })
     }
@@ -76,13 +78,13 @@ impl ComponentOutline {
 impl Compiled {
     /// Reads, checks and compiles; takes the code from the cache where it can.
     pub(crate) fn of(source: Component, runtime: &Runtime) -> Result<Self, LoadError> {
-        let Checked { bytes, kind, imports, sha256 } = Checked::of(source, runtime)?;
+        let Checked { bytes, kind, contract, imports, sha256 } = Checked::of(source, runtime)?;
         let cached = runtime.cache.as_ref().and_then(|cache| cache.load(&runtime.engine, &sha256));
         let component = match cached {
             Some(component) => component,
             None => compile(&bytes, &sha256, runtime)?,
         };
-        Ok(Self { component, kind, imports, sha256, bytes: bytes.len() as u64 })
+        Ok(Self { component, kind, contract, imports, sha256, bytes: bytes.len() as u64 })
     }
 }
 

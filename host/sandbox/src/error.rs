@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use telemetry_core::extension::PluginFailure;
 
-use crate::world::{PluginKind, WorldError};
+use crate::world::{Contract, PluginKind, WorldError};
 
 /// The runtime could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -73,7 +73,7 @@ pub enum LoadError {
     )]
     Types {
         /// The contract's version.
-        contract: &'static str,
+        contract: Contract,
         /// What differs.
         reason: String,
     },

@@ -13,6 +13,8 @@ pub struct PluginInfo {
     pub name: String,
     /// Its kind.
     pub kind: PluginKind,
+    /// The version of the plugin contract that it was built for.
+    pub contract: &'static str,
     /// Its version.
     pub version: String,
     /// One line for people.

@@ -10,54 +10,22 @@ use telemetry_core::{Timestamp, limits};
 use wasmtime::component::{InstancePre, ResourceAny};
 use wasmtime::{Store, UpdateDeadline};
 
+use crate::bindings::lifecycle::Info;
 use crate::bindings::types::{PluginError, StateParam};
-use crate::bindings::{aggregation, delivery, lifecycle, monitoring, validation};
 use crate::failure;
+use crate::guest::{Export, Lifecycle};
 use crate::http::HttpClient;
 use crate::key_value::KeyValueSpace;
 use crate::plugin::PluginShared;
 use crate::state::{HostState, InstancePorts};
-use crate::world::PluginKind;
-
-/// The typed functions of the interface that one kind of plugin exports.
-pub(crate) trait Export: Sized + Send + 'static {
-    /// Where the functions are in the component, found once.
-    type Indices: Send + Sync;
-    /// Finds the functions.
-    fn indices(pre: &InstancePre<HostState>) -> wasmtime::Result<Self::Indices>;
-    /// The functions of one instance, type-checked.
-    fn load(
-        indices: &Self::Indices,
-        store: &mut Store<HostState>,
-        instance: &wasmtime::component::Instance,
-    ) -> wasmtime::Result<Self>;
-}
-
-macro_rules! export {
-    ($($interface:ident),*) => {$(
-        impl Export for $interface::Guest {
-            type Indices = $interface::GuestIndices;
-            fn indices(pre: &InstancePre<HostState>) -> wasmtime::Result<Self::Indices> {
-                $interface::GuestIndices::new(pre)
-            }
-            fn load(
-                indices: &Self::Indices,
-                store: &mut Store<HostState>,
-                instance: &wasmtime::component::Instance,
-            ) -> wasmtime::Result<Self> {
-                indices.load(store, instance)
-            }
-        }
-    )*};
-}
-export!(validation, aggregation, monitoring, delivery);
+use crate::world::{Contract, PluginKind};
 
 /// All that is needed to make an instance of a plugin.
 pub(crate) struct Template<G: Export> {
     pub(crate) plugin: Arc<PluginShared>,
     kind: PluginKind,
     pre: InstancePre<HostState>,
-    lifecycle: lifecycle::GuestIndices,
+    lifecycle: <Lifecycle as Export>::Indices,
     guest: G::Indices,
     config: String,
     http: Option<Arc<HttpClient>>,
@@ -74,7 +42,7 @@ pub(crate) enum BirthError {
 /// A live copy of a plugin.
 pub(crate) struct Instance<G> {
     store: Store<HostState>,
-    lifecycle: lifecycle::Guest,
+    lifecycle: Lifecycle,
     guest: G,
     high_water: usize,
 }
@@ -82,13 +50,13 @@ pub(crate) struct Instance<G> {
 impl<G: Export> Template<G> {
     pub(crate) fn new(
         plugin: Arc<PluginShared>,
-        kind: PluginKind,
+        (kind, contract): (PluginKind, Contract),
         pre: InstancePre<HostState>,
         config: String,
         http: Option<Arc<HttpClient>>,
     ) -> wasmtime::Result<Self> {
-        let lifecycle = lifecycle::GuestIndices::new(&pre)?;
-        let guest = G::indices(&pre)?;
+        let lifecycle = Lifecycle::indices(&pre, contract)?;
+        let guest = G::indices(&pre, contract)?;
         Ok(Self { plugin, kind, pre, lifecycle, guest, config, http })
     }
 
@@ -114,7 +82,7 @@ impl<G: Export> Template<G> {
             }
         };
         let types = |error: wasmtime::Error| BirthError::Types(format!("{error:#}"));
-        let lifecycle = self.lifecycle.load(&mut store, &instance).map_err(types)?;
+        let lifecycle = Lifecycle::load(&self.lifecycle, &mut store, &instance).map_err(types)?;
         let guest = G::load(&self.guest, &mut store, &instance).map_err(types)?;
         Ok(Instance { store, lifecycle, guest, high_water: usize::MAX })
     }
@@ -184,7 +152,7 @@ impl<G> Instance<G> {
     }
 
     /// What the plugin says about itself.
-    pub(crate) fn describe(&mut self) -> Result<lifecycle::Info, FailureReason> {
+    pub(crate) fn describe(&mut self) -> Result<Info, FailureReason> {
         self.run_early(|lifecycle, _, store| lifecycle.call_describe(store).map(Ok))
     }
 
@@ -222,11 +190,7 @@ impl<G> Instance<G> {
     /// Runs a call of the lifecycle, at the host's own time.
     fn run_early<R>(
         &mut self,
-        call: impl FnOnce(
-            &lifecycle::Guest,
-            &G,
-            &mut Store<HostState>,
-        ) -> wasmtime::Result<Result<R, PluginError>>,
+        call: impl FnOnce(&Lifecycle, &G, &mut Store<HostState>) -> wasmtime::Result<Result<R, PluginError>>,
     ) -> Result<R, FailureReason> {
         let runtime = Arc::clone(&self.store.data().plugin.runtime);
         self.run(runtime.options.init_deadline, runtime.clock.now(), call)
@@ -236,11 +200,7 @@ impl<G> Instance<G> {
         &mut self,
         allowance: Duration,
         now: Timestamp,
-        call: impl FnOnce(
-            &lifecycle::Guest,
-            &G,
-            &mut Store<HostState>,
-        ) -> wasmtime::Result<Result<R, PluginError>>,
+        call: impl FnOnce(&Lifecycle, &G, &mut Store<HostState>) -> wasmtime::Result<Result<R, PluginError>>,
     ) -> Result<R, FailureReason> {
         let start = enter(&mut self.store, allowance, now);
         let answer = call(&self.lifecycle, &self.guest, &mut self.store);

@@ -6,7 +6,7 @@
 //! quarantine, without harm to the host.
 //!
 //! The way in: `component` (bytes to compiled code, `outline` and `world` before, `cache` beside it) → `instance` (a live copy,
-//! with `state`, `limiter` and `linker` around it) → `pool`, `monitor` and `sink` (who holds instances) → `validator` and
+//! with `state`, `limiter` and `linker` around it, entered through `guest`) → `pool`, `monitor` and `sink` (who holds instances) → `validator` and
 //! `aggregation`. `convert` is the only way out.
 //!
 //! Calls run on the caller's thread and need up to 1 MiB of its stack; Rust's own threads have 2 MiB. A thread with less must
@@ -26,6 +26,7 @@ mod engine;
 mod error;
 mod failure;
 mod grants;
+mod guest;
 mod heap;
 mod http;
 mod inspect;
@@ -62,4 +63,4 @@ pub use sandbox::Sandbox;
 pub use spec::{Component, PluginSpec, Ports, SandboxOptions};
 pub use status::{PluginState, PluginStatus};
 pub use supervisor::SupervisionPolicy;
-pub use world::{CONTRACT_VERSION, PluginKind, WorldError};
+pub use world::{CONTRACT_VERSION, Contract, PluginKind, WorldError};

@@ -13,6 +13,7 @@ use crate::bindings::monitoring;
 use crate::bindings::types::PluginError;
 use crate::convert::{self, time_of};
 use crate::failure::loses_instance;
+use crate::guest::Monitoring;
 use crate::instance::{Instance, Template};
 use crate::plugin::PluginShared;
 use crate::state::HostState;
@@ -20,7 +21,7 @@ use crate::validator::{events, samples};
 
 /// A monitor plugin, which can be started once at a time.
 pub(crate) struct MonitorRole {
-    template: Template<monitoring::Guest>,
+    template: Template<Monitoring>,
     subscription: Subscription,
     taken: AtomicBool,
 }
@@ -29,8 +30,8 @@ impl MonitorRole {
     /// Asks an initialised instance what it wants to see. The instance is not used further: the monitor starts from the
     /// state that its checkpoint has.
     pub(crate) fn new(
-        template: Template<monitoring::Guest>,
-        mut first: Instance<monitoring::Guest>,
+        template: Template<Monitoring>,
+        mut first: Instance<Monitoring>,
     ) -> Result<Self, PluginFailure> {
         let plugin = &template.plugin;
         let subscription = first
@@ -59,7 +60,7 @@ impl MonitorRole {
 /// The one live copy of a monitor.
 pub(crate) struct PluginMonitor {
     role: Arc<MonitorRole>,
-    instance: Option<Instance<monitoring::Guest>>,
+    instance: Option<Instance<Monitoring>>,
 }
 
 impl PluginMonitor {
@@ -78,7 +79,7 @@ impl PluginMonitor {
     /// Runs one call; an instance that was lost by it is dropped, and the supervisor hears of it.
     fn run<R>(
         &mut self,
-        call: impl FnOnce(&mut Instance<monitoring::Guest>) -> Result<R, FailureReason>,
+        call: impl FnOnce(&mut Instance<Monitoring>) -> Result<R, FailureReason>,
     ) -> Result<R, PluginFailure> {
         let plugin = Arc::clone(self.plugin());
         let Some(instance) = &mut self.instance else {
@@ -103,7 +104,7 @@ impl PluginMonitor {
         &mut self,
         now: Timestamp,
         call: impl FnOnce(
-            &monitoring::Guest,
+            &Monitoring,
             &mut wasmtime::Store<HostState>,
         ) -> wasmtime::Result<Result<Vec<monitoring::Signal>, PluginError>>,
     ) -> Result<Vec<Signal>, PluginFailure> {

@@ -9,7 +9,8 @@ use parking_lot::{Condvar, Mutex};
 use telemetry_core::extension::{FailureReason, PluginFailure};
 
 use crate::failure::loses_instance;
-use crate::instance::{Export, Instance, Template};
+use crate::guest::Export;
+use crate::instance::{Instance, Template};
 use crate::plugin::PluginShared;
 
 /// The instances of one plugin.

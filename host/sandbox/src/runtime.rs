@@ -9,11 +9,11 @@ use wasmtime::component::Linker;
 use crate::cache::CodeCache;
 use crate::engine::engine;
 use crate::error::SandboxError;
-use crate::linker::linker;
+use crate::linker::Linkers;
 use crate::spec::{Ports, SandboxOptions};
 use crate::state::HostState;
 use crate::ticker::Ticker;
-use crate::world::PluginKind;
+use crate::world::{Contract, PluginKind};
 
 /// Lives as long as the sandbox and any of its plugins.
 pub(crate) struct Runtime {
@@ -23,10 +23,7 @@ pub(crate) struct Runtime {
     pub(crate) options: SandboxOptions,
     pub(crate) ports: Ports,
     pub(crate) clock: Arc<dyn Clock>,
-    validator: Linker<HostState>,
-    aggregator: Linker<HostState>,
-    monitor: Linker<HostState>,
-    sink: Linker<HostState>,
+    linkers: Linkers,
 }
 
 impl Runtime {
@@ -46,29 +43,13 @@ impl Runtime {
                 })
                 .ok()
         });
-        let linker = |kind| linker(&engine, kind).map_err(failed);
-        Ok(Self {
-            validator: linker(PluginKind::Validator)?,
-            aggregator: linker(PluginKind::Aggregator)?,
-            monitor: linker(PluginKind::Monitor)?,
-            sink: linker(PluginKind::Sink)?,
-            engine,
-            ticker,
-            cache,
-            options,
-            ports,
-            clock,
-        })
+        let linkers = Linkers::new(&engine).map_err(failed)?;
+        Ok(Self { linkers, engine, ticker, cache, options, ports, clock })
     }
 
-    /// The linker for plugins of `kind`.
-    pub(crate) fn linker(&self, kind: PluginKind) -> &Linker<HostState> {
-        match kind {
-            PluginKind::Validator => &self.validator,
-            PluginKind::Aggregator => &self.aggregator,
-            PluginKind::Monitor => &self.monitor,
-            PluginKind::Sink => &self.sink,
-        }
+    /// The linker for plugins of `kind` that were built for `contract`.
+    pub(crate) fn linker(&self, kind: PluginKind, contract: Contract) -> &Linker<HostState> {
+        self.linkers.of(kind, contract)
     }
 
     /// Instances of one validator or aggregation at most.

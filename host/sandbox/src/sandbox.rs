@@ -8,15 +8,15 @@ use telemetry_core::Clock;
 use telemetry_core::extension::PluginFailure;
 
 use crate::aggregation::PluginAggregations;
-use crate::bindings::{aggregation, delivery, monitoring, validation};
 use crate::component::{Compiled, ComponentOutline};
 use crate::config_schema::Schema;
 use crate::convert::{self, CheckedInfo};
 use crate::error::{LoadError, SandboxError};
 use crate::grants::{Grants, Secrets};
+use crate::guest::{Aggregation, Delivery, Export, Monitoring, Validation};
 use crate::http::HttpClient;
 use crate::inspect::PluginInfo;
-use crate::instance::{BirthError, Export, Instance, Template};
+use crate::instance::{BirthError, Instance, Template};
 use crate::limits::PluginLimits;
 use crate::monitor::MonitorRole;
 use crate::plugin::{Plugin, PluginShared, Role};
@@ -24,7 +24,7 @@ use crate::runtime::Runtime;
 use crate::sink::SinkRole;
 use crate::spec::{Component, PluginSpec, Ports, SandboxOptions};
 use crate::validator::PluginValidator;
-use crate::world::{CONTRACT_VERSION, PluginKind};
+use crate::world::PluginKind;
 
 /// The plugin runtime. One per host; its plugins outlive it.
 pub struct Sandbox {
@@ -45,16 +45,16 @@ impl Sandbox {
         let shared = Arc::new(PluginShared::new(&spec.name, spec.limits, Arc::clone(&self.runtime)));
         let birth = Birth { shared, compiled, config: spec.config, http };
         match birth.compiled.kind {
-            PluginKind::Validator => birth.load(|template: Template<validation::Guest>, first| {
+            PluginKind::Validator => birth.load(|template: Template<Validation>, first| {
                 Ok(Role::Validator(Arc::new(PluginValidator::new(template, first)?)))
             }),
-            PluginKind::Aggregator => birth.load(|template: Template<aggregation::Guest>, first| {
+            PluginKind::Aggregator => birth.load(|template: Template<Aggregation>, first| {
                 Ok(Role::Aggregator(Arc::new(PluginAggregations::new(template, first)?)))
             }),
-            PluginKind::Monitor => birth.load(|template: Template<monitoring::Guest>, first| {
+            PluginKind::Monitor => birth.load(|template: Template<Monitoring>, first| {
                 Ok(Role::Monitor(Arc::new(MonitorRole::new(template, first)?)))
             }),
-            PluginKind::Sink => birth.load(|template: Template<delivery::Guest>, first| {
+            PluginKind::Sink => birth.load(|template: Template<Delivery>, first| {
                 Ok(Role::Sink(Arc::new(SinkRole::new(template, first))))
             }),
         }
@@ -72,10 +72,10 @@ impl Sandbox {
         let shared = Arc::new(PluginShared::new(&name, PluginLimits::default(), Arc::clone(&self.runtime)));
         let birth = Birth { shared, compiled, config: Value::Null, http: None };
         match birth.compiled.kind {
-            PluginKind::Validator => birth.inspect::<validation::Guest>(),
-            PluginKind::Aggregator => birth.inspect::<aggregation::Guest>(),
-            PluginKind::Monitor => birth.inspect::<monitoring::Guest>(),
-            PluginKind::Sink => birth.inspect::<delivery::Guest>(),
+            PluginKind::Validator => birth.inspect::<Validation>(),
+            PluginKind::Aggregator => birth.inspect::<Aggregation>(),
+            PluginKind::Monitor => birth.inspect::<Monitoring>(),
+            PluginKind::Sink => birth.inspect::<Delivery>(),
         }
     }
 }
@@ -140,11 +140,12 @@ impl Birth {
     }
 
     fn template<G: Export>(&mut self) -> Result<Template<G>, LoadError> {
-        let kind = self.compiled.kind;
-        let linker = self.shared.runtime.linker(kind);
+        let Compiled { kind, contract, .. } = self.compiled;
+        let linker = self.shared.runtime.linker(kind, contract);
         let pre = linker.instantiate_pre(&self.compiled.component).map_err(types)?;
         let config = if self.config.is_null() { "{}".to_owned() } else { self.config.to_string() };
-        Template::new(Arc::clone(&self.shared), kind, pre, config, self.http.take()).map_err(types)
+        Template::new(Arc::clone(&self.shared), (kind, contract), pre, config, self.http.take())
+            .map_err(types)
     }
 
     fn describe<G: Export>(
@@ -152,7 +153,7 @@ impl Birth {
         template: &Template<G>,
     ) -> Result<(Instance<G>, CheckedInfo, Schema), LoadError> {
         let mut instance = template.born().map_err(|error| match error {
-            BirthError::Types(reason) => LoadError::Types { contract: CONTRACT_VERSION, reason },
+            BirthError::Types(reason) => LoadError::Types { contract: self.compiled.contract, reason },
             BirthError::Failure(reason) => self.shared.answered(reason).into(),
         })?;
         let described =
@@ -166,6 +167,7 @@ impl Birth {
         PluginInfo {
             name: described.name,
             kind: self.compiled.kind,
+            contract: self.compiled.contract.as_str(),
             version: described.version,
             description: described.description,
             config_schema: schema.text,

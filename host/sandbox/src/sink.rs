@@ -12,19 +12,20 @@ use telemetry_core::extension::{AlertForDelivery, DeliveryOutcome, FailureReason
 use crate::bindings::delivery;
 use crate::convert;
 use crate::failure::loses_instance;
+use crate::guest::Delivery;
 use crate::instance::{Instance, Template};
 
 /// A sink plugin, which can be opened once at a time.
 pub(crate) struct SinkRole {
-    template: Template<delivery::Guest>,
+    template: Template<Delivery>,
     /// The instance that nobody holds.
-    spare: Mutex<Option<Instance<delivery::Guest>>>,
+    spare: Mutex<Option<Instance<Delivery>>>,
     taken: AtomicBool,
 }
 
 impl SinkRole {
     /// A sink with an initialised instance.
-    pub(crate) fn new(template: Template<delivery::Guest>, first: Instance<delivery::Guest>) -> Self {
+    pub(crate) fn new(template: Template<Delivery>, first: Instance<Delivery>) -> Self {
         Self { template, spare: Mutex::new(Some(first)), taken: AtomicBool::new(false) }
     }
 
@@ -41,14 +42,14 @@ impl SinkRole {
 /// The one live copy of a sink.
 pub(crate) struct PluginSink {
     role: Arc<SinkRole>,
-    instance: Option<Instance<delivery::Guest>>,
+    instance: Option<Instance<Delivery>>,
     /// Whether the instance that is to be replaced was lost.
     lost: bool,
 }
 
 impl PluginSink {
     /// The live instance; made anew after a loss.
-    fn instance(&mut self) -> Result<&mut Instance<delivery::Guest>, PluginFailure> {
+    fn instance(&mut self) -> Result<&mut Instance<Delivery>, PluginFailure> {
         let plugin = &self.role.template.plugin;
         plugin.supervisor.admit(true).map_err(|reason| plugin.refused(reason))?;
         let instance = match self.instance.take() {
@@ -100,23 +101,14 @@ impl Sink for PluginSink {
 }
 
 fn deliver(
-    instance: &mut Instance<delivery::Guest>,
+    instance: &mut Instance<Delivery>,
     alerts: &[AlertForDelivery],
     deadline: Duration,
     answering: Duration,
     now: telemetry_core::Timestamp,
 ) -> Result<Vec<DeliveryOutcome>, FailureReason> {
-    let texts = alerts.iter().map(convert::alert).collect::<Result<Vec<_>, _>>()?;
-    let given: Vec<_> = alerts
-        .iter()
-        .zip(&texts)
-        .map(|(alert, text)| delivery::Alert {
-            idempotency_key: &alert.idempotency_key,
-            attempt: alert.attempt,
-            first_seen: alert.alert.first_seen.nanos(),
-            alert_json: text,
-        })
-        .collect();
+    let prepared = convert::Alerts::new(alerts)?;
+    let given = prepared.borrowed();
     let millis = u32::try_from(deadline.as_millis()).unwrap_or(u32::MAX);
     // Beyond the delivery's own time there is an ordinary call's, to answer in what became of it.
     let allowance = deadline.saturating_add(answering);

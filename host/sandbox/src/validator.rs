@@ -6,22 +6,23 @@ use telemetry_core::Subscription;
 use telemetry_core::batch::{EventBatch, SampleBatch, TextColumn};
 use telemetry_core::extension::{EventVerdict, PluginFailure, SampleVerdict, Validator};
 
-use crate::bindings::{types, validation};
+use crate::bindings::types;
 use crate::convert::{self, time_of};
+use crate::guest::Validation;
 use crate::instance::{Instance, Template};
 use crate::pool::Pool;
 
 /// A validator plugin.
 pub(crate) struct PluginValidator {
-    pool: Arc<Pool<validation::Guest>>,
+    pool: Arc<Pool<Validation>>,
     subscription: Subscription,
 }
 
 impl PluginValidator {
     /// Asks an initialised instance what it wants to see and takes it as the first one of the pool.
     pub(crate) fn new(
-        template: Template<validation::Guest>,
-        mut first: Instance<validation::Guest>,
+        template: Template<Validation>,
+        mut first: Instance<Validation>,
     ) -> Result<Self, PluginFailure> {
         let plugin = Arc::clone(&template.plugin);
         let subscription = first

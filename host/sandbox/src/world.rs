@@ -6,7 +6,42 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The version of the WIT package that this host speaks.
-pub const CONTRACT_VERSION: &str = "0.1.0";
+pub const CONTRACT_VERSION: &str = "0.2.0";
+
+/// A version of the contract that this host can talk to: its own, and the one before through an adapter ([`crate::guest`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Contract {
+    /// [`CONTRACT_VERSION`].
+    Current,
+    /// Version 0.1.
+    V0_1,
+}
+
+impl Contract {
+    /// All, the present one first.
+    pub(crate) const ALL: [Contract; 2] = [Self::Current, Self::V0_1];
+
+    /// The version of the WIT package.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Current => CONTRACT_VERSION,
+            Self::V0_1 => "0.1.0",
+        }
+    }
+
+    /// Versions x.y.0, x.y.1, … are one contract: semantic versioning lets them add, not change.
+    fn of(version: &str) -> Option<Self> {
+        let minor = |version: &str| version.rsplit_once('.').map(|(minor, _)| minor.to_owned());
+        let asked = minor(version)?;
+        Self::ALL.into_iter().find(|contract| minor(contract.as_str()) == Some(asked.clone()))
+    }
+}
+
+impl std::fmt::Display for Contract {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
 
 const PACKAGE: &str = "bridge:telemetry";
 
@@ -124,11 +159,21 @@ pub enum WorldError {
     },
     /// Built against another version of the contract.
     #[error(
-        "the component is built for {found}; this host speaks version {CONTRACT_VERSION}, so build it against that version of the WIT package"
+        "the component is built for {found}; this host speaks version {CONTRACT_VERSION} and still loads 0.1, so build it against one of them"
     )]
     Version {
         /// The interface as it is named in the component.
         found: String,
+    },
+    /// Parts of it are built against different versions of the contract.
+    #[error(
+        "the component mixes versions of the contract: {found} beside version {contract}; build all of it against one"
+    )]
+    MixedVersions {
+        /// The interface that is of another version.
+        found: String,
+        /// The version of its other interfaces.
+        contract: Contract,
     },
     /// An import that its world does not have.
     #[error("the component imports {import}, which a {kind} cannot have: {remedy}")]
@@ -146,51 +191,56 @@ fn listed(names: &[String]) -> String {
     if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
 }
 
-/// The kind of a component, when its imports are those of its kind.
-pub(crate) fn check(imports: &[String], exports: &[String]) -> Result<PluginKind, WorldError> {
-    let kind = kind_of(exports)?;
+/// Kind and contract of a component, when its imports are those of its kind.
+pub(crate) fn check(imports: &[String], exports: &[String]) -> Result<(PluginKind, Contract), WorldError> {
+    let (kind, contract) = kind_of(exports)?;
     for import in imports {
-        check_import(kind, import)?;
+        check_import(kind, contract, import)?;
     }
-    Ok(kind)
+    Ok((kind, contract))
 }
 
-fn kind_of(exports: &[String]) -> Result<PluginKind, WorldError> {
+fn kind_of(exports: &[String]) -> Result<(PluginKind, Contract), WorldError> {
     let ours = exports.iter().filter_map(|name| {
         let (package, rest) = name.split_once('/')?;
         let (interface, version) = rest.split_once('@').unwrap_or((rest, ""));
         (package == PACKAGE).then_some((name, interface, version))
     });
     let mut kinds = Vec::new();
-    let mut lifecycle = false;
+    let mut lifecycle = None;
+    let mut spoken = None;
     for (name, interface, version) in ours {
-        if !is_spoken(version) {
-            return Err(WorldError::Version { found: name.clone() });
+        let contract = spoken_by(name, version, spoken)?;
+        spoken = Some(contract);
+        if interface == "lifecycle" {
+            lifecycle = Some(contract);
         }
-        lifecycle |= interface == "lifecycle";
         kinds.extend(PluginKind::ALL.into_iter().filter(|kind| kind.interface() == interface));
     }
     match (lifecycle, kinds.as_slice()) {
-        (true, [kind]) => Ok(*kind),
-        (true, [_, _, ..]) => Err(WorldError::SeveralKinds {
+        (Some(contract), [kind]) => Ok((*kind, contract)),
+        (Some(_), [_, _, ..]) => Err(WorldError::SeveralKinds {
             interfaces: kinds.iter().map(|kind| kind.interface().to_owned()).collect(),
         }),
         _ => Err(WorldError::NotAPlugin { exports: exports.to_vec() }),
     }
 }
 
-/// Versions 0.1.x are one contract: semantic versioning lets them add, not change.
-fn is_spoken(version: &str) -> bool {
-    let minor = |version: &str| version.rsplit_once('.').map(|(minor, _)| minor.to_owned());
-    minor(version).is_some() && minor(version) == minor(CONTRACT_VERSION)
+/// The contract of one interface; the same as that of those before it.
+fn spoken_by(name: &str, version: &str, before: Option<Contract>) -> Result<Contract, WorldError> {
+    match (Contract::of(version), before) {
+        (None, _) => Err(WorldError::Version { found: name.to_owned() }),
+        (Some(found), Some(contract)) if found != contract => {
+            Err(WorldError::MixedVersions { found: name.to_owned(), contract })
+        }
+        (Some(contract), _) => Ok(contract),
+    }
 }
 
-fn check_import(kind: PluginKind, import: &str) -> Result<(), WorldError> {
+fn check_import(kind: PluginKind, contract: Contract, import: &str) -> Result<(), WorldError> {
     let (name, version) = import.split_once('@').unwrap_or((import, ""));
     if let Some(interface) = name.strip_prefix(PACKAGE).and_then(|rest| rest.strip_prefix('/')) {
-        if !is_spoken(version) {
-            return Err(WorldError::Version { found: import.to_owned() });
-        }
+        spoken_by(import, version, Some(contract))?;
         if kind.imports().contains(&interface) {
             return Ok(());
         }
@@ -222,23 +272,23 @@ mod tests {
     fn check_world(imports: &[&str], exports: &[&str], expect: Expect) {
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let answer = match check(&owned(imports), &owned(exports)) {
-            Ok(kind) => kind.to_string(),
+            Ok((kind, contract)) => format!("{kind} {contract}"),
             Err(error) => error.to_string(),
         };
         expect.assert_eq(&answer);
     }
 
-    const VALIDATOR: [&str; 2] = ["bridge:telemetry/lifecycle@0.1.0", "bridge:telemetry/validation@0.1.0"];
-    const MONITOR: [&str; 2] = ["bridge:telemetry/lifecycle@0.1.3", "bridge:telemetry/monitoring@0.1.3"];
+    const VALIDATOR: [&str; 2] = ["bridge:telemetry/lifecycle@0.2.0", "bridge:telemetry/validation@0.2.0"];
+    const MONITOR: [&str; 2] = ["bridge:telemetry/lifecycle@0.2.3", "bridge:telemetry/monitoring@0.2.3"];
 
     #[test]
     fn a_world_is_known_by_its_exports() {
         check_world(
-            &["bridge:telemetry/log@0.1.0", "wasi:io/streams@0.2.6"],
+            &["bridge:telemetry/log@0.2.0", "wasi:io/streams@0.2.6"],
             &VALIDATOR,
-            expect!["validator"],
+            expect!["validator 0.2.0"],
         );
-        check_world(&["bridge:telemetry/query@0.1.0"], &MONITOR, expect!["monitor"]);
+        check_world(&["bridge:telemetry/query@0.2.0"], &MONITOR, expect!["monitor 0.2.0"]);
         check_world(
             &[],
             &[],
@@ -255,16 +305,36 @@ mod tests {
         );
         check_world(
             &[],
-            &[VALIDATOR[0], VALIDATOR[1], "bridge:telemetry/delivery@0.1.0"],
+            &[VALIDATOR[0], VALIDATOR[1], "bridge:telemetry/delivery@0.2.0"],
             expect![
                 "the component exports validation, delivery at once; a plugin has one kind, so build one component for each"
             ],
         );
         check_world(
             &[],
-            &["bridge:telemetry/lifecycle@0.2.0"],
+            &["bridge:telemetry/lifecycle@0.3.0"],
             expect![
-                "the component is built for bridge:telemetry/lifecycle@0.2.0; this host speaks version 0.1.0, so build it against that version of the WIT package"
+                "the component is built for bridge:telemetry/lifecycle@0.3.0; this host speaks version 0.2.0 and still loads 0.1, so build it against one of them"
+            ],
+        );
+    }
+
+    #[test]
+    fn the_version_before_is_known_and_versions_do_not_mix() {
+        let old = ["bridge:telemetry/lifecycle@0.1.0", "bridge:telemetry/validation@0.1.0"];
+        check_world(&["bridge:telemetry/log@0.1.2"], &old, expect!["validator 0.1.0"]);
+        check_world(
+            &["bridge:telemetry/log@0.2.0"],
+            &old,
+            expect![
+                "the component mixes versions of the contract: bridge:telemetry/log@0.2.0 beside version 0.1.0; build all of it against one"
+            ],
+        );
+        check_world(
+            &[],
+            &[old[0], VALIDATOR[1]],
+            expect![
+                "the component mixes versions of the contract: bridge:telemetry/validation@0.2.0 beside version 0.1.0; build all of it against one"
             ],
         );
     }
@@ -272,10 +342,10 @@ mod tests {
     #[test]
     fn undeclared_imports_are_refused_by_name() {
         check_world(
-            &["bridge:telemetry/outbound-http@0.1.0"],
+            &["bridge:telemetry/outbound-http@0.2.0"],
             &VALIDATOR,
             expect![
-                "the component imports bridge:telemetry/outbound-http@0.1.0, which a validator cannot have: its kind's world in the WIT package lists what it can reach; make the plugin of the kind that has this import"
+                "the component imports bridge:telemetry/outbound-http@0.2.0, which a validator cannot have: its kind's world in the WIT package lists what it can reach; make the plugin of the kind that has this import"
             ],
         );
         check_world(

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use crate::bindings::delivery::exports::bridge::telemetry::delivery::{self as wit, Guest};
 use crate::bindings::imports::types;
-use crate::error::{PluginError, Result};
+use crate::error::PluginError;
 use crate::guest::{Exported, with};
-use crate::sink::{Alert, Outcome, Sink};
+use crate::sink::{Alert, AlertStatus, Outcome, Sink};
 
 impl<E: Exported> Guest for E
 where
@@ -16,7 +16,7 @@ where
         alerts: Vec<wit::Alert>,
         deadline_milliseconds: u32,
     ) -> Result<Vec<wit::Outcome>, types::PluginError> {
-        let alerts = alerts.into_iter().map(alert).collect::<Result<Vec<_>>>()?;
+        let alerts: Vec<Alert> = alerts.into_iter().map(alert).collect();
         let deadline = Duration::from_millis(deadline_milliseconds.into());
         let outcomes = with::<E, _>(|plugin| plugin.deliver_all(&alerts, deadline))?;
         if outcomes.len() != alerts.len() {
@@ -26,10 +26,24 @@ where
     }
 }
 
-fn alert(raw: wit::Alert) -> Result<Alert> {
-    let alert = Alert::from_json(raw.alert_json)?;
-    let (idempotency_key, attempt, first_seen_at) = (raw.idempotency_key, raw.attempt, raw.first_seen);
-    Ok(Alert { idempotency_key, attempt, first_seen_at, ..alert })
+fn alert(raw: wit::Alert) -> Alert {
+    Alert {
+        alert_id: raw.alert_id,
+        monitor: raw.monitor,
+        key: raw.key,
+        status: if raw.firing { AlertStatus::Firing } else { AlertStatus::Resolved },
+        severity: raw.severity.into(),
+        summary: raw.summary,
+        value: raw.value,
+        labels: raw.labels.into_iter().map(|label| (label.name, label.value)).collect(),
+        first_seen: raw.first_seen,
+        last_seen: raw.last_seen,
+        resolved_at: raw.resolved_at,
+        times_seen: raw.times_seen,
+        idempotency_key: raw.idempotency_key,
+        attempt: raw.attempt,
+        json: raw.alert_json,
+    }
 }
 
 fn outcome(outcome: Outcome) -> wit::Outcome {

@@ -4,7 +4,7 @@ use crate::bindings::imports::types;
 use crate::bindings::lifecycle::exports::bridge::telemetry::lifecycle::{Guest, Info};
 use crate::error::PluginError;
 use crate::guest::{Exported, with};
-use crate::plugin::{self, Plugin, schema_json};
+use crate::plugin::{self, Plugin};
 
 const ATTRIBUTES_JSON: &str =
     concat!("{\"sdk\":\"bridge-telemetry-plugin ", env!("CARGO_PKG_VERSION"), "\"}");
@@ -15,7 +15,7 @@ impl<E: Exported> Guest for E {
             name: E::Plugin::NAME.to_owned(),
             version: E::VERSION.to_owned(),
             description: E::DESCRIPTION.to_owned(),
-            config_schema_json: schema_json::<<E::Plugin as Plugin>::Config>(),
+            config_schema_json: plugin::config_schema::<E::Plugin>(),
             attributes_json: ATTRIBUTES_JSON.to_owned(),
         }
     }

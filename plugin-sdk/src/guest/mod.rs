@@ -137,7 +137,8 @@ mod tests {
         Component::init("{\"start\":3}".into(), None).unwrap();
         assert!(Component::on_samples(samples(vec![1])).is_err(), "no such series");
         let signals = Component::on_samples(samples(vec![0])).unwrap();
-        assert_eq!((signals[0].timestamp, &*signals[0].labels_json), (7, r#"{"a":"\""}"#));
+        let label = types::Label { name: "a".into(), value: "\"".into() };
+        assert_eq!((signals[0].timestamp, &signals[0].labels[..]), (7, &[label][..]));
         assert_eq!(
             Component::subscribe().tick_milliseconds,
             Some(1),

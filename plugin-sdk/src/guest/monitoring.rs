@@ -1,13 +1,11 @@
 //! The `monitoring` interface over [`Monitor`].
 
-use serde_json::Value;
-
 use crate::Timestamp;
 use crate::batch::{EventBatch, SampleBatch};
 use crate::bindings::imports::types;
 use crate::bindings::monitoring::exports::bridge::telemetry::monitoring::{self as wit, Guest};
 use crate::guest::{Exported, with};
-use crate::monitor::{Monitor, Severity, Signal};
+use crate::monitor::{Monitor, Signal};
 
 impl<E: Exported> Guest for E
 where
@@ -34,25 +32,16 @@ where
 
 fn signals(signals: Vec<Signal>) -> Vec<wit::Signal> {
     let signals = signals.into_iter().map(|signal| {
-        let labels = signal.labels.into_iter().map(|(name, value)| (name, Value::String(value)));
+        let labels = signal.labels.into_iter().map(|(name, value)| types::Label { name, value });
         wit::Signal {
             key: signal.key,
             firing: signal.firing,
-            severity: severity(signal.severity),
+            severity: signal.severity.into(),
             summary: signal.summary,
             value: signal.value,
             timestamp: signal.timestamp,
-            labels_json: Value::Object(labels.collect()).to_string(),
+            labels: labels.collect(),
         }
     });
     signals.collect()
-}
-
-const fn severity(severity: Severity) -> types::Severity {
-    match severity {
-        Severity::Info => types::Severity::Info,
-        Severity::Warning => types::Severity::Warning,
-        Severity::Error => types::Severity::Error,
-        Severity::Critical => types::Severity::Critical,
-    }
 }

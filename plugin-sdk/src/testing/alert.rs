@@ -1,12 +1,16 @@
 //! Builds alerts.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::JsonObject;
+use crate::Timestamp;
 use crate::monitor::Severity;
-use crate::sink::Alert;
+use crate::sink::{Alert, AlertStatus};
 
-/// Builds an alert for a unit test; it passes through the same JSON as the host's.
+/// 2025-05-21T14:32:17Z.
+const FIRST_SEEN: Timestamp = 1_747_837_937_000_000_000;
+const MINUTE: Timestamp = 60_000_000_000;
+
+/// Builds an alert for a unit test.
 ///
 /// ```
 /// use bridge_telemetry_plugin::testing::AlertBuilder;
@@ -16,76 +20,84 @@ use crate::sink::Alert;
 /// assert!(alert.json.contains("\"key\":\"cpu|a\""));
 /// ```
 #[derive(Clone, Debug)]
-pub struct AlertBuilder {
-    fields: JsonObject,
-    labels: JsonObject,
-    attempt: u32,
-}
+pub struct AlertBuilder(Alert);
 
 impl AlertBuilder {
     /// An alert that fires since 2025-05-21T14:32:17Z.
     pub fn firing(monitor: &str, key: &str) -> Self {
-        let fields = json!({
-            "alert_id": "0196f3a0-0000-7000-8000-000000000001", "monitor": monitor, "key": key,
-            "status": "firing", "severity": "warning", "summary": key, "value": null,
-            "first_seen": "2025-05-21T14:32:17Z", "last_seen": "2025-05-21T14:32:17Z", "resolved_at": null,
-            "times_seen": 1,
-        });
-        let fields = if let Value::Object(fields) = fields { fields } else { JsonObject::new() };
-        Self { fields, labels: JsonObject::new(), attempt: 1 }
+        Self(Alert {
+            alert_id: "0196f3a0-0000-7000-8000-000000000001".to_owned(),
+            monitor: monitor.to_owned(),
+            key: key.to_owned(),
+            status: AlertStatus::Firing,
+            severity: Severity::Warning,
+            summary: key.to_owned(),
+            value: None,
+            labels: Default::default(),
+            first_seen: FIRST_SEEN,
+            last_seen: FIRST_SEEN,
+            resolved_at: None,
+            times_seen: 1,
+            idempotency_key: String::new(),
+            attempt: 1,
+            json: String::new(),
+        })
     }
 
     /// The same alert, resolved a minute later.
     pub fn resolved(monitor: &str, key: &str) -> Self {
-        let minute_later = "2025-05-21T14:33:17Z";
-        let alert = Self::firing(monitor, key).set("status", "resolved").set("last_seen", minute_later);
-        alert.set("resolved_at", minute_later)
+        let Self(alert) = Self::firing(monitor, key);
+        let later = FIRST_SEEN + MINUTE;
+        Self(Alert { status: AlertStatus::Resolved, last_seen: later, resolved_at: Some(later), ..alert })
     }
 
     /// Sets how bad it is.
     #[must_use]
     pub fn severity(self, severity: Severity) -> Self {
-        self.set("severity", severity.as_str())
+        Self(Alert { severity, ..self.0 })
     }
 
     /// Sets the line for a person.
     #[must_use]
     pub fn summary(self, summary: &str) -> Self {
-        self.set("summary", summary)
+        Self(Alert { summary: summary.to_owned(), ..self.0 })
     }
 
     /// Sets the value that was judged.
     #[must_use]
     pub fn value(self, value: f64) -> Self {
-        self.set("value", value)
+        Self(Alert { value: Some(value), ..self.0 })
     }
 
     /// Adds a label.
     #[must_use]
     pub fn label(mut self, name: &str, value: &str) -> Self {
-        self.labels.insert(name.to_owned(), value.into());
+        self.0.labels.insert(name.to_owned(), value.to_owned());
         self
     }
 
     /// Sets which attempt this is.
     #[must_use]
-    pub fn attempt(mut self, attempt: u32) -> Self {
-        self.attempt = attempt;
-        self
+    pub fn attempt(self, attempt: u32) -> Self {
+        Self(Alert { attempt, ..self.0 })
     }
 
     /// The alert, as the host would hand it over.
-    #[expect(clippy::expect_used, reason = "a test tool whose fields are all set above")]
-    pub fn build(mut self) -> Alert {
-        self.fields.insert("labels".to_owned(), self.labels.into());
-        let alert = Alert::from_json(Value::Object(self.fields).to_string()).expect("an alert");
+    pub fn build(self) -> Alert {
+        let Self(alert) = self;
         let idempotency_key = format!("{}/{}/test", alert.alert_id, alert.status.as_str());
-        let first_seen_at = 1_747_837_937_000_000_000;
-        Alert { idempotency_key, first_seen_at, attempt: self.attempt, ..alert }
+        let json = json(&alert);
+        Alert { idempotency_key, json, ..alert }
     }
+}
 
-    fn set(mut self, field: &str, value: impl Into<Value>) -> Self {
-        self.fields.insert(field.to_owned(), value.into());
-        self
-    }
+fn json(alert: &Alert) -> String {
+    let time = |at: Timestamp| if at == FIRST_SEEN { "2025-05-21T14:32:17Z" } else { "2025-05-21T14:33:17Z" };
+    json!({
+        "alert_id": alert.alert_id, "monitor": alert.monitor, "key": alert.key, "status": alert.status.as_str(),
+        "severity": alert.severity.as_str(), "summary": alert.summary, "value": alert.value, "labels": alert.labels,
+        "first_seen": time(alert.first_seen), "last_seen": time(alert.last_seen),
+        "resolved_at": alert.resolved_at.map(time), "times_seen": alert.times_seen,
+    })
+    .to_string()
 }

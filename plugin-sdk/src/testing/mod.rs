@@ -7,6 +7,7 @@ mod alert;
 mod events;
 pub(crate) mod host;
 mod samples;
+pub mod schema;
 
 pub use alert::AlertBuilder;
 pub use events::EventBatchBuilder;

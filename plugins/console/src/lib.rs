@@ -15,6 +15,7 @@ struct Console;
 impl Plugin for Console {
     const NAME: &'static str = "console";
     type Config = NoConfig;
+    const CONFIG_SCHEMA: Option<&'static str> = Some(include_str!("../config.schema.json"));
 
     fn new(_: NoConfig) -> Result<Self> {
         Ok(Self)
@@ -81,5 +82,10 @@ mod tests {
             (logs[1].level, &*logs[1].message),
             (Level::Info, "alert resolved [critical] threshold: cpu|a")
         );
+    }
+
+    #[test]
+    fn schemas_are_current() {
+        testing::schema::check_config::<Console>(concat!(env!("CARGO_MANIFEST_DIR"), "/config.schema.json"));
     }
 }

@@ -100,6 +100,7 @@ struct ErrorRate {
 impl Plugin for ErrorRate {
     const NAME: &'static str = "error-rate";
     type Config = Config;
+    const CONFIG_SCHEMA: Option<&'static str> = Some(include_str!("../config.schema.json"));
 
     fn new(config: Config) -> Result<Self> {
         let share = 0.0..=1.0;
@@ -272,5 +273,13 @@ mod tests {
         for wrong in [r#"{"threshold":5}"#, r#"{"clear":0.2}"#, r#"{"window":0}"#, r#"{"windows":1}"#] {
             assert!(testing::restart::<ErrorRate>(wrong, None).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn schemas_are_current() {
+        testing::schema::check_config::<ErrorRate>(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/config.schema.json"
+        ));
     }
 }

@@ -16,6 +16,7 @@ struct EwmaPlugin;
 impl Plugin for EwmaPlugin {
     const NAME: &'static str = "ewma";
     type Config = NoConfig;
+    const CONFIG_SCHEMA: Option<&'static str> = Some(include_str!("../config.schema.json"));
 
     fn new(_: NoConfig) -> Result<Self> {
         Ok(Self)
@@ -65,6 +66,7 @@ impl Weighted {
 }
 
 impl Aggregate for Ewma {
+    const PARAMETERS_SCHEMA: Option<&'static str> = Some(include_str!("../parameters.schema.json"));
     const NAME: &'static str = "ewma";
     const DESCRIPTION: &'static str =
         "Mean in which a sample's weight halves with every half_life (default 5m) of age";
@@ -106,7 +108,7 @@ export_aggregation!(EwmaPlugin);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bridge_telemetry_plugin::{Accumulator, Runs};
+    use bridge_telemetry_plugin::{Accumulator, Runs, testing};
 
     const SECOND: i64 = 1_000_000_000;
 
@@ -156,5 +158,17 @@ mod tests {
         empty.update(Runs::new(&[0], &[0], &[], &[]).unwrap()).unwrap();
         empty.merge(empty.save().unwrap(), &[0]).unwrap();
         assert_eq!(empty.evaluate().unwrap(), [AggregateValue::None]);
+    }
+
+    #[test]
+    fn schemas_are_current() {
+        testing::schema::check_config::<EwmaPlugin>(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/config.schema.json"
+        ));
+        testing::schema::check_parameters::<Ewma>(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/parameters.schema.json"
+        ));
     }
 }

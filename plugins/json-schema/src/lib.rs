@@ -62,6 +62,7 @@ struct SchemaValidator {
 impl Plugin for SchemaValidator {
     const NAME: &'static str = "json-schema";
     type Config = Config;
+    const CONFIG_SCHEMA: Option<&'static str> = Some(include_str!("../config.schema.json"));
 
     fn new(config: Config) -> Result<Self> {
         let (mut exact, mut prefixes) = (BTreeMap::new(), Vec::new());
@@ -188,5 +189,13 @@ mod tests {
         assert!(
             fault(r#"{"schemas":{"A":{"$ref":"https://example.org/schema.json"}}}"#).contains("schemas.A")
         );
+    }
+
+    #[test]
+    fn schemas_are_current() {
+        testing::schema::check_config::<SchemaValidator>(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/config.schema.json"
+        ));
     }
 }

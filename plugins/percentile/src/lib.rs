@@ -25,6 +25,7 @@ struct PercentilePlugin;
 impl Plugin for PercentilePlugin {
     const NAME: &'static str = "percentile";
     type Config = NoConfig;
+    const CONFIG_SCHEMA: Option<&'static str> = Some(include_str!("../config.schema.json"));
 
     fn new(_: NoConfig) -> Result<Self> {
         Ok(Self)
@@ -52,6 +53,7 @@ impl Default for Percentile {
 }
 
 impl Aggregate for Percentile {
+    const PARAMETERS_SCHEMA: Option<&'static str> = Some(include_str!("../parameters.schema.json"));
     const NAME: &'static str = "percentile";
     const DESCRIPTION: &'static str =
         "Quantile q (default 0.99) within 1 % of the true value, from a mergeable sketch";
@@ -90,7 +92,7 @@ export_aggregation!(PercentilePlugin);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bridge_telemetry_plugin::{Accumulator, Runs};
+    use bridge_telemetry_plugin::{Accumulator, Runs, testing};
 
     fn accumulator(parameters: &str) -> Box<dyn Accumulator> {
         PercentilePlugin.aggregates().open("percentile", parameters).unwrap()
@@ -134,5 +136,17 @@ mod tests {
         empty.merge(accumulator("").save().unwrap(), &[]).unwrap();
         assert_eq!(empty.evaluate().unwrap(), [AggregateValue::None]);
         assert!(PercentilePlugin.aggregates().open("percentile", "{\"q\":99}").is_err());
+    }
+
+    #[test]
+    fn schemas_are_current() {
+        testing::schema::check_config::<PercentilePlugin>(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/config.schema.json"
+        ));
+        testing::schema::check_parameters::<Percentile>(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/parameters.schema.json"
+        ));
     }
 }

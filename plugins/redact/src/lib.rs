@@ -54,6 +54,7 @@ struct Redact {
 impl Plugin for Redact {
     const NAME: &'static str = "redact";
     type Config = Config;
+    const CONFIG_SCHEMA: Option<&'static str> = Some(include_str!("../config.schema.json"));
 
     fn new(config: Config) -> Result<Self> {
         let compile = |(index, pattern): (usize, &String)| {
@@ -213,5 +214,10 @@ mod tests {
     fn a_wrong_pattern_is_named() {
         let error = testing::restart::<Redact>(r#"{"patterns":["a","("]}"#, None).err().unwrap();
         assert!(error.to_string().contains("patterns[1]"), "{error}");
+    }
+
+    #[test]
+    fn schemas_are_current() {
+        testing::schema::check_config::<Redact>(concat!(env!("CARGO_MANIFEST_DIR"), "/config.schema.json"));
     }
 }

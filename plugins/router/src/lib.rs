@@ -70,6 +70,7 @@ struct Router {
 impl Plugin for Router {
     const NAME: &'static str = "router";
     type Config = Config;
+    const CONFIG_SCHEMA: Option<&'static str> = Some(include_str!("../config.schema.json"));
 
     fn new(config: Config) -> Result<Self> {
         let routes = config.routes.into_iter().enumerate().map(|(index, route)| compile(index, route));
@@ -184,5 +185,10 @@ mod tests {
         let regex = r#"{"routes":[{"match":{"a":{"regex":"("}},"receivers":["x"]}]}"#;
         assert!(fault(regex).contains("routes[0].match.a.regex"));
         assert!(fault(r#"{"routes":[{"receivers":["x"],"continues":true}]}"#).contains("continues"));
+    }
+
+    #[test]
+    fn schemas_are_current() {
+        testing::schema::check_config::<Router>(concat!(env!("CARGO_MANIFEST_DIR"), "/config.schema.json"));
     }
 }

@@ -50,6 +50,7 @@ struct Beyond {
 impl Plugin for Threshold {
     const NAME: &'static str = "threshold";
     type Config = Config;
+    const CONFIG_SCHEMA: Option<&'static str> = Some(include_str!("../config.schema.json"));
 
     fn new(config: Config) -> Result<Self> {
         let (stale_nanos, max_series) = (config.stale_after.as_nanos(), config.max_series);

@@ -114,3 +114,8 @@ fn faults_of_the_configuration_are_named() {
     assert!(fault(&rule.replace('<', "~")).contains("rules[0].comparison"));
     assert!(fault(&rule.replace("metric", "metrics")).contains("metrics"));
 }
+
+#[test]
+fn schemas_are_current() {
+    testing::schema::check_config::<Threshold>(concat!(env!("CARGO_MANIFEST_DIR"), "/config.schema.json"));
+}

@@ -59,6 +59,7 @@ struct Webhook {
 impl Plugin for Webhook {
     const NAME: &'static str = "webhook";
     type Config = Config;
+    const CONFIG_SCHEMA: Option<&'static str> = Some(include_str!("../config.schema.json"));
 
     fn new(config: Config) -> Result<Self> {
         if !config.url.starts_with("https://") && !config.url.starts_with("http://") {
@@ -79,7 +80,7 @@ impl Sink for Webhook {
         }
         let mut request = Request::post(url)
             .header("Idempotency-Key", &alert.idempotency_key)
-            .json(&payload::of(alert, receiver, external_url))
+            .json(&payload::of(alert, receiver, external_url)?)
             .timeout(timeout.as_duration().min(deadline));
         for (name, value) in headers {
             request = request.header(name, value);
@@ -167,5 +168,10 @@ mod tests {
         for wrong in ["{}", r#"{"url":"ftp://a"}"#, r#"{"url":"http://a","timeout":0}"#] {
             assert!(testing::restart::<Webhook>(wrong, None).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn schemas_are_current() {
+        testing::schema::check_config::<Webhook>(concat!(env!("CARGO_MANIFEST_DIR"), "/config.schema.json"));
     }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use bridge_telemetry_plugin::Alert;
-use serde::Serialize;
+use bridge_telemetry_plugin::{Alert, Result};
+use serde::{Deserialize, Serialize};
 
 /// What Alertmanager writes for "not ended".
 const NOT_ENDED: &str = "0001-01-01T00:00:00Z";
@@ -37,8 +37,16 @@ struct Entry<'a> {
     fingerprint: String,
 }
 
+/// The alert's times as the host writes them.
+#[derive(Deserialize)]
+struct Times<'a> {
+    first_seen: &'a str,
+    resolved_at: Option<&'a str>,
+}
+
 /// The monitor becomes the label `alertname`; key and severity become labels unless the alert has labels of these names.
-pub(crate) fn of<'a>(alert: &'a Alert, receiver: &'a str, external_url: &'a str) -> Payload<'a> {
+pub(crate) fn of<'a>(alert: &'a Alert, receiver: &'a str, external_url: &'a str) -> Result<Payload<'a>> {
+    let times: Times<'_> = serde_json::from_str(&alert.json)?;
     let own = [("key", &*alert.key), ("severity", alert.severity.as_str())];
     let given = alert.labels.iter().map(|(name, value)| (&**name, &**value));
     let alertname = [("alertname", &*alert.monitor)];
@@ -46,7 +54,7 @@ pub(crate) fn of<'a>(alert: &'a Alert, receiver: &'a str, external_url: &'a str)
     let mut annotations = BTreeMap::from([("summary", alert.summary.clone())]);
     annotations.extend(alert.value.map(|value| ("value", value.to_string())));
     let status = alert.status.as_str();
-    Payload {
+    Ok(Payload {
         version: "4",
         group_key: format!("{{}}:{{alertname={:?}, key={:?}}}", alert.monitor, alert.key),
         truncated_alerts: 0,
@@ -60,12 +68,12 @@ pub(crate) fn of<'a>(alert: &'a Alert, receiver: &'a str, external_url: &'a str)
             status,
             labels,
             annotations,
-            starts_at: &alert.first_seen,
-            ends_at: alert.resolved_at.as_deref().unwrap_or(NOT_ENDED),
+            starts_at: times.first_seen,
+            ends_at: times.resolved_at.unwrap_or(NOT_ENDED),
             generator_url: external_url,
             fingerprint: format!("{:016x}", fingerprint(&[&alert.monitor, &alert.key])),
         }],
-    }
+    })
 }
 
 /// FNV-1a over the parts, each ended by a byte that no text holds: the same for all states of one alert.
@@ -96,12 +104,12 @@ mod tests {
                 "generatorURL": "http://bridge", "fingerprint": "1b9bb76cfde5dd2f",
             }],
         });
-        assert_eq!(serde_json::to_value(of(&alert, "ops", "http://bridge")).unwrap(), expected);
+        assert_eq!(serde_json::to_value(of(&alert, "ops", "http://bridge").unwrap()).unwrap(), expected);
     }
 
     #[test]
     fn a_resolved_alert_is_the_same_alert_ended() {
-        let payload = |alert: &Alert| serde_json::to_value(of(alert, "r", "")).unwrap();
+        let payload = |alert: &Alert| serde_json::to_value(of(alert, "r", "").unwrap()).unwrap();
         let firing = payload(&AlertBuilder::firing("m", "k").build());
         let resolved = payload(&AlertBuilder::resolved("m", "k").build());
         assert_eq!(

@@ -13,7 +13,7 @@ use telemetry_core::limits;
 
 pub(crate) use aggregate::{CheckedAggregate, aggregates, values};
 pub(crate) use info::{CheckedInfo, info};
-pub(crate) use outcome::{alert, outcomes};
+pub(crate) use outcome::{Alerts, outcomes};
 pub(crate) use signal::signals;
 pub(crate) use subscription::subscription;
 pub(crate) use verdict::{event_verdict, sample_verdict};

@@ -3,15 +3,72 @@
 use std::time::Duration;
 
 use telemetry_core::extension::{AlertForDelivery, DeliveryOutcome, FailureReason};
-use telemetry_core::limits;
+use telemetry_core::{AlertStatus, Severity, Timestamp, limits};
 
 use super::{message, unusable};
-use crate::bindings::delivery;
+use crate::bindings::{delivery, types};
 
-/// An alert as JSON, and what goes with it.
-pub(crate) fn alert(given: &AlertForDelivery) -> Result<String, FailureReason> {
-    serde_json::to_string(&given.alert)
-        .map_err(|error| FailureReason::Other(format!("the alert cannot be written as JSON: {error}")))
+/// Alerts with what of them has to be made before they can be borrowed.
+pub(crate) struct Alerts<'a>(Vec<Prepared<'a>>);
+
+struct Prepared<'a> {
+    given: &'a AlertForDelivery,
+    alert_id: String,
+    labels: Vec<types::LabelParam<'a>>,
+    json: String,
+}
+
+impl<'a> Alerts<'a> {
+    /// # Errors
+    /// When an alert cannot be written as JSON.
+    pub(crate) fn new(given: &'a [AlertForDelivery]) -> Result<Self, FailureReason> {
+        given.iter().map(prepared).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// As they cross the boundary.
+    pub(crate) fn borrowed(&self) -> Vec<delivery::Alert<'_>> {
+        self.0.iter().map(Prepared::borrowed).collect()
+    }
+}
+
+fn prepared(given: &AlertForDelivery) -> Result<Prepared<'_>, FailureReason> {
+    let alert = &given.alert;
+    let json = serde_json::to_string(alert)
+        .map_err(|error| FailureReason::Other(format!("the alert cannot be written as JSON: {error}")))?;
+    let labels = alert.labels.iter().map(|(name, value)| types::LabelParam { name, value }).collect();
+    Ok(Prepared { given, alert_id: alert.alert_id.to_string(), labels, json })
+}
+
+impl Prepared<'_> {
+    fn borrowed(&self) -> delivery::Alert<'_> {
+        let AlertForDelivery { alert, idempotency_key, attempt } = self.given;
+        delivery::Alert {
+            idempotency_key,
+            attempt: *attempt,
+            alert_id: &self.alert_id,
+            monitor: &alert.monitor,
+            key: &alert.key,
+            firing: alert.status == AlertStatus::Firing,
+            severity: severity(alert.severity),
+            summary: &alert.summary,
+            value: alert.value,
+            labels: &self.labels,
+            first_seen: alert.first_seen.nanos(),
+            last_seen: alert.last_seen.nanos(),
+            resolved_at: alert.resolved_at.map(Timestamp::nanos),
+            times_seen: alert.times_seen,
+            alert_json: &self.json,
+        }
+    }
+}
+
+const fn severity(severity: Severity) -> types::Severity {
+    match severity {
+        Severity::Info => types::Severity::Info,
+        Severity::Warning => types::Severity::Warning,
+        Severity::Error => types::Severity::Error,
+        Severity::Critical => types::Severity::Critical,
+    }
 }
 
 /// Checks that there is one outcome for each of `alerts` alerts.

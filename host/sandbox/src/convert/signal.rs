@@ -28,7 +28,7 @@ fn signal(given: monitoring::Signal) -> Result<Signal, FailureReason> {
         return Err(unusable(format!("the value of signal \"{key}\" is {value}")));
     }
     Ok(Signal {
-        labels: labels(key, &given.labels_json)?,
+        labels: labels(key, given.labels)?,
         key: given.key,
         firing: given.firing,
         severity: severity(given.severity),
@@ -38,20 +38,15 @@ fn signal(given: monitoring::Signal) -> Result<Signal, FailureReason> {
     })
 }
 
-fn labels(key: &str, json: &str) -> Result<BTreeMap<String, String>, FailureReason> {
-    if json.is_empty() {
-        return Ok(BTreeMap::new());
+fn labels(key: &str, given: Vec<types::Label>) -> Result<BTreeMap<String, String>, FailureReason> {
+    let bytes: usize = given.iter().map(|label| label.name.len() + label.value.len()).sum();
+    if bytes > limits::MAX_CONTEXT_BYTES {
+        return Err(unusable(format!("the labels of signal \"{key}\" have {bytes} bytes")));
     }
-    if json.len() > limits::MAX_CONTEXT_BYTES {
-        return Err(unusable(format!("the labels of signal \"{key}\" have {} bytes", json.len())));
+    if given.len() > limits::MAX_SIGNAL_LABELS {
+        return Err(unusable(format!("signal \"{key}\" has {} labels", given.len())));
     }
-    let labels: BTreeMap<String, String> = serde_json::from_str(json).map_err(|error| {
-        unusable(format!("the labels of signal \"{key}\" are no object of strings: {error}"))
-    })?;
-    if labels.len() > limits::MAX_SIGNAL_LABELS {
-        return Err(unusable(format!("signal \"{key}\" has {} labels", labels.len())));
-    }
-    Ok(labels)
+    Ok(given.into_iter().map(|label| (label.name, label.value)).collect())
 }
 
 fn severity(given: types::Severity) -> Severity {
@@ -75,8 +70,12 @@ mod tests {
             summary: "s\u{1b}[2J".into(),
             value: Some(1.5),
             timestamp: 7,
-            labels_json: r#"{"host":"a"}"#.into(),
+            labels: vec![label("host", "a")],
         }
+    }
+
+    fn label(name: &str, value: &str) -> types::Label {
+        types::Label { name: name.into(), value: value.into() }
     }
 
     #[test]
@@ -84,7 +83,7 @@ mod tests {
         let signal = signals(vec![given()]).unwrap().remove(0);
         assert_eq!(signal.summary, "s\\u{1b}[2J");
         assert_eq!(signal.labels["host"], "a");
-        assert!(signals(vec![monitoring::Signal { labels_json: String::new(), ..given() }]).is_ok());
+        assert!(signals(vec![monitoring::Signal { labels: vec![], ..given() }]).is_ok());
     }
 
     #[test]
@@ -93,9 +92,8 @@ mod tests {
             monitoring::Signal { key: String::new(), ..given() },
             monitoring::Signal { key: "k".repeat(limits::MAX_NAME_BYTES + 1), ..given() },
             monitoring::Signal { value: Some(f64::NAN), ..given() },
-            monitoring::Signal { labels_json: "[]".into(), ..given() },
-            monitoring::Signal { labels_json: r#"{"a":1}"#.into(), ..given() },
-            monitoring::Signal { labels_json: format!("{{\"a\":\"{}\"}}", "x".repeat(9000)), ..given() },
+            monitoring::Signal { labels: vec![label("a", &"x".repeat(9000))], ..given() },
+            monitoring::Signal { labels: vec![label("a", "b"); limits::MAX_SIGNAL_LABELS + 1], ..given() },
         ] {
             assert_eq!(signals(vec![garbage.clone()]).unwrap_err().kind(), "output", "{garbage:?}");
         }

@@ -43,8 +43,8 @@ fn what_is_no_plugin() {
 #[test]
 fn undeclared_imports_are_named() {
     let exports = r#"(instance $i)
-        (export "bridge:telemetry/lifecycle@0.1.0" (instance $i))
-        (export "bridge:telemetry/validation@0.1.0" (instance $i))"#;
+        (export "bridge:telemetry/lifecycle@0.2.0" (instance $i))
+        (export "bridge:telemetry/validation@0.2.0" (instance $i))"#;
     check_component(
         &format!(r#"(component (import "wasi:sockets/tcp@0.2.3" (instance)) {exports})"#),
         expect![
@@ -52,15 +52,15 @@ fn undeclared_imports_are_named() {
         ],
     );
     check_component(
-        &format!(r#"(component (import "bridge:telemetry/key-value@0.1.0" (instance)) {exports})"#),
+        &format!(r#"(component (import "bridge:telemetry/key-value@0.2.0" (instance)) {exports})"#),
         expect![
-            "the component imports bridge:telemetry/key-value@0.1.0, which a validator cannot have: its kind's world in the WIT package lists what it can reach; make the plugin of the kind that has this import"
+            "the component imports bridge:telemetry/key-value@0.2.0, which a validator cannot have: its kind's world in the WIT package lists what it can reach; make the plugin of the kind that has this import"
         ],
     );
     check_component(
         &format!("(component {exports})"),
         expect![
-            "the component's functions do not have the types of the contract 0.1.0: instance export `bridge:telemetry/lifecycle@0.1.0` does not have export `describe`; build it against that version's WIT"
+            "the component's functions do not have the types of the contract 0.2.0: instance export `bridge:telemetry/lifecycle@0.2.0` does not have export `describe`; build it against that version's WIT"
         ],
     );
 }

@@ -10,6 +10,7 @@
 
 mod aggregation;
 mod cache;
+mod contract;
 mod fixture;
 mod http;
 mod load;

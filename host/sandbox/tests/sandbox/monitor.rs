@@ -127,7 +127,7 @@ fn hostile_monitors_are_contained() {
     check("PANIC", "trap", "monitor down");
     check("EMPTY_KEY", "output", "key must not be empty");
     check("NAN", "output", "NaN");
-    check("LABELS", "output", "no object of strings");
+    check("LABELS", "output", "100 labels");
     check("MANY", "output", "20000 signals");
     check("KEY_VALUE_LOOP", "limit", "calls to the host");
     check("FILL", "error", "between two checkpoints");

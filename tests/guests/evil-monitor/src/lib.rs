@@ -5,7 +5,7 @@
 use std::cell::Cell;
 
 use bridge_telemetry_plugin::bindings::imports::types::{
-    EventBatch, PluginError, SampleBatch, Severity, State, Subscription, Timestamp,
+    EventBatch, Label, PluginError, SampleBatch, Severity, State, Subscription, Timestamp,
 };
 use bridge_telemetry_plugin::bindings::imports::{key_value, query};
 use bridge_telemetry_plugin::bindings::lifecycle::exports::bridge::telemetry::lifecycle;
@@ -91,7 +91,10 @@ fn attacked(attack: &str, now: Timestamp, signals: &mut Vec<Signal>) -> Result<(
         },
         "EMPTY_KEY" => signals.push(signal("", now)),
         "NAN" => signals.push(Signal { value: Some(f64::NAN), ..signal("k", now) }),
-        "LABELS" => signals.push(Signal { labels_json: "[1]".to_owned(), ..signal("k", now) }),
+        "LABELS" => signals.push(Signal {
+            labels: (0..100).map(|n| label(&n.to_string(), "many")).collect(),
+            ..signal("k", now)
+        }),
         "MANY" => signals.extend((0..20_000).map(|n| signal(&n.to_string(), now))),
         "SNAPSHOT" => SNAPSHOT_TRAPS.set(true),
         "PUT" => key_value::put("batches", &SEEN.get().to_le_bytes())?,
@@ -123,8 +126,12 @@ fn signal(key: &str, timestamp: Timestamp) -> Signal {
         summary: "attack".to_owned(),
         value: None,
         timestamp,
-        labels_json: "{\"evil\":\"yes\"}".to_owned(),
+        labels: vec![label("evil", "yes")],
     }
+}
+
+fn label(name: &str, value: &str) -> Label {
+    Label { name: name.to_owned(), value: value.to_owned() }
 }
 
 bridge_telemetry_plugin::bindings::lifecycle::__export_lifecycle!(Evil with_types_in bridge_telemetry_plugin::bindings::lifecycle);

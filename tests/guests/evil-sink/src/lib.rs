@@ -42,7 +42,8 @@ impl delivery::Guest for Evil {
 }
 
 fn attacked(alert: &Alert) -> Result<Outcome, PluginError> {
-    let order = label(&alert.alert_json).unwrap_or(&alert.idempotency_key);
+    let label = alert.labels.iter().find(|label| label.name == "attack");
+    let order = label.map_or(&alert.idempotency_key, |label| &label.value);
     let (attack, argument) = order.split_once(' ').unwrap_or((order, ""));
     Ok(match attack {
         "panic" => panic!("sink down"),
@@ -75,11 +76,6 @@ fn attacked(alert: &Alert) -> Result<Outcome, PluginError> {
         },
         _ => Outcome::Duplicate,
     })
-}
-
-/// The alert's label `attack`; no test gives one that JSON would escape.
-fn label(alert_json: &str) -> Option<&str> {
-    alert_json.split_once("\"attack\":\"")?.1.split('"').next()
 }
 
 fn request(method: &str, url: &str, body: &str) -> Request {
