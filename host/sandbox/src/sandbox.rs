@@ -24,7 +24,7 @@ use crate::runtime::Runtime;
 use crate::sink::SinkRole;
 use crate::spec::{Component, PluginSpec, Ports, SandboxOptions};
 use crate::validator::PluginValidator;
-use crate::world::PluginKind;
+use crate::world::{Contract, PluginKind};
 
 /// The plugin runtime. One per host; its plugins outlive it.
 pub struct Sandbox {
@@ -142,6 +142,7 @@ impl Birth {
     fn template<G: Export>(&mut self) -> Result<Template<G>, LoadError> {
         let Compiled { kind, contract, .. } = self.compiled;
         let linker = self.shared.runtime.linker(kind, contract);
+        let types = |error: wasmtime::Error| types(contract, &error);
         let pre = linker.instantiate_pre(&self.compiled.component).map_err(types)?;
         let config = if self.config.is_null() { "{}".to_owned() } else { self.config.to_string() };
         Template::new(Arc::clone(&self.shared), (kind, contract), pre, config, self.http.take())
@@ -179,6 +180,6 @@ impl Birth {
     }
 }
 
-fn types(error: wasmtime::Error) -> LoadError {
-    LoadError::Types { contract: CONTRACT_VERSION, reason: format!("{error:#}") }
+fn types(contract: Contract, error: &wasmtime::Error) -> LoadError {
+    LoadError::Types { contract, reason: format!("{error:#}") }
 }

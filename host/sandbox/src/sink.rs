@@ -9,7 +9,6 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use telemetry_core::extension::{AlertForDelivery, DeliveryOutcome, FailureReason, PluginFailure, Sink};
 
-use crate::bindings::delivery;
 use crate::convert;
 use crate::failure::loses_instance;
 use crate::guest::Delivery;

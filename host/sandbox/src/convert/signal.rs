@@ -38,7 +38,7 @@ fn signal(given: monitoring::Signal) -> Result<Signal, FailureReason> {
     })
 }
 
-fn labels(key: &str, given: Vec<types::Label>) -> Result<BTreeMap<String, String>, FailureReason> {
+fn labels(key: &str, given: Vec<types::LabelResult>) -> Result<BTreeMap<String, String>, FailureReason> {
     let bytes: usize = given.iter().map(|label| label.name.len() + label.value.len()).sum();
     if bytes > limits::MAX_CONTEXT_BYTES {
         return Err(unusable(format!("the labels of signal \"{key}\" have {bytes} bytes")));
@@ -74,8 +74,8 @@ mod tests {
         }
     }
 
-    fn label(name: &str, value: &str) -> types::Label {
-        types::Label { name: name.into(), value: value.into() }
+    fn label(name: &str, value: &str) -> types::LabelResult {
+        types::LabelResult { name: name.into(), value: value.into() }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use wasmtime::component::ResourceAny;
 
 use super::{Answer, versions};
 use crate::bindings::aggregation::{Aggregate, Value};
-use crate::bindings::types::{State, StateParam};
+use crate::bindings::types::{StateParam, StateResult};
 use crate::bindings::v0_1;
 use crate::state::HostState;
 
@@ -73,7 +73,7 @@ impl Aggregation {
         }
     }
 
-    pub(crate) fn call_save(&self, store: &mut Store<HostState>, accumulator: ResourceAny) -> Answer<State> {
+    pub(crate) fn call_save(&self, store: &mut Store<HostState>, accumulator: ResourceAny) -> Answer<StateResult> {
         match self {
             Self::Current(guest) => guest.accumulator().call_save(store, accumulator),
             Self::V0_1(guest) => guest.accumulator().call_save(store, accumulator),

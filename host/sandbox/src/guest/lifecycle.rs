@@ -4,7 +4,7 @@ use wasmtime::Store;
 
 use super::{Answer, versions};
 use crate::bindings::lifecycle::Info;
-use crate::bindings::types::{State, StateParam};
+use crate::bindings::types::{StateParam, StateResult};
 use crate::bindings::v0_1;
 use crate::state::HostState;
 
@@ -33,7 +33,7 @@ impl Lifecycle {
         }
     }
 
-    pub(crate) fn call_snapshot(&self, store: &mut Store<HostState>) -> Answer<Option<State>> {
+    pub(crate) fn call_snapshot(&self, store: &mut Store<HostState>) -> Answer<Option<StateResult>> {
         match self {
             Self::Current(guest) => guest.call_snapshot(store),
             Self::V0_1(guest) => guest.call_snapshot(store),

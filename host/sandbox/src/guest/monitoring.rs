@@ -7,7 +7,7 @@ use wasmtime::Store;
 
 use super::{Answer, versions};
 use crate::bindings::monitoring::Signal;
-use crate::bindings::types::{EventBatch, Label, PluginError, SampleBatch, Subscription};
+use crate::bindings::types::{EventBatch, LabelResult, PluginError, SampleBatch, Subscription};
 use crate::bindings::v0_1;
 use crate::state::HostState;
 
@@ -74,7 +74,7 @@ fn signal(given: v0_1::monitoring::Signal) -> wasmtime::Result<Signal> {
     })
 }
 
-fn labels(key: &str, json: &str) -> wasmtime::Result<Vec<Label>> {
+fn labels(key: &str, json: &str) -> wasmtime::Result<Vec<LabelResult>> {
     if json.is_empty() {
         return Ok(Vec::new());
     }
@@ -82,7 +82,7 @@ fn labels(key: &str, json: &str) -> wasmtime::Result<Vec<Label>> {
         wasmtime::bail!("the labels of signal \"{key}\" have {} bytes", json.len());
     }
     match serde_json::from_str::<BTreeMap<String, String>>(json) {
-        Ok(labels) => Ok(labels.into_iter().map(|(name, value)| Label { name, value }).collect()),
+        Ok(labels) => Ok(labels.into_iter().map(|(name, value)| LabelResult { name, value }).collect()),
         Err(error) => wasmtime::bail!("the labels of signal \"{key}\" are no object of strings: {error}"),
     }
 }
