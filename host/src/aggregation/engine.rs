@@ -1,5 +1,6 @@
 //! Answers metric queries: one metric after the other, each in the way that its function allows.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::num::NonZero;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use telemetry_core::{Clock, Context, TimeRange, Timestamp, limits};
 use super::answer::{MetricAnswer, MetricsAnswer};
 use super::assembly::Assembly;
 use super::grouping::{Grouping, too_many_groups};
+use super::joining::side_by_side;
 use super::memory::{Charge, Memory};
 use super::outcome::Outcome;
 use super::parallel::Helpers;
@@ -184,8 +186,17 @@ impl Aggregations {
     }
 }
 
-/// The series of one metric: the reader's numbers and the contexts, in the reader's order.
-type MetricSeries = Vec<(u32, Context)>;
+/// A series of one metric.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct OneSeries {
+    /// The reader's number.
+    pub(super) id: u32,
+    pub(super) context: Context,
+    pub(super) overflow: bool,
+}
+
+/// The series of one metric, in the reader's order.
+type MetricSeries = Vec<OneSeries>;
 
 /// The selected series by metric, in the order of the answer, and the memory that they hold.
 type Selected<'a> = (Vec<(Arc<str>, MetricSeries)>, Charge<'a>);
@@ -199,8 +210,9 @@ impl<'a> Run<'a> {
         let mut charge = self.watch.memory.holder();
         charge.resize((selected.len() as u64).saturating_mul(SERIES_BYTES))?;
         let mut metrics: IndexMap<Arc<str>, MetricSeries> = IndexMap::new();
-        for SelectedSeries { id, key } in selected {
-            metrics.entry(key.name).or_default().push((id, key.context));
+        for SelectedSeries { id, key, overflow } in selected {
+            let one = OneSeries { id, context: key.context, overflow };
+            metrics.entry(key.name).or_default().push(one);
         }
         let mut ordered = Vec::with_capacity(metrics.len());
         if let Some(names) = &self.query.names {
@@ -221,16 +233,21 @@ impl<'a> Run<'a> {
         aggregation: &BoundAggregation,
     ) -> Result<Option<MetricAnswer>, QueryError> {
         let labels = &self.query.group_by;
-        let contexts = series.iter().map(|(_, context)| context);
+        let (series, continued) = match aggregation.function.sums_over_series() {
+            true => side_by_side(series),
+            false => (Cow::Borrowed(series.as_slice()), Vec::new()),
+        };
+        let contexts = series.iter().map(|one| &one.context);
         let grouping = Grouping::by_labels(labels, contexts, self.groups_left)?;
         self.groups_left = self.groups_left.checked_sub(grouping.keys.len()).ok_or_else(too_many_groups)?;
-        let ids: Vec<u32> = series.iter().map(|(id, _)| *id).collect();
+        let ids: Vec<u32> = series.iter().map(|one| one.id).collect();
         let outcome = self.work_out(&Task {
             reader: self.reader,
             watch: self.watch,
             aggregation,
             range: self.range,
             series: &ids,
+            continued: &continued,
             groups: &grouping.groups,
             grouped: !labels.is_empty(),
             step: self.step,

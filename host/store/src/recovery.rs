@@ -139,6 +139,7 @@ fn recover(
         view: RwLock::new(()),
         sealing: Mutex::new(sealing),
         buffered: AtomicUsize::new(0),
+        open_heads: AtomicUsize::new(0),
         watermark: AtomicU64::new(progress.watermark),
         trimmed: AtomicU64::new(progress.trimmed),
         log_size: LogSize::default(),
@@ -346,9 +347,10 @@ impl Engine {
                 },
             };
             let mut head = series.head();
-            head.push_published(*time, &value, sequence);
+            let length = head.push_published(*time, &value, sequence);
             head.touch(seconds);
             drop(head);
+            self.open_heads.fetch_add(usize::from(length == 1), Ordering::Relaxed);
             self.buffered.fetch_add(weight(&value), Ordering::Relaxed);
         }
         Ok(())

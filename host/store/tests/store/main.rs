@@ -18,6 +18,7 @@ mod log;
 mod opening;
 mod oracle;
 mod recovery;
+mod repair;
 mod retention;
 mod rollups;
 mod samples;

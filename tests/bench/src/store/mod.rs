@@ -9,6 +9,7 @@ mod churn;
 mod data;
 mod disk;
 mod durability;
+mod expiry;
 mod ingest;
 mod meter;
 mod nab;
@@ -46,7 +47,7 @@ type Group = (&'static str, fn(&mut Chart, &Plan) -> anyhow::Result<()>);
 
 /// Measures and prints.
 pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
-    let groups: [Group; 7] = [
+    let groups: [Group; 8] = [
         ("ingest-queries", queries::run),
         ("single", ingest::single),
         ("disk", disk::run),
@@ -54,6 +55,7 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
         ("memory", recovery::memory),
         ("recovery", recovery::run),
         ("durability", durability::run),
+        ("expiry", expiry::run),
     ];
     let mut chart = Chart::new();
     let only = plan.only.split('/').next().unwrap_or_default();
