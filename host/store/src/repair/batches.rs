@@ -90,6 +90,21 @@ impl<'a> Replay<'a> {
     }
 }
 
+/// Adds the numbers of the families that a batch writes to.
+pub(super) fn numbers(record: &[u8], found: &mut BTreeSet<u32>) -> Result<(), Damage> {
+    let mut reader = Reader::new("write-ahead log", record);
+    reader.take(HEADER_BYTES)?;
+    while !reader.is_done() {
+        match change(&mut reader)? {
+            Change::Put(number, ..) | Change::Delete(number, _) | Change::DeleteRange(number, ..) => {
+                found.insert(number);
+            }
+            Change::Nothing => {}
+        }
+    }
+    Ok(())
+}
+
 fn change<'a>(reader: &mut Reader<'a>) -> Result<Change<'a>, Damage> {
     let kind = reader.byte()?;
     let number = match kind {

@@ -16,11 +16,12 @@ use crate::meta::{self, PartitionRow};
 /// The partitions, by family.
 pub(super) type Spans = BTreeMap<String, Partition>;
 
-/// Brings rows and families together; answers the partitions. Those that are in `damaged` are no longer in their final form.
+/// Brings rows and families together; answers the partitions. Those that are in `damaged` are no longer in their final form;
+/// partitions of which nothing is left are among them afterwards.
 pub(super) fn mend(
     database: &Database,
     census: &Census,
-    damaged: &BTreeSet<String>,
+    damaged: &mut BTreeSet<String>,
     report: &mut RepairReport,
 ) -> Result<Spans, StoreError> {
     let meta = database.family(META)?;
@@ -41,8 +42,10 @@ pub(super) fn mend(
         if database.find_family(name).is_none() {
             database.create_family(name)?;
             report.damaged = true;
-            report.family(name).damaged = true;
+            report.family(name, |family| family.damaged = true);
             report.note(format!("nothing of partition {name} could be read"));
+            partition.set_folded(false);
+            damaged.insert(name.clone());
         } else if damaged.contains(name) {
             partition.set_folded(false);
         }
@@ -78,12 +81,12 @@ fn add_missing(
         .collect();
     for name in missing {
         let Some(start) = first_instant(name) else { continue };
-        if start < floor {
-            // It had expired.
+        let last = census.partitions.get(name).and_then(|found| found.last);
+        let Some(last) = last.filter(|_| start >= floor) else {
+            // It had expired, or was just being created.
             database.drop_family(name)?;
             continue;
-        }
-        let last = census.partitions.get(name).and_then(|found| found.last).unwrap_or(start);
+        };
         let end = Timestamp::from_nanos(last).floor_to(NANOS_PER_DAY).nanos().saturating_add(NANOS_PER_DAY);
         let next = spans.values().filter(|other| other.class == class && other.start > start);
         let next = next.map(|other| other.start).min().unwrap_or(i64::MAX);

@@ -87,7 +87,9 @@ impl Edit {
         while !reader.is_done() {
             match reader.varint32()? {
                 1 => skip(&mut reader)?,
-                2 | 3 | 4 | 9 | 10 | 203 | 300 => drop(reader.varint()?),
+                2 | 3 | 4 | 9 | 10 | 203 | 300 => {
+                    reader.varint()?;
+                }
                 5 => {
                     reader.varint()?;
                     skip(&mut reader)?;

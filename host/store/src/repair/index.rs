@@ -8,10 +8,11 @@ use std::fs::{self, File};
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
-use super::batches::Replay;
+use super::batches::{Replay, numbers};
 use super::edits::Edits;
 use super::error::{Stop, engine, store};
 use super::framed::{Frame, FrameReader};
+use super::naming;
 use super::report::RepairReport;
 use super::staging::{is_log, is_manifest, is_table, names};
 use crate::database::{Database, Rocks};
@@ -86,6 +87,7 @@ pub(super) fn rebuild(
     for log in &logs {
         fs::rename(rocks.join(log), waiting.join(log))?;
     }
+    let listed = naming::listed(rocks)?;
     let tuning = Tuning::new(options).map_err(engine)?;
     Rocks::repair(&tuning.opening(false).map_err(engine)?, rocks).map_err(engine)?;
     let lost = rocks.join(LOST);
@@ -97,9 +99,45 @@ pub(super) fn rebuild(
         }
         fs::remove_dir_all(lost)?;
     }
-    replay(options, rocks, &edits, logs.iter().map(|log| waiting.join(log)).collect(), report)?;
+    let logs: Vec<PathBuf> = logs.iter().map(|log| waiting.join(log)).collect();
+    let families = families(rocks, &edits, &listed, &logs)?;
+    replay(options, rocks, (&families, &edits.dropped), &logs, report)?;
     fs::remove_dir_all(waiting)?;
     Ok(())
+}
+
+/// The families by number: as the manifests told before, as tables tell, and as they were listed.
+fn families(
+    rocks: &Path,
+    edits: &Edits,
+    listed: &[String],
+    logs: &[PathBuf],
+) -> Result<BTreeMap<u32, String>, Stop> {
+    let mut anew = Edits::default();
+    for manifest in names(rocks, is_manifest)? {
+        anew.read(&rocks.join(manifest))?;
+    }
+    let mut families = edits.families.clone();
+    families.extend(anew.families);
+    // A store's first opening creates them in this order.
+    for (number, name) in (0_u32..).zip(std::iter::once("default").chain(FIXED)) {
+        families.entry(number).or_insert_with(|| name.to_owned());
+    }
+    let mut written = BTreeSet::new();
+    for log in logs {
+        let mut frames = FrameReader::new(BufReader::new(File::open(log)?));
+        while let Some(frame) = frames.next()? {
+            // What is damaged is told where the log is replayed.
+            if let Frame::Record(record) = frame
+                && numbers(&record, &mut written).is_err()
+            {
+                break;
+            }
+        }
+    }
+    written.retain(|number| !families.contains_key(number) && !edits.dropped.contains(number));
+    naming::complete(&mut families, &written, listed);
+    Ok(families)
 }
 
 /// Takes away tables that RocksDB had deleted or shall not use, and notes those that are missing.
@@ -125,8 +163,13 @@ fn set_tables_apart(
     }
     for number in edits.tables.keys().filter(|number| !edits.dead.contains(number)) {
         if !there.contains(number) {
-            let family = edits.family_of(*number).map(str::to_owned);
-            report.table_lost(format!("{number:06}.sst"), family, 0);
+            let (file, family) = (format!("{number:06}.sst"), edits.family_of(*number).map(str::to_owned));
+            if edits.broken == 0 {
+                report.table_lost(file, family, 0);
+            } else {
+                // Where it was deleted, if it was, may be what is damaged.
+                report.note(format!("{file} is missing; whether it was still in use is not known"));
+            }
         }
     }
     Ok(())
@@ -140,18 +183,13 @@ fn number_of(table: &str) -> Option<u64> {
 fn replay(
     options: &StoreOptions,
     rocks: &Path,
-    edits: &Edits,
-    logs: Vec<PathBuf>,
+    (families, dropped): (&BTreeMap<u32, String>, &BTreeSet<u32>),
+    logs: &[PathBuf],
     report: &mut RepairReport,
 ) -> Result<(), Stop> {
     let (database, _) = Database::open_at_rest(options, rocks).map_err(engine)?;
-    let mut families: BTreeMap<u32, String> = edits.families.clone();
-    // A store's first opening creates them in this order.
-    for (number, name) in (0_u32..).zip(std::iter::once("default").chain(FIXED)) {
-        families.entry(number).or_insert_with(|| name.to_owned());
-    }
-    let mut replay = Replay::new(&database, &families, &edits.dropped);
-    'logs: for log in &logs {
+    let mut replay = Replay::new(&database, families, dropped);
+    'logs: for log in logs {
         let mut frames = FrameReader::new(BufReader::new(File::open(log)?));
         while let Some(frame) = frames.next()? {
             let problem = match frame {

@@ -14,7 +14,7 @@ use crate::database::{Database, Promise};
 use crate::error::StoreError;
 use crate::families::{Class, LOG, META, Partition};
 use crate::log::record::{self, LogRecord};
-use crate::meta::{self, IDENTITY_KEY, PROGRESS_KEY, Progress, SealNote};
+use crate::meta::{IDENTITY_KEY, PROGRESS_KEY, Progress, SealNote};
 use crate::{events, series};
 
 /// Records that a store had in each partition, by family.
@@ -24,7 +24,7 @@ pub(super) type Counts = BTreeMap<String, u64>;
 pub(super) fn run(
     database: &Database,
     partitions: &[String],
-    damaged: &BTreeSet<String>,
+    damaged: &mut BTreeSet<String>,
     synced: u64,
     report: &mut RepairReport,
 ) -> Result<Option<Counts>, StoreError> {
@@ -37,17 +37,22 @@ pub(super) fn run(
         );
     }
     let spans = catalogue_rows::mend(database, &census, damaged, report)?;
-    for (name, found) in &census.partitions {
-        if damaged.contains(name) && spans.contains_key(name) {
-            mend_partition(database, name, found, &census, &spans, report)?;
-        }
+    let nothing = PartitionCensus::default();
+    for name in spans.keys().filter(|name| damaged.contains(*name)) {
+        let found = census.partitions.get(name).unwrap_or(&nothing);
+        mend_partition(database, name, found, &census, &spans, report)?;
     }
     let progress = database.get(&meta, PROGRESS_KEY)?.map(|value| Progress::decode(&value)).transpose()?;
     let counts = match &progress {
         Some(progress) => Some(counted(database, progress, &spans)?),
         None => None,
     };
-    let greatest = census.greatest.max(synced).max(progress.map_or(0, |progress| progress.counted));
+    let known = census.greatest.max(progress.map_or(0, |progress| progress.counted));
+    if synced > known {
+        report.note(format!("records {} to {synced} were on the disk and are gone", known.saturating_add(1)));
+    }
+    // Their numbers are not given out again: chunks would take the new records for sealed ones.
+    let greatest = known.max(synced);
     account(database, &census, greatest)?;
     Ok(counts)
 }

@@ -16,9 +16,12 @@ mod error;
 mod framed;
 mod index;
 mod mending;
+mod naming;
 mod report;
 mod salvage;
 mod staging;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -110,7 +113,7 @@ fn rescue(
     damaged
         .extend(report.families.iter().filter(|family| family.damaged).map(|family| family.family.clone()));
     let synced = SyncedMark::open(draft)?.sequence();
-    let before = mending::run(&database, &partitions, &damaged, synced, report).map_err(store)?;
+    let before = mending::run(&database, &partitions, &mut damaged, synced, report).map_err(store)?;
     drop(database);
     let repaired = Store::open(options.clone(), clock)?;
     repaired.seal().map_err(store)?;
@@ -172,8 +175,9 @@ fn count(repaired: &Store, before: Option<&Counts>, report: &mut RepairReport) -
         };
         *all_kept = all_kept.saturating_add(kept);
         *all_lost = all_lost.saturating_add(lost.unwrap_or_default());
-        let family = report.family(&partition.family);
-        (family.records_kept, family.records_lost) = (Some(kept), lost);
+        report.family(&partition.family, |family| {
+            (family.records_kept, family.records_lost) = (Some(kept), lost);
+        });
     }
     engine.note_progress().map_err(store)
 }

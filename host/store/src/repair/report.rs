@@ -95,7 +95,7 @@ impl RepairReport {
     pub(super) fn table_lost(&mut self, file: String, family: Option<String>, bytes: u64) {
         self.damaged = true;
         if let Some(family) = &family {
-            self.family(family).damaged = true;
+            self.family(family, |family| family.damaged = true);
         }
         if !self.tables_lost.iter().any(|lost| lost.file == file) {
             self.tables_lost.push(LostTable { file, family, bytes });
@@ -109,17 +109,15 @@ impl RepairReport {
         self.findings_left_out = self.findings_left_out.saturating_add(found.findings_left_out);
     }
 
-    /// What is said of a family.
-    pub(super) fn family(&mut self, name: &str) -> &mut FamilyRepair {
-        let place = match self.families.iter().position(|family| family.family == name) {
-            Some(place) => place,
+    /// Says something of a family.
+    pub(super) fn family(&mut self, name: &str, say: impl FnOnce(&mut FamilyRepair)) {
+        match self.families.iter_mut().find(|family| family.family == name) {
+            Some(family) => say(family),
             None => {
-                self.families.push(FamilyRepair { family: name.to_owned(), ..FamilyRepair::default() });
-                self.families.len().saturating_sub(1)
+                let mut family = FamilyRepair { family: name.to_owned(), ..FamilyRepair::default() };
+                say(&mut family);
+                self.families.push(family);
             }
-        };
-        // It was found or pushed just now.
-        #[allow(clippy::indexing_slicing, reason = "the place was found or made just now")]
-        &mut self.families[place]
+        }
     }
 }

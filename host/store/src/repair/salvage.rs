@@ -31,12 +31,12 @@ pub(super) fn run(
         let walk = FamilyWalk { database, family: &family, name, tables: &tables };
         let mut found = VerifyReport::default();
         walk.run(&mut found, &mut |_| Ok(())).map_err(store)?;
-        report.family(name).rows_kept = found.rows;
+        report.family(name, |family| family.rows_kept = found.rows);
         if found.is_sound() {
             continue;
         }
         damaged.insert(name.to_owned());
-        report.family(name).damaged = true;
+        report.family(name, |family| family.damaged = true);
         let named: BTreeSet<&str> = found.findings.iter().filter_map(|f| f.file.as_deref()).collect();
         let hopeless = named.into_iter().filter(|file| is_unusable(&walk, file)).map(str::to_owned);
         let hopeless: Vec<String> = hopeless.collect();
@@ -75,9 +75,10 @@ fn rewrite(database: &Database, walk: &FamilyWalk<'_>, report: &mut RepairReport
     copy.write()?;
     let (kept, lost) = (copy.kept, copy.lost);
     database.flush(name)?;
-    let family = report.family(name);
-    family.rows_kept = kept;
-    family.lost.extend(lost);
+    report.family(name, |family| {
+        family.rows_kept = kept;
+        family.lost.extend(lost);
+    });
     Ok(())
 }
 

@@ -25,7 +25,12 @@ pub(super) fn bring(store: &Path, draft: &Path) -> Result<(), BackupError> {
             if fs::hard_link(&source, &target).is_err() {
                 files::copy(&source, &target)?;
             }
-        } else if text == "CURRENT" || text == "IDENTITY" || is_manifest(text) || is_log(text) {
+        } else if text == "CURRENT"
+            || text == "IDENTITY"
+            || is_manifest(text)
+            || is_options(text)
+            || is_log(text)
+        {
             files::copy(&source, &target)?;
         }
     }
@@ -46,6 +51,10 @@ pub(super) fn is_log(name: &str) -> bool {
 
 pub(super) fn is_manifest(name: &str) -> bool {
     name.strip_prefix("MANIFEST-").is_some_and(is_number)
+}
+
+pub(super) fn is_options(name: &str) -> bool {
+    name.strip_prefix("OPTIONS-").is_some_and(is_number)
 }
 
 fn is_number(text: &str) -> bool {

@@ -21,4 +21,4 @@ pub(crate) use check::check_row;
 pub use definition::SeriesRef;
 pub(crate) use index::SeriesIndex;
 pub(crate) use load::count;
-pub(crate) use mend::{MendedSeries, mend};
+pub(crate) use mend::mend;

@@ -11,7 +11,7 @@ pub use report::{FamilyCheck, Finding, VerifyReport};
 use crate::engine::Engine;
 use crate::error::{EngineError, StoreError};
 use crate::families::{Class, FIXED};
-pub(crate) use walk::{Eyes, FamilyWalk, Seen, hex};
+pub(crate) use walk::{FamilyWalk, Seen, hex};
 
 impl Engine {
     /// Reads everything as of the moment in which each family's turn comes.
