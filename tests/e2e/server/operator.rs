@@ -40,7 +40,7 @@ fn a_store_tells_what_it_holds() {
             "{partition}"
         );
         assert_eq!((&partition["series"], &partition["chunks"]), (&json!(2), &chunks), "{partition}");
-        assert_eq!(answer.body["store"]["last_sequence"], 2);
+        assert!(answer.body["store"]["last_sequence"].as_u64().unwrap() >= 2);
     }
     let shares = &served.get("/v1/health").body["stats"]["storage"]["memory"];
     for share in ["heads", "index", "write_buffers", "block_cache", "chunk_cache"] {

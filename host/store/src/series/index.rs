@@ -4,11 +4,9 @@
 //! are complete.
 
 use std::collections::HashMap;
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use lru::LruCache;
 use parking_lot::{Mutex, RwLock};
 use rocksdb::WriteBatch;
 use telemetry_core::{MetricSelection, SeriesKey};
@@ -16,60 +14,23 @@ use telemetry_core::{MetricSelection, SeriesKey};
 use super::definition::{Definition, SeriesRef};
 use super::load::load;
 use super::partition_index::PartitionIndex;
+use super::recent::RecentDefinitions;
 use super::rows;
 use crate::budget::MemoryBudget;
 use crate::database::{Database, Family, Promise};
 use crate::error::{Damage, StoreError};
 use crate::families::Partition;
 
-/// Definitions kept for being found by number, at most: those of a large query.
-const CACHED_DEFINITIONS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(99_999);
-/// What a definition takes that is kept for being found by number, beside its text, about, in bytes.
-const DEFINITION_BYTES: u64 = 160;
-
 /// The series of all metrics partitions.
 pub(crate) struct SeriesIndex {
     slots: RwLock<HashMap<i64, Arc<Slot>>>,
-    definitions: Mutex<Definitions>,
+    definitions: Mutex<RecentDefinitions>,
     budget: MemoryBudget,
     uses: AtomicU64,
     /// Bytes of postings and definitions as last measured.
     measured: AtomicU64,
     /// Bytes of the index that are neither, as last told.
     others: AtomicU64,
-}
-
-/// Definitions that are kept for being found by number, the latest used ones, within a limit of memory.
-struct Definitions {
-    latest: LruCache<u32, Arc<Definition>>,
-    bytes: u64,
-    limit: u64,
-}
-
-impl Definitions {
-    fn new(limit: u64) -> Self {
-        Self { latest: LruCache::new(CACHED_DEFINITIONS), bytes: 0, limit }
-    }
-
-    fn get(&mut self, id: u32) -> Option<&Arc<Definition>> {
-        self.latest.get(&id)
-    }
-
-    fn put(&mut self, id: u32, definition: Arc<Definition>) {
-        self.bytes = self.bytes.saturating_add(size_of_definition(&definition));
-        if let Some((_, before)) = self.latest.push(id, definition) {
-            self.bytes = self.bytes.saturating_sub(size_of_definition(&before));
-        }
-        while self.bytes > self.limit
-            && let Some((_, oldest)) = self.latest.pop_lru()
-        {
-            self.bytes = self.bytes.saturating_sub(size_of_definition(&oldest));
-        }
-    }
-}
-
-fn size_of_definition(definition: &Definition) -> u64 {
-    DEFINITION_BYTES.saturating_add(definition.key.context.as_str().len() as u64)
 }
 
 /// What memory holds of one partition. Locks are taken in the order of the fields.
@@ -110,7 +71,7 @@ impl SeriesIndex {
         let budget = MemoryBudget::of(memory_bytes);
         Self {
             slots: RwLock::default(),
-            definitions: Mutex::new(Definitions::new(budget.definitions())),
+            definitions: Mutex::new(RecentDefinitions::new(budget.definitions())),
             budget,
             uses: AtomicU64::new(0),
             measured: AtomicU64::new(0),
@@ -359,7 +320,7 @@ impl SeriesIndex {
 
     /// Memory that definitions take which are kept for being found by number, in bytes.
     pub(crate) fn definition_bytes(&self) -> u64 {
-        self.definitions.lock().bytes
+        self.definitions.lock().bytes()
     }
 
     /// Tells how many bytes of the index are neither posting lists nor definitions.

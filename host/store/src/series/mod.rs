@@ -12,6 +12,7 @@ mod load;
 mod mend;
 mod partition_index;
 mod posting;
+mod recent;
 mod rows;
 mod select;
 #[cfg(test)]
