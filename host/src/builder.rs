@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use telemetry_core::{Clock, ErrorCode, SystemClock};
 use telemetry_sandbox::{Ports, Sandbox, SandboxError, SandboxOptions};
-use telemetry_store::{Location, OpenError, Store, StoreOptions};
+use telemetry_store::{Location, OpenError, RepairError, RepairMode, RepairReport, Store, StoreOptions};
 use uuid::Uuid;
 
 use crate::aggregation::{AggregationRegistry, Engine};
@@ -141,6 +141,18 @@ impl HostBuilder {
         let watch = parking_lot::Mutex::new(Some(Arc::new(watch)));
         Ok(Host { config, clock, started, instance, services, recorder, plugins, faults, log, watch })
     }
+}
+
+/// Repairs the store of a configuration, which no host may have open: see [`telemetry_store::repair`].
+///
+/// # Errors
+/// A host has it open, too little of it can be read, or the file system failed. Then it is as it was.
+pub fn repair_store(
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    mode: RepairMode,
+) -> Result<RepairReport, RepairError> {
+    telemetry_store::repair(&store_options(config, false), clock, mode)
 }
 
 fn store_options(config: &Config, background: bool) -> StoreOptions {

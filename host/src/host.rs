@@ -12,7 +12,8 @@ use telemetry_core::{
     Timestamp,
 };
 use telemetry_store::{
-    BackupError, BackupSummary, Maintenance, Store, StoreError, StoredRecord, VerifyReport,
+    BackupError, BackupSummary, InventoryDepth, Maintenance, Store, StoreError, StoreInventory, StoredRecord,
+    VerifyReport,
 };
 use uuid::Uuid;
 
@@ -236,6 +237,15 @@ impl Host {
             self.report_fault(EnvelopeError::code(error), error);
         }
         checked
+    }
+
+    /// What the store holds and where: see [`telemetry_store::Store::inventory`].
+    pub fn store_inventory(&self, depth: InventoryDepth) -> Result<StoreInventory, StoreError> {
+        let shown = self.services.store.inventory(depth);
+        if let Err(error) = &shown {
+            self.report_fault(EnvelopeError::code(error), error);
+        }
+        shown
     }
 
     /// Returns when everything that was recorded before has gone through the monitors, ticks that are due included, and

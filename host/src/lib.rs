@@ -35,7 +35,7 @@ pub mod recording;
 mod watch;
 
 pub use aggregation::MetricsAnswer;
-pub use builder::{HostBuilder, HostError};
+pub use builder::{HostBuilder, HostError, repair_store};
 pub use config::Config;
 pub use faults::HostFault;
 pub use health::Health;
@@ -48,7 +48,8 @@ pub use telemetry_core::{
     StoredSample, SystemClock, TimeRange, Timestamp,
 };
 pub use telemetry_store::{
-    BackupError, BackupSummary, Existing, FamilyCheck, Finding, Maintenance, OpenError, StoreError,
-    StoredRecord, VerifyReport, check_backup, restore,
+    BackupError, BackupSummary, Existing, FamilyCheck, FamilyRepair, Finding, InventoryDepth, LostTable,
+    Maintenance, OpenError, RepairError, RepairMode, RepairReport, StoreError, StoreInventory, StoredRecord,
+    VerifyReport, check_backup, restore,
 };
 pub use watch::WatchError;

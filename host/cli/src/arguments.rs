@@ -249,6 +249,18 @@ pub(crate) enum Store {
     },
     /// Read the whole store and say what is damaged
     Verify,
+    /// Make a sound store of what can be read of a damaged one, and move the damaged one aside; no host may run there
+    Repair {
+        /// Say what would be kept and lost, and change nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Show partitions, tables, memory and limits
+    Stats {
+        /// Leave out what must be counted: chunks and rollup rows
+        #[arg(long)]
+        quick: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]

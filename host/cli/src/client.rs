@@ -50,6 +50,12 @@ impl Client {
         self.envelope(request.call())
     }
 
+    /// A request for which the whole store may be read.
+    pub(crate) fn get_unhurried(&self, path: &str, pairs: &[(&str, &str)]) -> Result<Envelope, Failure> {
+        let request = self.agent.get(format!("{}{path}", self.base)).query_pairs(pairs.iter().copied());
+        self.envelope(request.config().timeout_global(Some(WHOLE_STORE_TIME)).build().call())
+    }
+
     pub(crate) fn post(&self, path: &str, body: &[u8]) -> Result<Envelope, Failure> {
         let request = self.agent.post(format!("{}{path}", self.base)).content_type("application/json");
         self.envelope(request.send(body))

@@ -132,6 +132,14 @@ impl Connection {
         }
     }
 
+    pub(crate) fn store_stats(&self, quick: bool) -> Result<Envelope, Failure> {
+        let pairs = [("quick", if quick { "true" } else { "false" })];
+        match self {
+            Self::Remote(client) => client.get_unhurried("/v1/store/stats", &pairs),
+            Self::Local(host) => Ok(host.store_stats_json(pairs)),
+        }
+    }
+
     pub(crate) fn plugins(&self) -> Result<Envelope, Failure> {
         match self {
             Self::Remote(client) => client.get("/v1/plugins", &[]),

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use bridge_telemetry::config::ConfigError;
 use bridge_telemetry::envelope::{EnvelopeError, exception_details, io_code};
 use bridge_telemetry::logging::LogError;
-use bridge_telemetry::{BackupError, HostError};
+use bridge_telemetry::{BackupError, HostError, RepairError};
 use bridge_telemetry_server::ServerError;
 use serde_json::{Map, Value};
 use telemetry_core::ErrorCode;
@@ -94,6 +94,9 @@ fn code_of(cause: &(dyn Error + 'static), place: &str) -> Option<(ErrorCode, Map
         return Some((error.code(), error.details()));
     }
     if let Some(error) = cause.downcast_ref::<BackupError>() {
+        return Some((error.code(), error.details()));
+    }
+    if let Some(error) = cause.downcast_ref::<RepairError>() {
         return Some((error.code(), error.details()));
     }
     if let Some(error) = cause.downcast_ref::<LogError>() {

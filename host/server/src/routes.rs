@@ -7,6 +7,7 @@
 //! | `GET /v1/dead-letters` | `receiver`, `alert_id`, `limit` (100; at most 10,000), all optional | `{"status","dead_letters":[{"alert":{…},"receiver","reason","since","attempts","forwarded_by","idempotency_key"}],"total"}`, oldest first |
 //! | `POST /v1/dead-letters/replay` | `{"receiver","alert_id"}`; without `alert_id` all of the receiver | `{"status","replayed":n}`; 404 when there is none or no such receiver, 429 when the outbox is full |
 //! | `POST /v1/store/backup` | `{"directory"}`, an absolute path that is absent or an empty directory | `{"status","last_sequence","made_at","files","bytes"}`, however long it takes |
+//! | `GET /v1/store/stats` | `quick` (`true` leaves out what must be counted) | `{"status","store":{…},"limits":{…},"readers":{…},"partitions":[…],"families":[…]}` |
 //! | `POST /v1/store/verify` | `{}` or nothing | `{"status","sound","tables","bytes","rows","families":[…],"findings":[{"family","file","rows","reason"}],"findings_left_out"}`, however long it takes |
 //! | `POST /v1/clock/accept` | `{}` or nothing | `{"status","time"}`: records expire by this clock from now on |
 
@@ -61,6 +62,7 @@ pub(crate) fn router(host: Arc<Host>, fence: Fence) -> Router {
         .route("/v1/dead-letters/replay", post(replay))
         .route("/v1/clock/accept", post(accept_clock))
         .route("/v1/store/backup", post(backup))
+        .route("/v1/store/stats", get(store_stats))
         .route("/v1/store/verify", post(verify))
         .route("/v1/plugins", get(plugins))
         .route("/v1/openapi.json", get(document))
@@ -226,6 +228,16 @@ async fn backup(State(served): State<Served>, request: Request) -> Answer {
 
 async fn verify(State(served): State<Served>, request: Request) -> Answer {
     served.call_with_body_within(WHOLE_STORE_TIME, request, Host::verify_json).await
+}
+
+async fn store_stats(State(served): State<Served>, pairs: Pairs) -> Answer {
+    match pairs {
+        Ok(Query(pairs)) => {
+            let deadline = Instant::now() + WHOLE_STORE_TIME;
+            served.call_by(deadline, move |host| host.store_stats_json(texts(&pairs))).await
+        }
+        Err(rejection) => unreadable(&rejection),
+    }
 }
 
 async fn plugins(State(served): State<Served>) -> Answer {

@@ -1,5 +1,6 @@
 //! Answers metric queries: one metric after the other, each in the way that its function allows.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::num::NonZero;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use super::answer::{MetricAnswer, MetricsAnswer};
 use super::assembly::Assembly;
 use super::cells::too_many_points;
 use super::grouping::{Grouping, too_many_groups};
+use super::joining::side_by_side;
 use super::memory::{Charge, Memory};
 use super::outcome::Outcome;
 use super::parallel::{Helpers, each, is_worth_a_thread};
@@ -203,8 +205,17 @@ impl Aggregations {
     }
 }
 
-/// The series of one metric: the reader's numbers and the contexts, in the reader's order.
-type MetricSeries = Vec<(u32, Context)>;
+/// A series of one metric.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct OneSeries {
+    /// The reader's number.
+    pub(super) id: u32,
+    pub(super) context: Context,
+    pub(super) overflow: bool,
+}
+
+/// The series of one metric, in the reader's order.
+type MetricSeries = Vec<OneSeries>;
 
 /// The selected series by metric, in the order of the answer, and the memory that they hold.
 type Selected<'a> = (Vec<(Arc<str>, MetricSeries)>, Charge<'a>);
@@ -218,8 +229,9 @@ impl<'a> Run<'a> {
         let mut charge = self.watch.memory.holder();
         charge.resize((selected.len() as u64).saturating_mul(SERIES_BYTES))?;
         let mut metrics: IndexMap<Arc<str>, MetricSeries> = IndexMap::new();
-        for SelectedSeries { id, key } in selected {
-            metrics.entry(key.name).or_default().push((id, key.context));
+        for SelectedSeries { id, key, overflow } in selected {
+            let one = OneSeries { id, context: key.context, overflow };
+            metrics.entry(key.name).or_default().push(one);
         }
         let mut ordered = Vec::with_capacity(metrics.len());
         if let Some(names) = &self.query.names {
@@ -288,19 +300,24 @@ impl<'a> Run<'a> {
         aggregation: &BoundAggregation,
     ) -> Result<(Option<MetricAnswer>, Left), QueryError> {
         let labels = &self.query.group_by;
-        let contexts = series.iter().map(|(_, context)| context);
+        let (series, continued) = match aggregation.function.sums_over_series() {
+            true => side_by_side(series),
+            false => (Cow::Borrowed(series.as_slice()), Vec::new()),
+        };
+        let contexts = series.iter().map(|one| &one.context);
         let grouping = Grouping::by_labels(labels, contexts, self.left.groups)?;
         let groups = grouping.keys.len();
         if groups > self.left.groups {
             return Err(too_many_groups());
         }
-        let ids: Vec<u32> = series.iter().map(|(id, _)| *id).collect();
+        let ids: Vec<u32> = series.iter().map(|one| one.id).collect();
         let outcome = self.work_out(&Task {
             reader: self.reader,
             watch: self.watch,
             aggregation,
             range: self.range,
             series: &ids,
+            continued: &continued,
             groups: &grouping.groups,
             grouped: !labels.is_empty(),
             step: self.step,

@@ -14,6 +14,7 @@ mod engine;
 mod feed;
 mod grouping;
 mod intake;
+mod joining;
 mod memory;
 mod merging;
 mod number;

@@ -10,6 +10,7 @@ use super::memory::Charge;
 use super::outcome::{Outcome, figure};
 use super::parallel::split;
 use super::task::Task;
+use super::timeline;
 use crate::query::QueryError;
 
 /// The owner of the metric's own cells; group `g` owns `g + 1`.
@@ -23,10 +24,12 @@ const MANY_CELLS: usize = 1 << 16;
 pub(super) fn run(task: &Task<'_>) -> Result<Outcome, QueryError> {
     let parts = split(task.series.len(), task.parts, task.helpers, task.watch, |range| {
         let mut sums = Sums::new(task);
-        let mut from = range.start;
+        // A series that goes on from the part before is that part's.
+        let mut from = task.beginning_from(range.start);
         let mut series = 1;
         while from < range.end {
             let to = from.saturating_add(series).min(range.end);
+            let to = task.end_of(to.saturating_sub(1));
             let cells = sums.take(task, from, to)?;
             series = next_count(to - from, cells);
             from = to;
@@ -45,6 +48,24 @@ pub(super) fn run(task: &Task<'_>) -> Result<Outcome, QueryError> {
 fn next_count(series: usize, cells: usize) -> usize {
     let fitting = MANY_CELLS.saturating_mul(series) / cells.max(1);
     fitting.clamp(1, series.saturating_mul(4).min(MOST_SERIES))
+}
+
+/// Reads the series from place `from` to `to`, each as the owner whose number is its distance from `from`.
+fn read(task: &Task<'_>, from: usize, to: usize, intake: &mut Intake<'_>) -> Result<(), QueryError> {
+    let owner = |place: usize| u32::try_from(place).unwrap_or(u32::MAX);
+    let series = task.series.get(from..to).unwrap_or_default();
+    if !task.continued.get(from..to).unwrap_or_default().contains(&true) {
+        let options = ScanOptions { ordered: true, ..ScanOptions::default() };
+        return task.scan(series, task.range, options, &mut |place, block| intake.block(owner(place), block));
+    }
+    let mut place = from;
+    while place < to {
+        let end = task.end_of(place);
+        let numbers = task.series.get(place..end).unwrap_or_default();
+        timeline::read(task, numbers, intake, owner(place.saturating_sub(from)))?;
+        place = end;
+    }
+    Ok(())
 }
 
 /// The answer's cells and the sum over series in each.
@@ -73,11 +94,7 @@ impl<'a> Sums<'a> {
         // One series alone has no more points than the answer may have; several are taken only where they have few.
         let points = task.points_left.saturating_mul(to.saturating_sub(from));
         let mut intake = Intake::new(task, Grain::every(task.step), points)?;
-        let series = task.series.get(from..to).unwrap_or_default();
-        let options = ScanOptions { ordered: true, ..ScanOptions::default() };
-        task.scan(series, task.range, options, &mut |place, block| {
-            intake.block(u32::try_from(place).unwrap_or(u32::MAX), block)
-        })?;
+        read(task, from, to, &mut intake)?;
         let Filled { cells, mut accumulator, extent, charge: _charge } = intake.finish()?;
         let values = evaluate(&mut *accumulator, task.aggregation, cells.numbered().count())?;
         self.extent.absorb(extent);

@@ -13,6 +13,9 @@ pub struct SelectedSeries {
     pub id: u32,
     /// Its name and context.
     pub key: SeriesKey,
+    /// Whether it has the samples of series beyond the reader's limits: it is another series than the plain one of its
+    /// name and context.
+    pub overflow: bool,
 }
 
 /// Whether a scan showed all that was stored.

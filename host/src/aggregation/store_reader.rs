@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use telemetry_core::{MetricSelection, ScanBlock, ScanOptions, TimeRange};
-use telemetry_store::Store;
+use telemetry_store::{SeriesRef, Store};
 
 use super::reader::{Completeness, SampleReader, SelectedSeries};
 use crate::query::ReadError;
@@ -15,7 +15,8 @@ impl SampleReader for Store {
         range: TimeRange,
     ) -> Result<Vec<SelectedSeries>, ReadError> {
         let series = self.select_series(selection, range).map_err(ReadError::new)?;
-        Ok(series.into_iter().map(|series| SelectedSeries { id: series.id, key: series.key }).collect())
+        let selected = |SeriesRef { id, key, overflow }| SelectedSeries { id, key, overflow };
+        Ok(series.into_iter().map(selected).collect())
     }
 
     fn scan(

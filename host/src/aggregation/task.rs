@@ -22,6 +22,8 @@ pub(super) struct Task<'a> {
     pub(super) range: TimeRange,
     /// The reader's numbers of the series.
     pub(super) series: &'a [u32],
+    /// Of each series whether it goes on with the one before under another number; empty where none does.
+    pub(super) continued: &'a [bool],
     /// The group of each series; all 0 when nothing is grouped.
     pub(super) groups: &'a [u32],
     /// Whether groups are answered beside the metric as a whole.
@@ -44,6 +46,17 @@ impl Task<'_> {
     /// The group of the series at this place.
     pub(super) fn group(&self, place: usize) -> u32 {
         self.groups.get(place).copied().unwrap_or(0)
+    }
+
+    /// The end of the series that begins at this place, after all numbers it goes on under.
+    pub(super) fn end_of(&self, place: usize) -> usize {
+        let further = self.continued.iter().skip(place.saturating_add(1)).take_while(|goes_on| **goes_on);
+        place.saturating_add(1).saturating_add(further.count())
+    }
+
+    /// The first place from this one on at which a series begins.
+    pub(super) fn beginning_from(&self, place: usize) -> usize {
+        place.saturating_add(self.continued.iter().skip(place).take_while(|goes_on| **goes_on).count())
     }
 
     /// Reads the series; `visit` gets the position in `series` with each block. The first error ends the scan.

@@ -1,11 +1,11 @@
-//! Backups and verifying at the JSON edge.
+//! Backups, verifying and looking at the store at the JSON edge.
 
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 use telemetry_core::ErrorCode;
-use telemetry_store::BackupError;
+use telemetry_store::{BackupError, InventoryDepth, RepairError};
 
 use super::failure::{Envelope, EnvelopeError, cause_chain};
 use super::opening::{exception_details, io_code};
@@ -28,6 +28,18 @@ impl Host {
         })
     }
 
+    /// What the store holds and where, from `quick`: its state as `store`, `limits`, `readers`, `partitions`, `families`.
+    pub fn store_stats_json<'a>(&self, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Envelope {
+        let depth = match depth(pairs) {
+            Ok(depth) => depth,
+            Err(error) => return Envelope::of_error(&error),
+        };
+        self.answered("store_stats", || match self.store_inventory(depth) {
+            Ok(inventory) => fields(&inventory),
+            Err(error) => Envelope::of_error(&error),
+        })
+    }
+
     /// Checks the whole store; takes `{}` or nothing. `sound` says whether nothing is damaged, `findings` what is.
     pub fn verify_json(&self, body: &[u8]) -> Envelope {
         if let Err(error) = expect_nothing(body) {
@@ -44,6 +56,19 @@ impl Host {
             Err(error) => Envelope::of_error(&error),
         })
     }
+}
+
+/// How much of the store is looked at, from `quick=true` or nothing.
+fn depth<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<InventoryDepth, QueryError> {
+    let mut depth = InventoryDepth::default();
+    for (key, value) in pairs {
+        depth = match (key, value) {
+            ("quick", "true") => InventoryDepth::Quick,
+            ("quick", "false") => InventoryDepth::Counted,
+            _ => return Err(QueryError::invalid(key, "use quick=true or quick=false")),
+        };
+    }
+    Ok(depth)
 }
 
 /// A success with the fields of `value`.
@@ -90,9 +115,35 @@ impl EnvelopeError for BackupError {
     }
 }
 
+impl EnvelopeError for RepairError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::Files(error) => EnvelopeError::code(error),
+            Self::InMemory | Self::NoStore { .. } => ErrorCode::InvalidQuery,
+            // Taken, and whatever else the store says.
+            _ => ErrorCode::StorageFailure,
+        }
+    }
+
+    fn details(&self) -> Map<String, Value> {
+        match self {
+            Self::Files(error) => error.details(),
+            _ => Map::from_iter([("cause".to_owned(), cause_chain(self).into())]),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_quick_look_is_asked_for() {
+        assert_eq!(depth([]).unwrap(), InventoryDepth::Counted);
+        assert_eq!(depth([("quick", "true")]).unwrap(), InventoryDepth::Quick);
+        assert_eq!(depth([("quick", "yes")]).unwrap_err().code(), ErrorCode::InvalidQuery);
+        assert_eq!(depth([("deep", "true")]).unwrap_err().code(), ErrorCode::InvalidQuery);
+    }
 
     #[test]
     fn a_directory_is_an_absolute_path() {

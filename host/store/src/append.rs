@@ -107,7 +107,11 @@ impl Engine {
                 Ok(Appended { first_sequence: first, sample_ids: placed.sample_ids, overflowed })
             }
             Err(error) => {
-                plan.iter().for_each(|series| series.head().retract(departure.last()));
+                for series in &plan {
+                    if series.head().retract(departure.last()) {
+                        self.open_heads.fetch_sub(1, Ordering::Relaxed);
+                    }
+                }
                 drop(departure);
                 Err(error)
             }
@@ -201,6 +205,9 @@ impl Engine {
                 placed.definitions.push(index);
             }
             drop(head);
+            if length == 1 {
+                self.open_heads.fetch_add(1, Ordering::Relaxed);
+            }
             if length.is_multiple_of(FULL_HEAD) {
                 placed.full = true;
                 if length >= HARD_HEAD && !placed.crowded.iter().any(|other| other.id == series.id) {
@@ -274,17 +281,19 @@ impl Engine {
 
     /// Has full buffers sealed; by this call itself where waiting would let them grow without bound.
     fn relieve(&self, placed: &Placed) {
-        if placed.crowded.is_empty() {
+        let far_over = self.heads_far_over_budget();
+        if placed.crowded.is_empty() && !far_over {
             if placed.full || self.heads_over_budget() {
                 self.nudge();
             }
             return;
         }
         // Whoever holds it may be sealing these very heads; only the memory's limit is worth waiting for him.
-        let sealing =
-            if self.heads_far_over_budget() { Some(self.sealing.lock()) } else { self.sealing.try_lock() };
+        let sealing = if far_over { Some(self.sealing.lock()) } else { self.sealing.try_lock() };
         let Some(mut sealing) = sealing else { return self.nudge() };
-        if let Err(error) = self.seal(&mut sealing, &placed.crowded) {
+        // Many small heads take as much as a few crowded ones.
+        let relieved = self.seal(&mut sealing, &placed.crowded);
+        if let Err(error) = relieved.and_then(|_| self.relieve_heads(&mut sealing)) {
             // The records are stored; the next attempt to seal, or replay, will bring them into chunks.
             tracing::error!(error = &error as &dyn std::error::Error, "full heads could not be sealed");
         }

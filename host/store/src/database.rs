@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::Mutex;
 use rocksdb::{
     BoundColumnFamily, CompactOptions, DBPinnableSlice, DBRawIteratorWithThreadMode, DBWithThreadMode,
-    ErrorKind, MultiThreaded, ReadOptions, SnapshotWithThreadMode, WriteBatch, WriteOptions,
+    ErrorKind, FlushOptions, MultiThreaded, Options, ReadOptions, SnapshotWithThreadMode, WriteBatch,
+    WriteOptions,
 };
 
 use crate::directory::has_log;
@@ -59,13 +60,29 @@ impl Database {
     /// Opens or creates the database at `path` with all its families.
     /// Answers also the names of the families that are not among the fixed ones.
     pub(crate) fn open(options: &StoreOptions, path: &Path) -> Result<(Self, Vec<String>), rocksdb::Error> {
+        Self::open_with(options, path, Tuning::at_opening)
+    }
+
+    /// The same with all families at rest, for repairing: compaction would stop at damage.
+    pub(crate) fn open_at_rest(
+        options: &StoreOptions,
+        path: &Path,
+    ) -> Result<(Self, Vec<String>), rocksdb::Error> {
+        Self::open_with(options, path, Tuning::at_rest)
+    }
+
+    fn open_with(
+        options: &StoreOptions,
+        path: &Path,
+        of_family: fn(&Tuning, &str) -> Options,
+    ) -> Result<(Self, Vec<String>), rocksdb::Error> {
         let tuning = Tuning::new(options)?;
         let on_disk = options.location != Location::Memory;
         let exists = on_disk && path.join("CURRENT").try_exists().unwrap_or(false);
         let general = tuning.opening(!exists || has_log(path))?;
         let names = if exists { Rocks::list_cf(&general, path)? } else { vec!["default".to_owned()] };
         let descriptors =
-            names.iter().map(|name| rocksdb::ColumnFamilyDescriptor::new(name, tuning.at_opening(name)));
+            names.iter().map(|name| rocksdb::ColumnFamilyDescriptor::new(name, of_family(&tuning, name)));
         let rocks = Rocks::open_cf_descriptors(&general, path, descriptors)?;
         for name in FIXED {
             if rocks.cf_handle(name).is_none() {
@@ -104,6 +121,11 @@ impl Database {
         &self.reports
     }
 
+    /// The shared parts of RocksDB's options.
+    pub(crate) fn tuning(&self) -> &Tuning {
+        &self.tuning
+    }
+
     /// Whether tables were found damaged.
     pub(crate) fn suspicion(&self) -> &Suspicion {
         &self.suspicion
@@ -130,6 +152,8 @@ impl Database {
     /// Drops a family; its files go when its last reader is done.
     pub(crate) fn drop_family(&self, name: &str) -> Result<(), StoreError> {
         self.check()?;
+        // Held until the binding has let go of its lock on all families: deleting files must not keep others from theirs.
+        let _held = self.rocks.cf_handle(name);
         self.rocks.drop_cf(name).map_err(|error| self.poisoned_by(error))
     }
 
@@ -159,6 +183,26 @@ impl Database {
         options.fill_cache(false);
         options.set_readahead_size(READ_THROUGH_AHEAD);
         Rows { inner: self.rocks.raw_iterator_cf_opt(family, options) }
+    }
+
+    /// Shows the rows of `first..after`, read once: they do not stay in the cache.
+    pub(crate) fn each_row(
+        &self,
+        family: &Family<'_>,
+        first: &[u8],
+        after: &[u8],
+        see: &mut dyn FnMut(&[u8], &[u8]),
+    ) -> Result<(), StoreError> {
+        let mut options = ReadOptions::default();
+        options.fill_cache(false);
+        options.set_readahead_size(READ_THROUGH_AHEAD);
+        let mut rows = self.rows_with(family, first.to_vec(), after.to_vec(), options);
+        rows.first();
+        while let Some((key, value)) = rows.row() {
+            see(key, value);
+            rows.forward();
+        }
+        rows.check("a family")
     }
 
     /// Brings all rows of a family into as few tables as possible. A family that is gone is nothing to do.
@@ -230,6 +274,22 @@ impl Database {
         self.rocks.write_opt(batch, options).map_err(|error| self.poisoned_by(error))?;
         self.unsynced.store(true, Ordering::Release);
         Ok(())
+    }
+
+    /// Writes a batch past the write-ahead log: it is durable once its families are flushed. Only where nobody else writes.
+    pub(crate) fn commit_unlogged(&self, batch: WriteBatch) -> Result<(), StoreError> {
+        self.check()?;
+        let mut options = WriteOptions::default();
+        options.disable_wal(true);
+        self.rocks.write_opt(batch, &options).map_err(|error| self.poisoned_by(error))
+    }
+
+    /// Brings a family's write buffer into a table. A family that is gone is nothing to do.
+    pub(crate) fn flush(&self, name: &str) -> Result<(), StoreError> {
+        let Some(family) = self.find_family(name) else { return Ok(()) };
+        let mut wait = FlushOptions::default();
+        wait.set_wait(true);
+        self.rocks.flush_cf_opt(&family, &wait).map_err(|error| self.poisoned_by(error))
     }
 
     /// Makes everything durable that was committed before the call. Cheap when there is nothing new.

@@ -42,6 +42,8 @@ pub(crate) struct Engine {
     pub(crate) sealing: Mutex<Sealing>,
     /// Bytes of samples in all heads.
     pub(crate) buffered: AtomicUsize,
+    /// Heads that hold samples.
+    pub(crate) open_heads: AtomicUsize,
     /// Every sample up to here is in a chunk.
     pub(crate) watermark: AtomicU64,
     /// The log begins after this sequence number.

@@ -80,7 +80,7 @@ pub enum OpenError {
         known: u32,
     },
     /// Files are damaged so far that the store cannot serve.
-    #[error("the store in {} is damaged; restore a backup, or move the directory away to start anew", directory.display())]
+    #[error("the store in {} is damaged; repair it (`bridge-telemetry store repair`), restore a backup, or move the directory away to start anew", directory.display())]
     Corrupt {
         /// The store's directory.
         directory: PathBuf,

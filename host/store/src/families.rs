@@ -115,6 +115,11 @@ impl Partition {
         self.records.fetch_add(records, Ordering::Relaxed);
     }
 
+    /// Sets the count to what was found in it.
+    pub(crate) fn set_records(&self, records: u64) {
+        self.records.store(records, Ordering::Relaxed);
+    }
+
     /// Notes when a record came, on the monotonic clock, in seconds.
     pub(crate) fn touch(&self, seconds: u64) {
         self.touched.store(seconds, Ordering::Relaxed);

@@ -29,7 +29,7 @@ pub(crate) fn endless_log(directory: &Path) -> Option<Damage> {
 }
 
 /// Where the record begins that is never passed.
-fn endless_record(mut file: impl Read) -> io::Result<Option<u64>> {
+pub(crate) fn endless_record(mut file: impl Read) -> io::Result<Option<u64>> {
     let mut block = Vec::with_capacity(BLOCK_BYTES);
     let (mut start, mut read_any) = (0_u64, false);
     loop {

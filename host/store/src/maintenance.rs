@@ -49,6 +49,7 @@ impl Engine {
         self.space.look();
         let mut done = Maintenance::default();
         self.create_ahead()?;
+        self.balance_memory();
         self.maintain_chunks(&mut done, true)?;
         done.expired_partitions = self.expire_due()?;
         done.idle_series = self.evict_idle() as u64;
@@ -163,6 +164,7 @@ impl Engine {
     /// One round of the maintenance thread.
     fn round(&self, number: u64) -> Result<(), StoreError> {
         self.space.look();
+        self.balance_memory();
         self.maintain_chunks(&mut Maintenance::default(), false)?;
         if number.is_multiple_of(ROUNDS_PER_SLOW_ROUND) {
             self.create_ahead()?;

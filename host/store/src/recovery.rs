@@ -15,6 +15,7 @@ use telemetry_core::{Clock, EventIdGenerator, Timestamp};
 use uuid::Uuid;
 
 use crate::backup::clear_staging;
+use crate::budget::MemoryBudget;
 use crate::catalogue::Catalogue;
 use crate::chunks::ChunkCache;
 use crate::column::weight;
@@ -138,9 +139,10 @@ fn recover(
         registry: Registry::new(limits, seed, ids),
         ledger: Ledger::after(last),
         view: RwLock::new(()),
-        chunk_cache: ChunkCache::new(options.memory_bytes),
+        chunk_cache: ChunkCache::new(MemoryBudget::of(options.memory_bytes).chunk_cache()),
         sealing: Mutex::new(sealing),
         buffered: AtomicUsize::new(0),
+        open_heads: AtomicUsize::new(0),
         watermark: AtomicU64::new(progress.watermark),
         trimmed: AtomicU64::new(progress.trimmed),
         log_size: LogSize::default(),
@@ -348,9 +350,10 @@ impl Engine {
                 },
             };
             let mut head = series.head();
-            head.push_published(*time, &value, sequence);
+            let length = head.push_published(*time, &value, sequence);
             head.touch(seconds);
             drop(head);
+            self.open_heads.fetch_add(usize::from(length == 1), Ordering::Relaxed);
             self.buffered.fetch_add(weight(&value), Ordering::Relaxed);
         }
         Ok(())

@@ -98,6 +98,8 @@ impl Engine {
             );
             self.database.commit(batch, Promise::Derived)?;
             ids.reserved = reserved;
+            // What many new series take must not wait for the next round.
+            self.balance_memory();
         }
         let id = ids.next;
         ids.next = id.saturating_add(1);

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use rocksdb::{FlushOptions, WriteBatch, properties};
+use rocksdb::{WriteBatch, properties};
 use telemetry_core::time::saturating_nanos;
 use telemetry_core::{Timestamp, limits};
 
 use crate::database::Promise;
 use crate::engine::Engine;
-use crate::error::{EngineError, StoreError};
+use crate::error::StoreError;
 use crate::families::{Class, FIXED, LOG, META, Partition};
 use crate::log::record;
 use crate::meta;
@@ -136,18 +136,11 @@ impl Engine {
 
     /// Brings everything into tables and gives back what the log's cut rows still take, so that sizes tell what is kept.
     fn compact_usage(&self) -> Result<(), StoreError> {
-        let rocks = self.database.rocks();
-        let failed =
-            |source: rocksdb::Error| StoreError::Read { what: "write buffers", source: EngineError(source) };
-        let mut wait = FlushOptions::default();
-        wait.set_wait(true);
         for name in self.family_names() {
-            if let Some(family) = self.database.find_family(&name) {
-                rocks.flush_cf_opt(&family, &wait).map_err(failed)?;
-            }
+            self.database.flush(&name)?;
         }
         let after = record::key(self.trimmed.load(Ordering::Acquire).saturating_add(1));
-        rocks.compact_range_cf(&self.database.family(LOG)?, None::<&[u8]>, Some(after));
+        self.database.rocks().compact_range_cf(&self.database.family(LOG)?, None::<&[u8]>, Some(after));
         Ok(())
     }
 
@@ -163,8 +156,18 @@ impl Engine {
         self.family_names().iter().map(|name| self.family_bytes(name)).fold(heads, u64::saturating_add)
     }
 
+    /// Bytes of all write buffers.
+    pub(crate) fn write_buffer_bytes(&self) -> u64 {
+        let of = |name: &String| {
+            let family = self.database.find_family(name)?;
+            let property = properties::CUR_SIZE_ALL_MEM_TABLES;
+            self.database.rocks().property_int_value_cf(&family, property).ok().flatten()
+        };
+        self.family_names().iter().filter_map(of).fold(0, u64::saturating_add)
+    }
+
     /// Bytes of a family's tables and write buffers.
-    fn family_bytes(&self, name: &str) -> u64 {
+    pub(crate) fn family_bytes(&self, name: &str) -> u64 {
         let Some(family) = self.database.find_family(name) else { return 0 };
         [properties::LIVE_SST_FILES_SIZE, properties::CUR_SIZE_ALL_MEM_TABLES]
             .into_iter()

@@ -21,6 +21,7 @@ use crate::error::{OpenError, StoreError};
 use crate::events::IdClaim;
 use crate::families::Class;
 use crate::find::StoredRecord;
+use crate::inventory::{InventoryDepth, StoreInventory};
 use crate::log::LogEntry;
 use crate::maintenance::{Caretaker, Maintenance};
 use crate::options::StoreOptions;
@@ -234,6 +235,14 @@ impl Store {
     /// The file system failed. Damage is no error: the report tells of it.
     pub fn verify(&self) -> Result<VerifyReport, StoreError> {
         self.engine.verify()
+    }
+
+    /// The store's state, its partitions and its families of rows.
+    ///
+    /// # Errors
+    /// A partition could not be read.
+    pub fn inventory(&self, depth: InventoryDepth) -> Result<StoreInventory, StoreError> {
+        self.engine.inventory(depth)
     }
 
     /// The store's state.

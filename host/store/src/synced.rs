@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use crate::envelope;
 
 /// The file's name.
-const FILE: &str = "SYNCED";
+pub(crate) const FILE: &str = "SYNCED";
 const VERSION: u8 = 1;
 /// An envelope around one number.
 const SLOT_BYTES: usize = envelope::ENVELOPE_BYTES + 8;

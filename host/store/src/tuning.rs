@@ -1,9 +1,10 @@
 //! RocksDB's options: those of the database, and those of each kind of column family.
 //!
-//! Everything that takes memory is a share of `memory_bytes`.
+//! Everything that takes memory is a share of `memory_bytes`: see `budget`.
 
 use rocksdb::{BlockBasedOptions, Cache, DBCompressionType, DBRecoveryMode, Env, LogLevel, Options};
 
+use crate::budget::MemoryBudget;
 use crate::families::{EVENTS_PREFIX, LOG, METRICS_PREFIX};
 use crate::options::{Location, StoreOptions};
 
@@ -41,17 +42,29 @@ pub(crate) struct Tuning {
 impl Tuning {
     /// The options' shared parts for a store.
     pub(crate) fn new(options: &StoreOptions) -> Result<Self, rocksdb::Error> {
-        let quarter = usize::try_from(options.memory_bytes / 4).unwrap_or(usize::MAX);
+        let budget = MemoryBudget::of(options.memory_bytes);
+        let bytes = |share: u64| usize::try_from(share).unwrap_or(usize::MAX);
         let env = match options.location {
             Location::Memory => Some(Env::mem_env()?),
             Location::Directory(_) => None,
         };
         Ok(Self {
-            cache: Cache::new_lru_cache(quarter),
+            cache: Cache::new_lru_cache(bytes(budget.block_cache(0))),
             env,
-            buffer_bytes: quarter,
+            buffer_bytes: bytes(budget.write_buffers()),
             max_bytes: options.max_bytes,
         })
+    }
+
+    /// Bytes in the block cache.
+    pub(crate) fn cache_bytes(&self) -> u64 {
+        self.cache.get_usage() as u64
+    }
+
+    /// Lets the block cache take so many bytes.
+    pub(crate) fn limit_cache(&self, bytes: u64) {
+        // A handle on the one cache.
+        self.cache.clone().set_capacity(usize::try_from(bytes).unwrap_or(usize::MAX));
     }
 
     /// The options of the database, for opening. With `follow_logs` each write-ahead log names the end of the one before, and
@@ -98,6 +111,13 @@ impl Tuning {
         options.set_disable_auto_compactions(
             name.starts_with(METRICS_PREFIX) || name.starts_with(EVENTS_PREFIX),
         );
+        options
+    }
+
+    /// The options of a family that nothing compacts.
+    pub(crate) fn at_rest(&self, name: &str) -> Options {
+        let mut options = self.family(name);
+        options.set_disable_auto_compactions(true);
         options
     }
 

@@ -26,6 +26,29 @@ fn alarm(served: &Served, machine: &str) {
 }
 
 #[test]
+fn a_store_tells_what_it_holds() {
+    let served = Served::start(in_memory());
+    let samples = json!([{"metric_name": "a", "metric_value": 1}, {"metric_name": "b", "metric_value": 2}]);
+    served.post("/v1/metrics", &samples);
+    for (path, chunks) in [("/v1/store/stats", json!(0)), ("/v1/store/stats?quick=true", json!(null))] {
+        let answer = served.get(path);
+        assert_eq!(answer.outcome(), (200, "success"));
+        let partition = &answer.body["partitions"][0];
+        assert_eq!(
+            (&partition["class"], &partition["records"]),
+            (&json!("metrics"), &json!(2)),
+            "{partition}"
+        );
+        assert_eq!((&partition["series"], &partition["chunks"]), (&json!(2), &chunks), "{partition}");
+        assert!(answer.body["store"]["last_sequence"].as_u64().unwrap() >= 2);
+    }
+    let shares = &served.get("/v1/health").body["stats"]["storage"]["memory"];
+    for share in ["heads", "index", "write_buffers", "block_cache", "chunk_cache"] {
+        assert!(shares[share]["limit_bytes"].as_u64().unwrap() > 0, "{share}: {shares}");
+    }
+}
+
+#[test]
 fn dead_letters_are_listed_and_sent_again() {
     let hook = Hook::start();
     hook.always(400, None);

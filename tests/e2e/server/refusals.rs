@@ -51,6 +51,7 @@ fn callers_faults_have_the_contracts_codes() {
     check("/v1/store/backup", json!({"directory": "relative"}), 400, "INVALID_QUERY");
     check("/v1/store/backup", json!({"directory": "/dev"}), 400, "INVALID_QUERY");
     check("/v1/store/verify", json!({"deep": true}), 400, "INVALID_QUERY");
+    assert_eq!(served.get("/v1/store/stats?depth=2").outcome(), (400, "INVALID_QUERY"));
     assert_eq!(served.stored(), (0, 0));
 }
 

@@ -11,6 +11,8 @@ mod plugin;
 mod record;
 mod run;
 mod store;
+mod store_repair;
+mod store_stats;
 
 use crate::arguments::{Arguments, Command};
 use crate::connection::Connection;

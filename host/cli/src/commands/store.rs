@@ -1,10 +1,11 @@
-//! `store`: the clock, backups, verifying.
+//! `store`: the clock, backups, verifying, repairing, figures.
 
 use std::path::Path;
 
 use bridge_telemetry::{BackupError, BackupSummary, Existing, check_backup, restore};
 use serde_json::{Value, json};
 
+use super::{store_repair, store_stats};
 use crate::arguments::{Shared, Store};
 use crate::connection::Connection;
 use crate::exit::{Exit, Failure};
@@ -17,6 +18,8 @@ pub(super) fn execute(store: Store, shared: &Shared) -> Result<Exit, Failure> {
         Store::Backup { directory } => back_up(&directory, shared),
         Store::Restore { backup, replace, check } => bring_back(&backup, replace, check, shared),
         Store::Verify => verify(shared),
+        Store::Repair { dry_run } => store_repair::execute(dry_run, shared),
+        Store::Stats { quick } => store_stats::execute(quick, shared),
     }
 }
 

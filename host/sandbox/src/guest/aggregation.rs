@@ -73,7 +73,11 @@ impl Aggregation {
         }
     }
 
-    pub(crate) fn call_save(&self, store: &mut Store<HostState>, accumulator: ResourceAny) -> Answer<StateResult> {
+    pub(crate) fn call_save(
+        &self,
+        store: &mut Store<HostState>,
+        accumulator: ResourceAny,
+    ) -> Answer<StateResult> {
         match self {
             Self::Current(guest) => guest.accumulator().call_save(store, accumulator),
             Self::V0_1(guest) => guest.accumulator().call_save(store, accumulator),

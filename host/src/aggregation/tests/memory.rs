@@ -87,7 +87,9 @@ impl SampleReader for MemoryReader {
         };
         let all = self.series.iter().enumerate();
         let selected = all.filter(|(_, (key, _))| named(key) && matches(key));
-        Ok(selected.map(|(id, (key, _))| SelectedSeries { id: id as u32, key: key.clone() }).collect())
+        Ok(selected
+            .map(|(id, (key, _))| SelectedSeries { id: id as u32, key: key.clone(), overflow: false })
+            .collect())
     }
 
     fn scan(

@@ -1,12 +1,14 @@
 //! The contract's words, carried out naively: all samples in one list, one loop for each figure.
 
+use std::collections::HashMap;
+
 use indexmap::IndexMap;
-use telemetry_core::Timestamp;
 use telemetry_core::aggregation::AggregateValue;
+use telemetry_core::{SeriesKey, Timestamp};
 
 use super::memory::MemoryReader;
 use crate::aggregation::{
-    AnsweredRange, GroupAnswer, MetricAnswer, MetricsAnswer, PointAnswer, SampleReader, Tally,
+    AnsweredRange, GroupAnswer, MetricAnswer, MetricsAnswer, PointAnswer, SampleReader, SelectedSeries, Tally,
 };
 use crate::query::MetricQuery;
 
@@ -15,6 +17,8 @@ use crate::query::MetricQuery;
 struct Sample {
     time: i64,
     series: usize,
+    /// Numbers of one definition are one series.
+    definition: SeriesKey,
     value: Option<f64>,
     /// What a counter gained since the series' sample before.
     gain: f64,
@@ -25,7 +29,7 @@ pub(super) fn answer(reader: &MemoryReader, query: &MetricQuery) -> MetricsAnswe
     let mut metrics: IndexMap<String, Vec<Sample>> = IndexMap::new();
     for (place, selected) in reader.select(&query.selection(), query.range).unwrap().iter().enumerate() {
         let group = query.group_by.iter().map(|label| selected.key.context.label(label)).collect();
-        let samples = series(reader, selected.id as usize, query, place, group);
+        let samples = series(reader, selected, query, place, group);
         metrics.entry(selected.key.name.to_string()).or_default().extend(samples);
     }
     metrics.retain(|_, samples| !samples.is_empty());
@@ -51,32 +55,44 @@ pub(super) fn answer(reader: &MemoryReader, query: &MetricQuery) -> MetricsAnswe
 
 fn series(
     reader: &MemoryReader,
-    id: usize,
+    selected: &SelectedSeries,
     query: &MetricQuery,
     place: usize,
     group: Vec<Option<String>>,
 ) -> Vec<Sample> {
-    let mut samples: Vec<_> = reader.series[id].1.clone();
+    let mut samples: Vec<_> = reader.series[selected.id as usize].1.clone();
     samples.retain(|(time, _)| query.range.contains(Timestamp::from_nanos(*time)));
     samples.sort_by_key(|(time, _)| *time);
-    let mut before: Option<f64> = None;
+    let definition = &selected.key;
     samples
         .into_iter()
-        .map(|(time, value)| {
-            let value = value.as_f64();
-            let gain = match (before, value) {
-                (Some(before), Some(value)) if value >= before => value - before,
-                (Some(_), Some(value)) => value.max(0.0),
-                _ => 0.0,
-            };
-            before = value.or(before);
-            Sample { time, series: place, value, gain, group: group.clone() }
+        .map(|(time, value)| Sample {
+            time,
+            series: place,
+            definition: definition.clone(),
+            value: value.as_f64(),
+            gain: 0.0,
+            group: group.clone(),
         })
         .collect()
 }
 
+/// Works out what each sample gained over the one before of its series; they are in the order of time.
+fn gains(samples: &mut [Sample]) {
+    let mut before: HashMap<SeriesKey, f64> = HashMap::new();
+    for sample in samples {
+        let Some(value) = sample.value else { continue };
+        sample.gain = match before.insert(sample.definition.clone(), value) {
+            Some(before) if value >= before => value - before,
+            Some(_) => value.max(0.0),
+            None => 0.0,
+        };
+    }
+}
+
 fn metric(query: &MetricQuery, aggregation: &str, mut samples: Vec<Sample>) -> MetricAnswer {
     samples.sort_by_key(|sample| (sample.time, sample.series));
+    gains(&mut samples);
     let (first, last) = (samples[0].time, samples[samples.len() - 1].time);
     let time_range = AnsweredRange {
         start: query.range.start.unwrap_or(Timestamp::from_nanos(first)),

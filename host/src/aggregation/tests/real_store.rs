@@ -134,3 +134,42 @@ fn a_bad_cursor_is_the_callers_fault() {
     assert_eq!(error.code(), ErrorCode::InvalidQuery);
     assert_eq!(error.details()["field"], "cursor");
 }
+
+#[test]
+fn a_series_that_was_idle_for_long_is_still_one_for_its_rate() {
+    const DAY: Duration = Duration::from_secs(86_400);
+    let clock = Arc::new(ManualClock::at(base().plus(DAY * 5)));
+    let options = StoreOptions { background: false, min_free_bytes: 0, ..StoreOptions::in_memory() };
+    let store = Store::open(options, Arc::clone(&clock) as _).unwrap();
+    let times = AcceptedTimes::at(base().plus(DAY * 5), DAY * 30);
+    let record = |day: u32, value: f64| {
+        let sample = |name: &str, value: f64| {
+            let draft = MetricDraft::new(name, value).at(base().plus(DAY * day));
+            admit_sample(draft, &times).unwrap()
+        };
+        // The other one makes the partitions of the days between.
+        let mut samples = vec![sample("busy", 1.0)];
+        if day == 0 || day == 4 {
+            samples.push(sample("idle", value));
+        }
+        store.append(&RecordBatch { samples, ..RecordBatch::default() }).unwrap();
+        store.seal().unwrap();
+    };
+    for (day, value) in [(0, 10.0), (1, 0.0), (2, 0.0), (3, 0.0)] {
+        record(day, value);
+    }
+    clock.advance(Duration::from_secs(7200));
+    assert_eq!(store.maintain().unwrap().idle_series, 2);
+    record(4, 50.0);
+    let selection = telemetry_core::MetricSelection { names: Some(vec!["idle".to_owned()]), filters: vec![] };
+    assert_eq!(
+        store.select_series(&selection, TimeRange::ALL).unwrap().len(),
+        2,
+        "it has another number now"
+    );
+    let range = TimeRange::between(base(), base().plus(DAY * 4));
+    let query = MetricQuery { range, ..MetricQuery::default().aggregate("RATE") };
+    let answer = super::engine().run(&query, &store, &AggregationRegistry::default(), None).unwrap();
+    let rate = answer.metrics["idle"].tally.value.clone();
+    assert_eq!(rate, telemetry_core::aggregation::AggregateValue::Number(40.0 / (4.0 * 86_400.0)));
+}

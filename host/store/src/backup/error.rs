@@ -78,7 +78,7 @@ pub enum BackupError {
 }
 
 impl BackupError {
-    pub(super) fn io(path: &Path, done: &'static str) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn io(path: &Path, done: &'static str) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { path, done, source }
     }

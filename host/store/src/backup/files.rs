@@ -24,7 +24,7 @@ pub(super) fn is_vacant(directory: &Path) -> Result<bool, BackupError> {
 
 /// A directory that is being prepared beside its final name; removed when it is dropped before it was finished.
 #[derive(Debug)]
-pub(super) struct Draft {
+pub(crate) struct Draft {
     path: PathBuf,
     target: PathBuf,
     done: bool,
@@ -32,7 +32,7 @@ pub(super) struct Draft {
 
 impl Draft {
     /// Begins the directory that will be `target`.
-    pub(super) fn begin(target: &Path) -> Result<Self, BackupError> {
+    pub(crate) fn begin(target: &Path) -> Result<Self, BackupError> {
         let target = std::path::absolute(target).map_err(BackupError::io(target, "found"))?;
         let (Some(parent), Some(name)) = (target.parent(), target.file_name()) else {
             return Err(BackupError::NotEmpty { directory: target });
@@ -51,12 +51,12 @@ impl Draft {
     }
 
     /// The directory's name until it is finished.
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// Gives the directory its name. It replaces at most an empty one.
-    pub(super) fn finish(mut self) -> Result<(), BackupError> {
+    pub(crate) fn finish(mut self) -> Result<(), BackupError> {
         sync_directories(&self.path)?;
         fs::rename(&self.path, &self.target).map_err(BackupError::io(&self.target, "put in place"))?;
         self.done = true;
@@ -108,7 +108,7 @@ pub(super) fn move_files(from: &Path, to: &Path) -> Result<(), BackupError> {
 }
 
 /// Copies a file and syncs the copy; answers length and checksum of what was copied.
-pub(super) fn copy(from: &Path, to: &Path) -> Result<(u64, u32), BackupError> {
+pub(crate) fn copy(from: &Path, to: &Path) -> Result<(u64, u32), BackupError> {
     let mut target =
         File::options().write(true).create_new(true).open(to).map_err(BackupError::io(to, "written"))?;
     let sums = read_through(from, |part| target.write_all(part).map_err(BackupError::io(to, "written")))?;

@@ -4,7 +4,7 @@
 //! name first, synced, and renamed last; the manifest has every file's checksum, and nothing is restored that differs.
 
 mod error;
-mod files;
+pub(crate) mod files;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzz;
 mod make;
@@ -14,4 +14,5 @@ mod restore;
 pub use error::BackupError;
 pub(crate) use make::clear_staging;
 pub use manifest::BackupSummary;
+pub(crate) use restore::set_aside;
 pub use restore::{Existing, check_backup, restore};

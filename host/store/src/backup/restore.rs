@@ -87,7 +87,7 @@ pub fn restore(
 }
 
 /// Moves a directory to a name beside it that is free.
-fn set_aside(directory: &Path) -> Result<PathBuf, BackupError> {
+pub(crate) fn set_aside(directory: &Path) -> Result<PathBuf, BackupError> {
     let directory = std::path::absolute(directory).map_err(BackupError::io(directory, "found"))?;
     for number in 1..MAX_SET_ASIDE {
         let mut name = directory.file_name().unwrap_or_default().to_owned();

@@ -15,9 +15,6 @@ use crate::chunks::known::KnownSeries;
 use crate::families::Partition;
 use crate::head::NumberHasher;
 
-/// The share of the store's memory that it may take: pages of an hour of 4,000 series measured every ten seconds, with the
-/// usual 256 MB.
-const MEMORY_SHARE: u64 = 16;
 /// Parts with a lock of their own, so that the threads of queries seldom wait for each other.
 const SHARDS: usize = 16;
 /// Places of the table of seals. Series that share one only make each other's entries outdated too early.
@@ -78,9 +75,9 @@ struct Place {
 }
 
 impl ChunkCache {
-    /// An empty cache that keeps within its share of `memory_bytes`.
-    pub(crate) fn new(memory_bytes: u64) -> Self {
-        let budget = usize::try_from(memory_bytes / MEMORY_SHARE).unwrap_or(usize::MAX);
+    /// An empty cache that keeps within `bytes`.
+    pub(crate) fn new(bytes: u64) -> Self {
+        let budget = usize::try_from(bytes).unwrap_or(usize::MAX);
         Self {
             shards: std::array::from_fn(|_| Mutex::new(Shard::new())),
             marks: (0..MARKS).map(|_| AtomicU64::new(0)).collect(),
@@ -283,7 +280,7 @@ mod tests {
 
     #[test]
     fn what_was_sealed_since_or_before_makes_entries_outdated() {
-        let (cache, today) = (ChunkCache::new(64 << 20), day(1));
+        let (cache, today) = (ChunkCache::new(4 << 20), day(1));
         let before = cache.moment();
         assert_eq!(is_current(&cache, &today, 1, before), None);
         cache.keep(&today, 1, known(before, false), (0, 9));
@@ -307,7 +304,7 @@ mod tests {
 
     #[test]
     fn it_keeps_within_its_share_and_leaves_old_pages_behind_first() {
-        let cache = ChunkCache::new(16 << 20);
+        let cache = ChunkCache::new(1 << 20);
         let today = day(1);
         for series in 0..1000 {
             cache.keep(&today, series, known(0, true), (0, 511));
@@ -326,7 +323,7 @@ mod tests {
 
     #[test]
     fn a_dropped_partition_leaves_nothing() {
-        let cache = ChunkCache::new(64 << 20);
+        let cache = ChunkCache::new(4 << 20);
         for (day, series) in [(day(1), 1), (day(1), 2), (day(2), 1)] {
             cache.keep(&day, series, known(0, true), (0, 511));
         }

@@ -261,7 +261,7 @@ fn read_chunk(bytes: &[u8]) {
     let numeric = decode_numeric(&chunk, everything, &mut number_times, &mut numbers, &mut text_times);
     let Ok(header) = decode(&chunk, &mut times, &mut values) else { return };
     assert_eq!((times.len(), values.len()), (header.count as usize, header.count as usize));
-    alike(&numeric.expect("the whole chunk can be read"), &header);
+    alike(&numeric.expect("the whole chunk can be read").header, &header);
     let wanted: Vec<(i64, u64)> =
         pairs(&times, &values).map(|(time, number)| (time, number.to_bits())).collect();
     assert_eq!(joined(&number_times, &numbers), wanted);

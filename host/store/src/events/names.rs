@@ -111,7 +111,8 @@ impl Names {
         let table = self.table_mut(kind);
         let number = table.next;
         let mut batch = WriteBatch::new();
-        batch.put_cf(family, name_key(kind, number), envelope::wrap(VERSION, text.as_bytes()));
+        let (key, value) = name_row(kind, number, text);
+        batch.put_cf(family, key, value);
         database.commit(batch, Promise::Derived)?;
         table.next = number.saturating_add(1);
         table.add(number, text.into());
@@ -138,6 +139,11 @@ impl Table {
         self.numbers.insert(Arc::clone(&text), number);
         self.texts.insert(number, text);
     }
+}
+
+/// The row of a name.
+pub(super) fn name_row(kind: Kind, number: u32, text: &str) -> (Vec<u8>, Vec<u8>) {
+    (name_key(kind, number), envelope::wrap(VERSION, text.as_bytes()))
 }
 
 pub(super) fn read_name(value: &[u8]) -> Result<&str, Damage> {

@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, MutexGuard, RwLock, RwLockReadGuard};
 use smallvec::SmallVec;
@@ -54,6 +55,16 @@ pub(crate) struct Registry {
     ids: Mutex<SeriesIds>,
     limits: SeriesLimits,
     seed: u64,
+    /// Memory that the active series take, about, in bytes.
+    bytes: AtomicU64,
+}
+
+/// What an active series takes beside its texts, about, in bytes: itself and its places in two tables that are half full.
+const SERIES_BYTES: u64 = (size_of::<Series>() as u64).saturating_add(176);
+
+/// The memory of one active series with its context, in bytes. Names are shared.
+fn bytes_of(series: &Series) -> u64 {
+    SERIES_BYTES.saturating_add(series.key.context.as_str().len() as u64)
 }
 
 /// The next series ids. Holding it serialises the introduction of series.
@@ -97,7 +108,13 @@ pub(crate) enum Resolved<'a> {
 impl Registry {
     /// No active series. `seed` must be random: it keeps crafted names from colliding.
     pub(crate) fn new(limits: SeriesLimits, seed: u64, ids: SeriesIds) -> Self {
-        Self { index: RwLock::new(ActiveSeries::default()), ids: Mutex::new(ids), limits, seed }
+        let bytes = AtomicU64::new(0);
+        Self { index: RwLock::new(ActiveSeries::default()), ids: Mutex::new(ids), limits, seed, bytes }
+    }
+
+    /// Memory that the active series take, their samples not counted, about, in bytes.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
     }
 
     /// The tables, for finding many series.
@@ -155,6 +172,7 @@ impl Registry {
             return Arc::clone(present);
         }
         let series = Arc::new(series);
+        self.bytes.fetch_add(bytes_of(&series), Ordering::Relaxed);
         index.by_id.insert(series.id, Arc::clone(&series));
         let metric = index.metrics.entry(Arc::clone(&series.key.name)).or_default();
         if series.overflow {
@@ -184,6 +202,7 @@ impl Registry {
             return false;
         }
         let Some(series) = index.by_id.remove(&id) else { return false };
+        self.bytes.fetch_sub(bytes_of(&series), Ordering::Relaxed);
         let name = &series.key.name;
         if series.overflow {
             if let Some(metric) = index.metrics.get_mut(name) {

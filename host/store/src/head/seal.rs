@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 use rocksdb::WriteBatch;
 use smallvec::SmallVec;
 
+use crate::budget::MemoryBudget;
 use crate::chunks::{ChunkKey, Generations, SMALL_CHUNK, encode_sorted, taken_generation};
 use crate::codec::Effort;
 use crate::database::Promise;
@@ -28,6 +29,10 @@ pub(crate) const HARD_HEAD: usize = 4096;
 const MAX_HEAD_SECONDS: u64 = 20 * 60;
 /// Bytes of the log above the watermark at which the series that hold it back are sealed: bounds what replay reads.
 const MAX_UNSEALED_LOG_BYTES: u64 = 64 << 20;
+/// What a buffer takes beside its samples: the least that its two lists allocate, and their places in the heap.
+const OPEN_HEAD_BYTES: usize = 96;
+/// How many times their share heads may take before appending calls seal themselves.
+const FAR_OVER: u64 = 2;
 /// Series sealed in one commit: bounds how long readers wait for it.
 const SERIES_PER_COMMIT: usize = 128;
 /// Small chunks of one series after which they are merged; an overlapping one counts twice.
@@ -68,14 +73,38 @@ struct Harvest {
 }
 
 impl Engine {
-    /// Whether all heads together take more than their share of the memory.
-    pub(crate) fn heads_over_budget(&self) -> bool {
-        self.buffered.load(Ordering::Relaxed) as u64 > self.options.memory_bytes / 4
+    /// Bytes of all heads: their samples, and what a buffer takes however few it holds.
+    pub(crate) fn head_bytes(&self) -> u64 {
+        let open = self.open_heads.load(Ordering::Relaxed).saturating_mul(OPEN_HEAD_BYTES);
+        self.buffered.load(Ordering::Relaxed).saturating_add(open) as u64
     }
 
-    /// Whether they take so much more that appending calls must wait for sealing.
+    /// Bytes that heads may take now, beside the index.
+    pub(crate) fn head_limit(&self) -> u64 {
+        MemoryBudget::of(self.options.memory_bytes).heads(self.index_bytes())
+    }
+
+    /// Bytes of active series, posting lists and definitions; of the latter two as last measured.
+    pub(crate) fn index_bytes(&self) -> u64 {
+        self.registry.bytes().saturating_add(self.index.measured())
+    }
+
+    /// Whether all heads together take more than their share of the memory.
+    pub(crate) fn heads_over_budget(&self) -> bool {
+        self.head_bytes() > self.head_limit()
+    }
+
+    /// Whether they take so much more that appending calls must seal themselves.
     pub(crate) fn heads_far_over_budget(&self) -> bool {
-        self.buffered.load(Ordering::Relaxed) as u64 > self.options.memory_bytes / 2
+        self.head_bytes() / FAR_OVER > self.head_limit()
+    }
+
+    /// Measures the index, and lets what can be read again make room for what cannot.
+    pub(crate) fn balance_memory(&self) {
+        self.index.tell_others(self.registry.bytes());
+        self.index.make_room();
+        let budget = MemoryBudget::of(self.options.memory_bytes);
+        self.database.tuning().limit_cache(budget.block_cache(self.index_bytes()));
     }
 
     /// Seals the buffers that are full or old, or hold back the log; under memory pressure the largest ones too.
@@ -98,13 +127,36 @@ impl Engine {
             }
         }
         let mut sealed = self.seal(sealing, &due)?;
+        sealed.add(self.seal_largest(sealing, others)?);
+        Ok(sealed)
+    }
+
+    /// Under memory pressure seals buffers, the largest first.
+    pub(crate) fn relieve_heads(&self, sealing: &mut Sealing) -> Result<Sealed, StoreError> {
+        if !self.heads_over_budget() {
+            return Ok(Sealed::default());
+        }
+        let open: Vec<_> = {
+            let series = self.registry.read();
+            let lengths = series.all().map(|series| (series.head().len(), Arc::clone(series)));
+            lengths.filter(|(length, _)| *length > 0).collect()
+        };
+        self.seal_largest(sealing, open)
+    }
+
+    fn seal_largest(
+        &self,
+        sealing: &mut Sealing,
+        mut others: Vec<(usize, Arc<Series>)>,
+    ) -> Result<Sealed, StoreError> {
+        let mut sealed = Sealed::default();
         if self.heads_over_budget() {
             others.sort_by_key(|(length, _)| std::cmp::Reverse(*length));
             for part in others.chunks(SERIES_PER_COMMIT) {
                 let series: Vec<_> = part.iter().map(|(_, series)| Arc::clone(series)).collect();
                 sealed.add(self.seal(sealing, &series)?);
-                // Half of the budget, so that not every call has to seal again.
-                if self.buffered.load(Ordering::Relaxed) as u64 <= self.options.memory_bytes / 8 {
+                // Half of it, so that not every call has to seal again.
+                if self.head_bytes() <= self.head_limit() / 2 {
                     break;
                 }
             }
@@ -152,7 +204,9 @@ impl Engine {
             self.database.commit(batch, Promise::Derived)?;
             self.chunk_cache.note_sealed(harvests.iter().flat_map(Harvest::chunk_places));
             for harvest in &harvests {
-                harvest.series.head().drain_sealed(harvest.count, harvest.span, harvest.sequence);
+                if harvest.series.head().drain_sealed(harvest.count, harvest.span, harvest.sequence) {
+                    self.open_heads.fetch_sub(1, Ordering::Relaxed);
+                }
             }
         }
         self.buffered.fetch_sub(harvests.iter().map(|harvest| harvest.bytes).sum(), Ordering::Relaxed);

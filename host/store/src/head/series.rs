@@ -152,10 +152,11 @@ impl SeriesHead {
         length
     }
 
-    /// Adds a sample that is visible already, as replay does.
-    pub(crate) fn push_published(&mut self, nanos: i64, value: &MetricValue, sequence: u64) {
-        self.push(nanos, value, sequence, sequence, sequence);
+    /// Adds a sample that is visible already, as replay does; answers the buffer's new length.
+    pub(crate) fn push_published(&mut self, nanos: i64, value: &MetricValue, sequence: u64) -> usize {
+        let length = self.push(nanos, value, sequence, sequence, sequence);
         self.settle(sequence);
+        length
     }
 
     fn settle(&mut self, published: u64) {
@@ -167,10 +168,10 @@ impl SeriesHead {
         }
     }
 
-    /// Takes back the samples of a batch that was not stored.
-    pub(crate) fn retract(&mut self, last: u64) {
+    /// Takes back the samples of a batch that was not stored; whether that empties the buffer.
+    pub(crate) fn retract(&mut self, last: u64) -> bool {
         self.defined.retain(|(_, defining)| *defining != last);
-        let Some(index) = self.marks.iter().position(|mark| mark.last == last) else { return };
+        let Some(index) = self.marks.iter().position(|mark| mark.last == last) else { return false };
         let start = index
             .checked_sub(1)
             .and_then(|before| self.marks.get(before))
@@ -183,6 +184,7 @@ impl SeriesHead {
             mark.length = mark.length.saturating_sub(end.saturating_sub(start));
         }
         self.find_newest();
+        self.times.is_empty()
     }
 
     fn find_newest(&mut self) {
@@ -217,7 +219,8 @@ impl SeriesHead {
     }
 
     /// Removes the first `count` samples, which went into chunks over `span`; `published` was when they were copied.
-    pub(crate) fn drain_sealed(&mut self, count: usize, span: (i64, i64), published: u64) {
+    /// Whether that empties the buffer.
+    pub(crate) fn drain_sealed(&mut self, count: usize, span: (i64, i64), published: u64) -> bool {
         self.settle(published);
         let count = count.min(self.times.len());
         self.times.drain(..count);
@@ -239,6 +242,7 @@ impl SeriesHead {
         self.vacancy = self.vacancy.without(span.0, span.1);
         self.sealed_at = None;
         self.find_newest();
+        self.times.is_empty()
     }
 
     /// Notes what is known of the chunks around a time.

@@ -59,6 +59,15 @@ impl Engine {
         Ok(())
     }
 
+    /// Notes how far the store has come, and its counts.
+    pub(crate) fn note_progress(&self) -> Result<(), StoreError> {
+        let progress =
+            self.progress(self.watermark.load(Ordering::Acquire), self.trimmed.load(Ordering::Acquire));
+        let mut batch = WriteBatch::new();
+        batch.put_cf(&self.database.family(META)?, PROGRESS_KEY, progress.encode());
+        self.database.commit(batch, Promise::Derived)
+    }
+
     /// Everything up to here is in chunks, or was never a sample.
     fn find_watermark(&self) -> u64 {
         let published = self.ledger.published();

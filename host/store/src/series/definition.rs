@@ -17,6 +17,8 @@ pub struct SeriesRef {
     pub id: u32,
     /// Its name and context.
     pub key: SeriesKey,
+    /// Whether it takes the samples of series beyond the limits: another series than the plain one of that name and context.
+    pub overflow: bool,
 }
 
 /// What a series' number stands for.
@@ -52,6 +54,11 @@ impl Definition {
             return Err(reader.damage("it makes no sense"));
         }
         Ok(Self { key: SeriesKey { name: name.into(), context }, overflow: flags & OVERFLOW != 0 })
+    }
+
+    /// The series under its number.
+    pub(super) fn of_number(&self, id: u32) -> SeriesRef {
+        SeriesRef { id, key: self.key.clone(), overflow: self.overflow }
     }
 
     /// Whether this is the definition of `key`.

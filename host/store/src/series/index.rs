@@ -4,11 +4,9 @@
 //! are complete.
 
 use std::collections::HashMap;
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use lru::LruCache;
 use parking_lot::{Mutex, RwLock};
 use rocksdb::WriteBatch;
 use telemetry_core::{MetricSelection, SeriesKey};
@@ -16,22 +14,23 @@ use telemetry_core::{MetricSelection, SeriesKey};
 use super::definition::{Definition, SeriesRef};
 use super::load::load;
 use super::partition_index::PartitionIndex;
+use super::recent::RecentDefinitions;
 use super::rows;
+use crate::budget::MemoryBudget;
 use crate::database::{Database, Family, Promise};
 use crate::error::{Damage, StoreError};
 use crate::families::Partition;
 
-/// Definitions kept for being found by number: those of a large query, at about 100 bytes each beside their text.
-const CACHED_DEFINITIONS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(99_999);
-/// The share of the store's memory that postings of partitions at rest may take.
-const MEMORY_SHARE: u64 = 8;
-
 /// The series of all metrics partitions.
 pub(crate) struct SeriesIndex {
     slots: RwLock<HashMap<i64, Arc<Slot>>>,
-    definitions: Mutex<LruCache<u32, Arc<Definition>>>,
-    budget: usize,
+    definitions: Mutex<RecentDefinitions>,
+    budget: MemoryBudget,
     uses: AtomicU64,
+    /// Bytes of postings and definitions as last measured.
+    measured: AtomicU64,
+    /// Bytes of the index that are neither, as last told.
+    others: AtomicU64,
 }
 
 /// What memory holds of one partition. Locks are taken in the order of the fields.
@@ -69,11 +68,14 @@ pub(super) enum PostingRows {
 impl SeriesIndex {
     /// An index that keeps within its share of `memory_bytes`.
     pub(crate) fn new(memory_bytes: u64) -> Self {
+        let budget = MemoryBudget::of(memory_bytes);
         Self {
             slots: RwLock::default(),
-            definitions: Mutex::new(LruCache::new(CACHED_DEFINITIONS)),
-            budget: usize::try_from(memory_bytes / MEMORY_SHARE).unwrap_or(usize::MAX),
+            definitions: Mutex::new(RecentDefinitions::new(budget.definitions())),
+            budget,
             uses: AtomicU64::new(0),
+            measured: AtomicU64::new(0),
+            others: AtomicU64::new(0),
         }
     }
 
@@ -122,7 +124,7 @@ impl SeriesIndex {
         partition: &Partition,
         id: u32,
     ) -> Result<Option<Arc<Definition>>, StoreError> {
-        if let Some(definition) = self.definitions.lock().get(&id) {
+        if let Some(definition) = self.definitions.lock().get(id) {
             return Ok(Some(Arc::clone(definition)));
         }
         let Some(family) = database.find_family(&partition.family) else { return Ok(None) };
@@ -248,7 +250,10 @@ impl SeriesIndex {
         slot: &Slot,
     ) -> Result<(), StoreError> {
         let mut index = load(database, partition, family, |id, definition| {
-            self.definitions.lock().get_or_insert(id, || Arc::new(definition));
+            let mut definitions = self.definitions.lock();
+            if definitions.get(id).is_none() {
+                definitions.put(id, Arc::new(definition));
+            }
         })?;
         let mut defining = slot.defining.lock();
         let mut postings = slot.postings.write();
@@ -275,8 +280,8 @@ impl SeriesIndex {
         {
             let mut definitions = self.definitions.lock();
             for id in ids {
-                match definitions.get(&id) {
-                    Some(definition) => series.push(SeriesRef { id, key: definition.key.clone() }),
+                match definitions.get(id) {
+                    Some(definition) => series.push(definition.of_number(id)),
                     None => missing.push(id),
                 }
             }
@@ -297,7 +302,7 @@ impl SeriesIndex {
             match found.row() {
                 Some((other, value)) if other == key => match Definition::decode(value) {
                     Ok(definition) => {
-                        series.push(SeriesRef { id, key: definition.key.clone() });
+                        series.push(definition.of_number(id));
                         self.definitions.lock().put(id, Arc::new(definition));
                     }
                     Err(damage) => {
@@ -313,21 +318,45 @@ impl SeriesIndex {
         Ok(())
     }
 
-    /// Lets go of postings that can be loaded again, least recently used first, until they keep within the budget.
-    fn make_room(&self) {
+    /// Memory that definitions take which are kept for being found by number, in bytes.
+    pub(crate) fn definition_bytes(&self) -> u64 {
+        self.definitions.lock().bytes()
+    }
+
+    /// Tells how many bytes of the index are neither posting lists nor definitions.
+    pub(crate) fn tell_others(&self, bytes: u64) {
+        self.others.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes of postings and definitions when they were last measured.
+    pub(crate) fn measured(&self) -> u64 {
+        self.measured.load(Ordering::Relaxed)
+    }
+
+    /// Lets go of postings that can be loaded again, least recently used first, until they keep within the budget beside the rest
+    /// of the index.
+    pub(crate) fn make_room(&self) {
+        let definitions = self.definition_bytes();
+        let others = self.others.load(Ordering::Relaxed);
+        let limit = self.budget.postings(others.saturating_add(definitions));
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let mut bytes = self.bytes();
-        if bytes <= self.budget {
-            return;
+        if bytes > limit {
+            self.let_go(&mut bytes, limit);
         }
+        self.measured.store(definitions.saturating_add(bytes as u64), Ordering::Relaxed);
+    }
+
+    fn let_go(&self, bytes: &mut usize, limit: usize) {
         let mut slots: Vec<_> = self.slots.read().values().cloned().collect();
         slots.sort_by_key(|slot| slot.last_use.load(Ordering::Relaxed));
         for slot in slots {
-            if bytes <= self.budget {
+            if *bytes <= limit {
                 break;
             }
             let defining = slot.defining.lock();
             if defining.rows != PostingRows::Incomplete {
-                bytes = bytes.saturating_sub(slot.bytes());
+                *bytes = bytes.saturating_sub(slot.bytes());
                 *slot.postings.write() = None;
             }
         }

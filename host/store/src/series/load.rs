@@ -5,7 +5,7 @@ use roaring::RoaringBitmap;
 use super::definition::Definition;
 use super::partition_index::PartitionIndex;
 use super::posting::Postings;
-use super::rows::{PostingKey, definition_bounds, id_of_definition, posting_bounds};
+use super::rows::{COMPLETE_KEY, PostingKey, definition_bounds, id_of_definition, posting_bounds};
 use crate::database::{Database, Family, Snapshot};
 use crate::error::{Damage, StoreError};
 use crate::families::Partition;
@@ -29,6 +29,21 @@ pub(super) fn load(
         Err(error) => return Err(error),
     }
     from_definitions(database, &snapshot, partition, family, &mut seen)
+}
+
+/// How many series a partition has: by the row that lists them all where it is there, else by their definitions.
+pub(crate) fn count(database: &Database, family: &Family<'_>) -> Result<u64, StoreError> {
+    if let Some(value) = database.get(family, &COMPLETE_KEY)?
+        && let Ok(postings) = Postings::decode(&value)
+    {
+        let mut all = RoaringBitmap::new();
+        postings.add_to(&mut all);
+        return Ok(all.len());
+    }
+    let (first, after) = definition_bounds();
+    let mut count = 0_u64;
+    database.each_row(family, &first, &after, &mut |_, _| count = count.saturating_add(1))?;
+    Ok(count)
 }
 
 fn from_postings(

@@ -11,8 +11,10 @@ mod definition;
 pub(crate) mod fuzz;
 mod index;
 mod load;
+mod mend;
 mod partition_index;
 mod posting;
+mod recent;
 mod rows;
 mod select;
 #[cfg(test)]
@@ -21,3 +23,5 @@ mod tests;
 pub(crate) use check::check_row;
 pub use definition::SeriesRef;
 pub(crate) use index::SeriesIndex;
+pub(crate) use load::count;
+pub(crate) use mend::mend;

@@ -98,6 +98,11 @@ pub(super) fn by_key(key: &SeriesKey, overflow: bool) -> [u8; 9] {
     [BY_KEY, a, b, c, d, e, f, g, h]
 }
 
+/// Bounds of all [`by_key`] rows' keys.
+pub(super) fn by_key_bounds() -> (Vec<u8>, Vec<u8>) {
+    (vec![BY_KEY], vec![BY_KEY + 1])
+}
+
 /// Whether a key is a [`by_key`] row's.
 pub(super) fn is_by_key(key: &[u8]) -> bool {
     key.len() == 9 && key.first() == Some(&BY_KEY)

@@ -190,7 +190,7 @@ fn damaged_postings_are_made_again_and_reported() {
     database.commit(batch, Promise::Derived).unwrap();
     let index = SeriesIndex::new(MEMORY);
     let found = index.select(&database, &partitions, &selection(None, json!({"host": "a"}))).unwrap();
-    assert_eq!(found, [SeriesRef { id: 1, key: key("cpu", &[("host", "a")]) }]);
+    assert_eq!(found, [SeriesRef { id: 1, key: key("cpu", &[("host", "a")]), overflow: false }]);
     assert_eq!(database.reports().list().len(), 2, "{:?}", database.reports().list());
 }
 

@@ -11,7 +11,7 @@ pub use report::{FamilyCheck, Finding, VerifyReport};
 use crate::engine::Engine;
 use crate::error::{EngineError, StoreError};
 use crate::families::{Class, FIXED};
-use walk::FamilyWalk;
+pub(crate) use walk::{FamilyWalk, Seen, hex};
 
 impl Engine {
     /// Reads everything as of the moment in which each family's turn comes.
@@ -33,7 +33,7 @@ impl Engine {
             let Some(family) = self.database.find_family(name) else { continue };
             let tables: Vec<_> = files.iter().filter(|file| file.column_family_name == *name).collect();
             FamilyWalk { database: &self.database, family: &family, name, tables: &tables }
-                .run(&mut report)?;
+                .run(&mut report, &mut |_| Ok(()))?;
         }
         Ok(report)
     }

@@ -11,16 +11,29 @@ use crate::error::StoreError;
 const STRIDE_BYTES: usize = 8;
 
 /// One family and its tables.
-pub(super) struct FamilyWalk<'a> {
-    pub(super) database: &'a Database,
-    pub(super) family: &'a Family<'a>,
-    pub(super) name: &'a str,
-    pub(super) tables: &'a [&'a LiveFile],
+pub(crate) struct FamilyWalk<'a> {
+    pub(crate) database: &'a Database,
+    pub(crate) family: &'a Family<'a>,
+    pub(crate) name: &'a str,
+    pub(crate) tables: &'a [&'a LiveFile],
 }
+
+/// What a walk comes by.
+pub(crate) enum Seen<'a> {
+    /// A row as it was written.
+    Row(&'a [u8], &'a [u8]),
+    /// The key of a damaged row.
+    Damaged(&'a [u8]),
+    /// A place that cannot be read, between two keys; the last place has none behind it.
+    Gap(&'a [u8], Option<&'a [u8]>),
+}
+
+/// Is told what a walk comes by.
+pub(crate) type Eyes<'e> = dyn FnMut(Seen<'_>) -> Result<(), StoreError> + 'e;
 
 impl FamilyWalk<'_> {
     /// Adds what is there and what is damaged to the report.
-    pub(super) fn run(&self, report: &mut VerifyReport) -> Result<(), StoreError> {
+    pub(crate) fn run(&self, report: &mut VerifyReport, eyes: &mut Eyes<'_>) -> Result<(), StoreError> {
         let mut check = FamilyCheck {
             family: self.name.to_owned(),
             tables: self.tables.len() as u64,
@@ -34,9 +47,13 @@ impl FamilyWalk<'_> {
         loop {
             while let Some((key, value)) = rows.row() {
                 check.rows = check.rows.saturating_add(1);
-                if let Err(damage) = check_row(self.name, key, value) {
-                    check.damaged = check.damaged.saturating_add(1);
-                    report.add(self.finding(None, hex(key), damage.to_string()));
+                match check_row(self.name, key, value) {
+                    Ok(()) => eyes(Seen::Row(key, value))?,
+                    Err(damage) => {
+                        check.damaged = check.damaged.saturating_add(1);
+                        report.add(self.finding(None, hex(key), damage.to_string()));
+                        eyes(Seen::Damaged(key))?;
+                    }
                 }
                 last.clear();
                 last.extend_from_slice(key);
@@ -55,6 +72,7 @@ impl FamilyWalk<'_> {
                 None => format!("all after {}", hex(&last)),
             };
             report.add(self.finding(self.table_in(&reason), place, reason));
+            eyes(Seen::Gap(&last, rows.row().map(|row| row.0)))?;
             if next.is_none() {
                 break;
             }
@@ -116,7 +134,7 @@ fn kinds_after(key: &[u8]) -> impl Iterator<Item = u8> + use<> {
     (key.first().copied().unwrap_or_default()..=u8::MAX).skip(1)
 }
 
-fn hex(key: &[u8]) -> String {
+pub(crate) fn hex(key: &[u8]) -> String {
     key.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

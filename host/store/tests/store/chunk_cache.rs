@@ -43,7 +43,7 @@ fn an_edge_is_decoded_once() {
     let (first, _, stats) = scan(&fixture.store, "m", range, ScanOptions::default());
     assert_eq!((first.len(), stats.decoded, stats.cached), (801, 1, 0));
     let before = fixture.store.stats();
-    assert!(before.chunk_cache_bytes > 0);
+    assert!(before.memory.chunk_cache.used_bytes > 0);
     let (again, _, stats) = scan(&fixture.store, "m", range, ScanOptions::default());
     assert_eq!((&again, stats.decoded, stats.cached), (&first, 0, 1));
     assert_eq!(fixture.store.stats().chunk_cache_hits, before.chunk_cache_hits + 1);
@@ -96,12 +96,12 @@ fn a_partition_that_expires_leaves_nothing_at_hand() {
     let fixture = Fixture::in_memory();
     fixture.samples(run_of("m", noon(), 2000));
     fixture.store.seal().unwrap();
-    let empty = fixture.store.stats().chunk_cache_bytes;
+    let empty = fixture.store.stats().memory.chunk_cache.used_bytes;
     scan(&fixture.store, "m", TimeRange::between(at(100), at(199)), ScanOptions::default());
-    assert!(fixture.store.stats().chunk_cache_bytes > empty + 4096);
+    assert!(fixture.store.stats().memory.chunk_cache.used_bytes > empty + 4096);
     for _ in 0..40 {
         fixture.clock.advance(DAY);
         fixture.store.maintain().unwrap();
     }
-    assert_eq!(fixture.store.stats().chunk_cache_bytes, empty);
+    assert_eq!(fixture.store.stats().memory.chunk_cache.used_bytes, empty);
 }

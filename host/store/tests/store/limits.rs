@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use telemetry_core::{MetricSelection, TimeRange};
-use telemetry_store::{StoreOptions, StoredRecord};
+use telemetry_store::{InventoryDepth, StoreOptions, StoredRecord};
 
 use crate::fixture::*;
 
@@ -164,6 +164,58 @@ fn churned_series_are_gone_with_their_partition() {
     let kept = series_of(&fixture.store, "m").len();
     assert!((48..=2 * 48 + 24 + 20).contains(&kept), "{kept} series of {}", hours * 2 + 18);
     assert!(stats.metrics_total <= 20 * 60, "{}", stats.metrics_total);
+}
+
+/// Bytes of tables, bytes of the index in memory, and series that are known, after an opening.
+fn footprint(fixture: &Fixture) -> (u64, u64, usize) {
+    let known = series_of(&fixture.store, "m").len();
+    let inventory = fixture.store.inventory(InventoryDepth::Quick).unwrap();
+    let tables = inventory.families.iter().map(|family| family.table_bytes).sum();
+    (tables, inventory.store.memory.index.used_bytes, known)
+}
+
+#[test]
+fn churn_costs_neither_disk_nor_memory_once_its_partition_is_gone() {
+    const SERIES: u32 = 200;
+    let directory = tempfile::tempdir().unwrap();
+    let mut fixture = Fixture::open(StoreOptions {
+        background: false,
+        min_free_bytes: 0,
+        metrics_retention: DAY,
+        ..StoreOptions::in_directory(directory.path())
+    });
+    let mut footprints = Vec::new();
+    for hour in 0..7 * 24 {
+        let now = noon().plus(HOUR * hour);
+        let first = hour * SERIES / 10;
+        let samples = (first..first + SERIES).map(|n| labelled("m", &format!("host {n}"), now, f64::from(n)));
+        fixture.samples(samples.collect());
+        fixture.clock.advance(HOUR);
+        fixture.store.maintain().unwrap();
+        if (hour + 1) % 24 == 0 {
+            // Opening brings what is in the log into tables.
+            fixture = fixture.reopen();
+            footprints.push(footprint(&fixture));
+        }
+    }
+    let ((disk, memory, series), (later_disk, later_memory, later_series)) = (footprints[2], footprints[6]);
+    assert_eq!(later_series, series, "{footprints:?}");
+    assert!(later_disk <= disk + disk / 10, "{footprints:?}");
+    assert!(later_memory <= memory + memory / 10, "{footprints:?}");
+    // When nothing comes any more, nothing is left.
+    for _ in 0..4 {
+        fixture.clock.advance(DAY);
+        fixture.store.maintain().unwrap();
+    }
+    let fixture = fixture.reopen();
+    let (disk, memory, series) = footprint(&fixture);
+    assert_eq!((series, fixture.store.stats().metrics_total), (0, 0));
+    assert!(memory < 1000 && disk < later_disk / 2, "{memory} {disk} of {later_disk}");
+    let left = fixture.store.inventory(InventoryDepth::Counted).unwrap();
+    assert!(
+        left.partitions.iter().all(|partition| partition.records == 0 && partition.chunks == Some(0)),
+        "{left:?}"
+    );
 }
 
 #[test]

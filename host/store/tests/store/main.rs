@@ -20,6 +20,7 @@ mod model;
 mod opening;
 mod oracle;
 mod recovery;
+mod repair;
 mod retention;
 mod rollups;
 mod samples;

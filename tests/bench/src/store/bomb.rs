@@ -85,7 +85,8 @@ fn batch(names: &[Arc<str>], range: std::ops::Range<usize>) -> anyhow::Result<Ve
         let request = format!("request-{number}");
         let context = Context::from_labels([("region", "eu"), ("request", request.as_str())]);
         let draft = MetricDraft::new(name.to_string(), (number % VALUES) as f64);
-        samples.push(admit_sample(draft.with_context(context).at(first_time()), &times)?);
+        let admitted = admit_sample(draft.with_context(context).at(first_time()), &times);
+        samples.push(admitted.map_err(|refused| anyhow::anyhow!("a sample was refused: {refused:?}"))?);
     }
     Ok(samples)
 }

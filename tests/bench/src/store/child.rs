@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
+use std::time::Instant;
 
 use telemetry_core::ManualClock;
 use telemetry_store::{RecordBatch, Store, StoreOptions};
@@ -25,7 +26,7 @@ pub(crate) fn run(order: &str) -> anyhow::Result<()> {
     let mut fleet = Fleet::of_all_shapes(series / METRICS);
     let of_fleet = resident()?.saturating_sub(before);
     let store = Store::open(options, Arc::new(ManualClock::at(time_of(STEPS))))?;
-    let mut left = samples;
+    let (mut left, start) = (samples, Instant::now());
     while left > 0 {
         let batch = fleet.next(left.min(BATCH))?;
         left -= batch.len();
@@ -34,7 +35,21 @@ pub(crate) fn run(order: &str) -> anyhow::Result<()> {
     // The texts of the series are shared with the store; what the generator holds beside them is small.
     let shown = resident()?.saturating_sub(of_fleet / 2);
     let mut out = std::io::stdout().lock();
-    writeln!(out, "filled {shown}")?;
+    let stats = store.stats();
+    anyhow::ensure!(stats.metrics_total == samples as u64, "{} are counted", stats.metrics_total);
+    anyhow::ensure!(stats.overflowed_samples == 0, "{} went to overflow series", stats.overflowed_samples);
+    let megabytes = |bytes: u64| bytes as f64 / 1e6;
+    let memory = &stats.memory;
+    writeln!(
+        out,
+        "filled {shown} all counted in {:.1} s; index {:.0} MB, heads {:.1} of {:.1} MB, buffers {:.0} MB, cache {:.0} MB",
+        start.elapsed().as_secs_f64(),
+        megabytes(memory.index.used_bytes),
+        megabytes(memory.heads.used_bytes),
+        megabytes(memory.heads.limit_bytes),
+        megabytes(memory.write_buffers.used_bytes),
+        megabytes(memory.block_cache.used_bytes),
+    )?;
     out.flush()?;
     // Until it is killed.
     loop {
@@ -48,6 +63,8 @@ pub(super) struct Filled {
     _out: BufReader<ChildStdout>,
     /// Its resident memory.
     pub(super) resident: u64,
+    /// What it says beside it.
+    pub(super) beside: String,
 }
 
 impl Filled {
@@ -64,8 +81,9 @@ impl Filled {
         let mut out = BufReader::new(child.stdout.take().ok_or_else(|| anyhow::anyhow!("no output"))?);
         let mut line = String::new();
         out.read_line(&mut line)?;
-        let resident = line.trim().strip_prefix("filled ").unwrap_or_default().parse()?;
-        Ok(Self { child, _out: out, resident })
+        let told = line.trim().strip_prefix("filled ").unwrap_or_default();
+        let (resident, beside) = told.split_once(' ').unwrap_or((told, ""));
+        Ok(Self { child, _out: out, resident: resident.parse()?, beside: beside.to_owned() })
     }
 
     /// Ends it as `kill -9` does.

@@ -1,13 +1,26 @@
-//! New series: what the first sample of each costs.
+//! New series: what the first sample of each costs, and what is left of series that came and went.
+
+use std::time::Duration;
+
+use telemetry_core::admission::{AcceptedTimes, admit_sample};
+use telemetry_core::{AdmittedSample, MetricDraft, MetricSelection, TimeRange, Timestamp};
+use telemetry_store::InventoryDepth;
 
 use super::Plan;
 use super::chart::{Chart, Goal, Unit};
-use super::data::{BATCH, Fleet, METRICS, STEPS, time_of};
+use super::data::{BATCH, Fleet, METRICS, STEPS, labels, metric_name, time_of};
 use super::meter::Meter;
 use super::site::Site;
 
 /// New series.
 const SERIES: usize = 200_000;
+/// Hosts with ten series each, of which a tenth is replaced every hour.
+const CHURNING_HOSTS: usize = 1_000;
+const HOUR: Duration = Duration::from_secs(3_600);
+const DAY_HOURS: usize = 24;
+const DAYS: usize = 7;
+/// The day after which as much is gone as comes.
+const STEADY_DAY: usize = 3;
 
 pub(super) fn run(chart: &mut Chart, plan: &Plan) -> anyhow::Result<()> {
     let count = SERIES / plan.divide.max(1);
@@ -35,5 +48,62 @@ pub(super) fn run(chart: &mut Chart, plan: &Plan) -> anyhow::Result<()> {
         String::new(),
         Goal::AtMost(150.0),
     );
+    replaced(chart, plan)
+}
+
+/// A tenth of the series is replaced every hour for seven days, of which one is kept.
+fn replaced(chart: &mut Chart, plan: &Plan) -> anyhow::Result<()> {
+    let hosts = (CHURNING_HOSTS / plan.divide.max(1)).max(10);
+    let site = Site::open(time_of(0), |options| {
+        options.metrics_retention = HOUR * 24;
+        options.background = false;
+    })?;
+    let mut measured = Vec::new();
+    for hour in 0..DAYS * DAY_HOURS {
+        let first = hour * hosts / 10;
+        let now = time_of(0).plus(HOUR * u32::try_from(hour)?);
+        for host in first..first + hosts {
+            site.append(first_samples(host, now)?)?;
+        }
+        site.pass(HOUR);
+        site.store.maintain()?;
+        if (hour + 1) % (DAY_HOURS * STEADY_DAY) == 0 || hour + 1 == DAYS * DAY_HOURS {
+            measured.push(footprint(&site)?);
+        }
+    }
+    let [first, .., last] = measured.as_slice() else { anyhow::bail!("{measured:?}") };
+    let rows = [("disk", first.0, last.0), ("index in memory", first.1, last.1)];
+    for (what, first, last) in rows {
+        chart.row(
+            &format!("{what} after {DAYS} days of 10 % new series an hour, beside {STEADY_DAY} days"),
+            last as f64 / first as f64,
+            Unit::Ratio,
+            format!("{:.1} MB beside {:.1} MB", last as f64 / 1e6, first as f64 / 1e6),
+            Goal::AtMost(1.1),
+        );
+    }
     Ok(())
+}
+
+/// A sample of each series of a host.
+fn first_samples(host: usize, now: Timestamp) -> anyhow::Result<Vec<AdmittedSample>> {
+    let times = AcceptedTimes { now, oldest: Timestamp::MIN, newest: Timestamp::MAX };
+    let context = labels(host);
+    (0..METRICS)
+        .map(|metric| {
+            let draft = MetricDraft::new(metric_name(metric), host as f64).at(now);
+            let admitted =
+                admit_sample(draft, &times).map_err(|refused| anyhow::anyhow!("{}", refused.error))?;
+            Ok(admitted.rewritten(context.clone()))
+        })
+        .collect()
+}
+
+/// Bytes of tables and write buffers, and of the index in memory, with all partitions' postings loaded.
+fn footprint(site: &Site) -> anyhow::Result<(u64, u64)> {
+    site.store.select_series(&MetricSelection::default(), TimeRange::ALL)?;
+    let inventory = site.store.inventory(InventoryDepth::Quick)?;
+    let families = inventory.families.iter();
+    let disk = families.map(|family| family.table_bytes + family.buffer_bytes).sum();
+    Ok((disk, inventory.store.memory.index.used_bytes))
 }

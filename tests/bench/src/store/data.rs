@@ -82,21 +82,10 @@ impl Fleet {
 
     /// The next samples, at most `count`: all series of a step, then those of the next.
     pub(super) fn next(&mut self, count: usize) -> anyhow::Result<Vec<AdmittedSample>> {
-        let times = AcceptedTimes { now: first_time(), oldest: Timestamp::MIN, newest: Timestamp::MAX };
         let mut samples = Vec::with_capacity(count);
         for _ in 0..count {
             let Some(line) = self.lines.get_mut(self.place) else { break };
-            let (value, off) = line.source.next();
-            let value = match value {
-                Value::Whole(value) => MetricValue::Integer(value),
-                Value::Decimal(value) => MetricValue::Float(value),
-            };
-            let time = Timestamp::from_nanos(time_of(self.step).nanos() + off.max(0));
-            let draft = MetricDraft::new(Arc::clone(&line.name), value).at(time);
-            let admitted =
-                admit_sample(draft, &times).map_err(|refused| anyhow::anyhow!("{}", refused.error))?;
-            // Its labels were not looked through again for every sample: that is admission's cost, not the store's.
-            samples.push(admitted.rewritten(line.context.clone()));
+            samples.push(line.sample(time_of(self.step))?);
             self.place += 1;
             if self.place == self.lines.len() {
                 (self.place, self.step) = (0, self.step + 1);
@@ -104,10 +93,31 @@ impl Fleet {
         }
         Ok(samples)
     }
+
+    /// One sample of every series at about one time, whatever step it is.
+    pub(super) fn row_at(&mut self, time: Timestamp) -> anyhow::Result<Vec<AdmittedSample>> {
+        self.lines.iter_mut().map(|line| line.sample(time)).collect()
+    }
+}
+
+impl Line {
+    fn sample(&mut self, step: Timestamp) -> anyhow::Result<AdmittedSample> {
+        let times = AcceptedTimes { now: first_time(), oldest: Timestamp::MIN, newest: Timestamp::MAX };
+        let (value, off) = self.source.next();
+        let value = match value {
+            Value::Whole(value) => MetricValue::Integer(value),
+            Value::Decimal(value) => MetricValue::Float(value),
+        };
+        let time = Timestamp::from_nanos(step.nanos() + off.max(0));
+        let draft = MetricDraft::new(Arc::clone(&self.name), value).at(time);
+        let admitted = admit_sample(draft, &times).map_err(|refused| anyhow::anyhow!("{}", refused.error))?;
+        // Its labels were not looked through again for every sample: that is admission's cost, not the store's.
+        Ok(admitted.rewritten(self.context.clone()))
+    }
 }
 
 /// The ten labels of a host, as TSBS makes them.
-fn labels(host: usize) -> Context {
+pub(super) fn labels(host: usize) -> Context {
     const REGIONS: [&str; 4] = ["eu-central-1", "us-west-1", "ap-southeast-2", "sa-east-1"];
     const SYSTEMS: [&str; 3] = ["Ubuntu16.04LTS", "Ubuntu15.10", "Debian12"];
     const TEAMS: [&str; 4] = ["SF", "NYC", "LON", "CHI"];

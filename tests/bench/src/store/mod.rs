@@ -10,6 +10,7 @@ mod churn;
 mod data;
 mod disk;
 mod durability;
+mod expiry;
 mod ingest;
 mod meter;
 mod nab;
@@ -47,7 +48,7 @@ type Group = (&'static str, fn(&mut Chart, &Plan) -> anyhow::Result<()>);
 
 /// Measures and prints.
 pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
-    let groups: [Group; 8] = [
+    let groups: [Group; 9] = [
         ("ingest-queries", queries::run),
         ("single", ingest::single),
         ("disk", disk::run),
@@ -56,6 +57,7 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
         ("recovery", recovery::run),
         ("durability", durability::run),
         ("bomb", bomb::run),
+        ("expiry", expiry::run),
     ];
     let mut chart = Chart::new();
     let only = plan.only.split('/').next().unwrap_or_default();

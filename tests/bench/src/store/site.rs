@@ -31,6 +31,11 @@ impl Site {
         Ok(())
     }
 
+    /// Lets time pass.
+    pub(super) fn pass(&self, time: Duration) {
+        self.clock.advance(time);
+    }
+
     /// Lets the days of the data pass, so that every partition is brought into its final form.
     pub(super) fn close_days(&self, width: u32) -> anyhow::Result<()> {
         self.store.seal()?;
