@@ -5,6 +5,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod plugin;
+
+pub(crate) use plugin::{Inspect, Plugin};
+
 /// Records, watches and queries the bridge's telemetry.
 #[derive(Debug, Parser)]
 #[command(name = "bridge-telemetry", version, about, propagate_version = true)]
@@ -212,17 +216,6 @@ pub(crate) enum ImportFormat {
     Jsonl,
     /// A header with `timestamp` and `value`; further columns are labels
     Csv,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Plugin {
-    /// Every plugin with its state
-    List,
-    /// What a component is: kind, imports, configuration schema
-    Inspect {
-        /// A component's file, or the name of a plugin
-        plugin: String,
-    },
 }
 
 #[derive(Debug, Subcommand)]

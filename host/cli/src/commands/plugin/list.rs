@@ -1,24 +1,13 @@
-//! `plugin list` and `plugin inspect`.
+//! `plugin list`.
 
-use std::path::PathBuf;
+use serde_json::Value;
 
-use bridge_telemetry::plugins::inspect_component;
-use serde_json::{Value, json};
-
-use crate::arguments::{Plugin, Shared};
+use crate::arguments::Shared;
 use crate::connection::Connection;
 use crate::exit::{Exit, Failure};
 use crate::output::{self, text};
-use crate::settings;
 
-pub(super) fn execute(command: Plugin, shared: &Shared) -> Result<Exit, Failure> {
-    match command {
-        Plugin::List => list(shared),
-        Plugin::Inspect { plugin } => inspect(&plugin, shared),
-    }
-}
-
-fn list(shared: &Shared) -> Result<Exit, Failure> {
+pub(super) fn execute(shared: &Shared) -> Result<Exit, Failure> {
     let envelope = Connection::open(shared)?.plugins()?;
     Ok(output::answer(&envelope, shared.json, |body| {
         let plugins = body.get("plugins").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
@@ -46,26 +35,4 @@ fn list(shared: &Shared) -> Result<Exit, Failure> {
             }),
         );
     }))
-}
-
-fn inspect(plugin: &str, shared: &Shared) -> Result<Exit, Failure> {
-    let file = PathBuf::from(plugin);
-    let file = if file.is_file() {
-        file
-    } else {
-        let config = settings::config(shared)?;
-        config.plugins.component_of(plugin).filter(|file| file.is_file()).ok_or_else(|| {
-            Failure::usage(anyhow::anyhow!(
-                "\"{plugin}\" is neither a file nor a plugin of plugins.directory"
-            ))
-        })?
-    };
-    let info = inspect_component(&file).map_err(Failure::refused)?;
-    let body = json!({"status": "success", "plugin": info});
-    if shared.json {
-        output::line(&body.to_string());
-    } else {
-        output::line(&output::printable(&serde_json::to_string_pretty(&info).unwrap_or_default()));
-    }
-    Ok(Exit::Done)
 }

@@ -1,0 +1,14 @@
+//! `plugin …`: one file per subcommand.
+
+mod inspect;
+mod list;
+
+use crate::arguments::{Plugin, Shared};
+use crate::exit::{Exit, Failure};
+
+pub(super) fn execute(command: Plugin, shared: &Shared) -> Result<Exit, Failure> {
+    match command {
+        Plugin::List => list::execute(shared),
+        Plugin::Inspect(arguments) => inspect::execute(&arguments, shared),
+    }
+}
