@@ -60,15 +60,21 @@ impl Findings {
 
     /// Names of plugins, receivers and secrets: they stand in paths of the API, in logs and in environment variables.
     fn name(&mut self, path: &KeyPath, name: &str) {
-        let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-        if name.is_empty() || name.len() > limits::MAX_CONFIGURED_NAME_BYTES {
-            self.add(
-                path.clone(),
-                format!("a name must have 1 to {} bytes", limits::MAX_CONFIGURED_NAME_BYTES),
-            );
-        } else if !name.chars().all(good) || name.starts_with('.') {
-            self.add(path.clone(), "a name consists of letters a to z, digits, '-', '_' and '.'");
+        if let Err(message) = check_name(name) {
+            self.add(path.clone(), message);
         }
+    }
+}
+
+/// Whether a plugin, receiver or secret can be called so.
+pub(crate) fn check_name(name: &str) -> Result<(), String> {
+    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if name.is_empty() || name.len() > limits::MAX_CONFIGURED_NAME_BYTES {
+        Err(format!("a name must have 1 to {} bytes", limits::MAX_CONFIGURED_NAME_BYTES))
+    } else if !name.chars().all(good) || name.starts_with('.') {
+        Err("a name consists of letters a to z, digits, '-', '_' and '.'".to_owned())
+    } else {
+        Ok(())
     }
 }
 
@@ -167,7 +173,7 @@ fn check_grants(config: &Grants, path: &KeyPath, findings: &mut Findings) {
 }
 
 /// An origin is scheme, host and port, and nothing else: what else there is would look like a narrower grant than it is.
-fn check_origin(text: &str) -> Result<(), String> {
+pub(crate) fn check_origin(text: &str) -> Result<(), String> {
     const WANTED: &str = "must be an origin such as \"https://hooks.example.com\"";
     let url = Url::parse(text).map_err(|error| format!("{WANTED}: {error}"))?;
     if !matches!(url.scheme(), "http" | "https") {

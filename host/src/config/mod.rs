@@ -42,6 +42,9 @@ mod toml_text;
 mod tree;
 mod yaml_text;
 
+pub(crate) use check::{check_name, check_origin};
+pub(crate) use schema::tidy_schema;
+
 pub use alerting::{AlertingConfig, CONSOLE_RECEIVER, ReceiverConfig, RouteConfig};
 pub use environment::ENVIRONMENT_PREFIX;
 pub use fault::{ConfigError, ConfigFault, Problem};

@@ -8,6 +8,7 @@ mod inspect;
 mod listing;
 mod load;
 mod loaded;
+pub mod package;
 mod ports;
 mod progress;
 mod spec;
@@ -16,6 +17,7 @@ pub use error::PluginLoadError;
 pub use inspect::{InspectError, inspect_component};
 pub use listing::{PluginListing, PluginState};
 pub use progress::OpenProgress;
+pub use telemetry_sandbox::{CONTRACT_VERSION, PluginInfo, PluginKind};
 
 pub(crate) use listing::plugin_listings;
 pub(crate) use load::load_plugins;
