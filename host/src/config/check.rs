@@ -18,6 +18,7 @@ use super::quantity::ByteCount;
 use super::root::Config;
 use super::server::ServerConfig;
 use super::storage::{Backend, StorageConfig};
+use super::trust::PluginPolicy;
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -122,6 +123,16 @@ fn check_plugins(config: &PluginsConfig, findings: &mut Findings) {
             findings.not_empty(path.key(key), directory);
         }
     }
+    let keys = path.key("trusted_keys");
+    if config.policy == PluginPolicy::Signed && config.trusted_keys.is_empty() {
+        findings.add(keys.clone(), "must name at least one key, with the policy \"signed\"");
+    }
+    if config.trusted_keys.len() > limits::MAX_TRUSTED_KEYS {
+        findings.add(keys.clone(), format!("must be at most {}", limits::MAX_TRUSTED_KEYS));
+    }
+    for name in config.trusted_keys.keys() {
+        findings.name(&keys.key(name), name);
+    }
     for (name, settings) in &config.settings {
         let path = path.key("settings").key(name);
         findings.name(&path, name);
@@ -158,6 +169,9 @@ fn check_grants(config: &Grants, path: &KeyPath, findings: &mut Findings) {
         if let Err(message) = check_origin(origin) {
             findings.add(path.key("http").index(index), message);
         }
+    }
+    if let Some(room) = config.key_value_bytes {
+        findings.size(path.key("key_value_bytes"), room, 0, limits::PLUGIN_KEY_VALUE_BYTES);
     }
     for (name, source) in &config.secrets {
         let path = path.key("secrets").key(name);

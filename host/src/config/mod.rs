@@ -40,9 +40,11 @@ mod storage;
 mod tests;
 mod toml_text;
 mod tree;
+mod trust;
 mod yaml_text;
 
 pub(crate) use check::{check_name, check_origin};
+pub(crate) use resolve::nearest;
 pub(crate) use schema::tidy_schema;
 
 pub use alerting::{AlertingConfig, CONSOLE_RECEIVER, ReceiverConfig, RouteConfig};
@@ -61,3 +63,5 @@ pub use root::Config;
 pub use server::ServerConfig;
 pub use storage::{Backend, Durability, StorageConfig};
 pub use tree::Origin;
+pub(crate) use trust::key_id;
+pub use trust::{PluginPolicy, TrustedKey, TrustedKeyError};

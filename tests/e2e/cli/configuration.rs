@@ -67,7 +67,7 @@ fn names_of_plugins_that_are_not_there_are_told_with_their_place() {
     );
     place.write("c.toml", &text);
     let expected = format!(
-        "c.toml:4:1: plugins.settings.redcat: there is no redcat.wasm in {}; did you mean \"redact\"?",
+        "c.toml:4:1: plugins.settings.redcat: there is no plugin redcat in {}; did you mean \"redact\"?",
         folder.display()
     );
     let output = place.run(&["config", "check", "c.toml"]);
