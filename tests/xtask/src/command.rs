@@ -14,7 +14,7 @@ The commands of this project. Each first completes the set-up: libclang and g++ 
   cargo xtask bench [NAME] [ARGS]
                              build the plugins, then run the benchmarks, or the one called NAME; `bench store` holds the
                              storage engine against its goals, with --peers beside other stores
-  cargo xtask plugins        only build the components: TARGET/plugins/*.wasm, and TARGET/guests/*.wasm for the tests
+  cargo xtask plugins        only build the plugins, TARGET/plugins/NAME/, and the tests' guests, TARGET/guests/*.wasm
   cargo xtask setup          only complete the set-up
   cargo xtask help           this text
 

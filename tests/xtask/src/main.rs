@@ -15,6 +15,7 @@ mod command;
 mod component;
 mod failure;
 mod libclang;
+mod package;
 mod setup;
 mod workspace;
 
