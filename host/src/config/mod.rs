@@ -56,6 +56,7 @@ pub use limits::PluginLimits;
 pub use logger::{LogLevel, LoggerConfig};
 pub use loops::LoopConfig;
 pub use path::{KeyPath, PathSegment};
+pub(crate) use plugin::is_package;
 pub use plugin::{OnFailure, PluginConfig, PluginSettings, PluginsConfig};
 pub use quantity::{ByteCount, Period};
 pub use retention::{EventRetention, MetricRetention, RetentionPolicy};

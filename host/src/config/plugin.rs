@@ -183,7 +183,7 @@ impl PluginsConfig {
 }
 
 /// Whether there is a package's folder at the path.
-pub(super) fn is_package(path: &Path) -> bool {
+pub(crate) fn is_package(path: &Path) -> bool {
     path.join(MANIFEST_FILE).is_file()
 }
 

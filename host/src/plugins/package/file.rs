@@ -50,7 +50,7 @@ pub enum FileError {
 }
 
 impl FileError {
-    pub(super) fn read(path: &Path, source: impl Into<io::Error>) -> Self {
+    pub(crate) fn read(path: &Path, source: impl Into<io::Error>) -> Self {
         Self::Io { path: path.to_owned(), action: "read", source: source.into() }
     }
 

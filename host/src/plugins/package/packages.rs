@@ -35,17 +35,19 @@ impl<'a> PluginPackages<'a> {
 
     /// Names of the plugins that are to be loaded: enabled in the configuration, and not disabled by command.
     pub fn enabled(&self) -> io::Result<Vec<String>> {
-        // Pins that cannot be read show when a plugin is verified.
-        let lock = self.lock().unwrap_or_default();
-        let enabled = self.plugins.enabled()?.into_iter().map(|(name, _)| name);
-        Ok(enabled.filter(|name| !lock.disabled.contains(name)).collect())
+        Ok(self.split()?.0)
     }
 
     /// Names of the plugins that would be loaded, had they not been disabled by command.
     pub fn disabled(&self) -> io::Result<Vec<String>> {
+        Ok(self.split()?.1)
+    }
+
+    fn split(&self) -> io::Result<(Vec<String>, Vec<String>)> {
+        // Pins that cannot be read show when a plugin is verified.
         let lock = self.lock().unwrap_or_default();
-        let enabled = self.plugins.enabled()?.into_iter().map(|(name, _)| name);
-        Ok(enabled.filter(|name| lock.disabled.contains(name)).collect())
+        let names = self.plugins.enabled()?.into_iter().map(|(name, _)| name);
+        Ok(names.partition(|name| !lock.disabled.contains(name)))
     }
 
     /// Reads the plugin's package and checks it against manifest, signature, pin and policy.

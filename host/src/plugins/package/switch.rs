@@ -59,7 +59,7 @@ fn directory_with<'a>(plugins: &'a PluginsConfig, name: &str) -> Result<&'a Path
     if is_copy || found.contains_key(name) { Ok(directory) } else { Err(unknown(plugins, directory, name)) }
 }
 
-fn unknown(plugins: &PluginsConfig, directory: &Path, name: &str) -> PackageError {
+pub(super) fn unknown(plugins: &PluginsConfig, directory: &Path, name: &str) -> PackageError {
     let known = plugins.in_directory().unwrap_or_default();
     PackageError::Unknown {
         name: name.to_owned(),
