@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod plugin;
 
-pub(crate) use plugin::{Inspect, Plugin};
+pub(crate) use plugin::{Inspect, Install, Keygen, Named, Plugin, Sign};
 
 /// Records, watches and queries the bridge's telemetry.
 #[derive(Debug, Parser)]
@@ -53,7 +53,7 @@ pub(crate) enum Command {
     Alerts(Alerts),
     /// Store the records of a file; may be interrupted and called again
     Import(Import),
-    /// Look at plugins
+    /// Look at plugins, install and sign them
     #[command(subcommand)]
     Plugin(Plugin),
     /// Look after the store
