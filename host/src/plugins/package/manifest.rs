@@ -48,8 +48,9 @@ pub struct Manifest {
     pub version: Version,
     /// What it extends.
     pub kind: PluginKind,
-    /// The version of the WIT package `bridge:telemetry` that it is built against.
-    pub contract: String,
+    /// The version of the WIT package `bridge:telemetry` that its component is built against.
+    #[schemars(with = "String")]
+    pub contract: Version,
     /// The component's file, beside the manifest.
     pub component: String,
     /// The SHA-256 of the component. Building and signing fill it in; a signature counts only where it is there.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Component, Path};
 
 use telemetry_core::limits;
-use telemetry_sandbox::{CONTRACT_VERSION, PluginKind};
+use telemetry_sandbox::PluginKind;
 
 use super::manifest::{MANIFEST_FILE, Manifest, ManifestFault};
 use super::requested::{ANY, RequestedGrants};
@@ -36,11 +36,6 @@ pub(super) fn faults(manifest: &Manifest) -> Vec<ManifestFault> {
     let mut findings = Findings::default();
     if let Err(message) = check_name(&manifest.name) {
         findings.add("name", message);
-    }
-    if manifest.contract != CONTRACT_VERSION {
-        let message =
-            format!("this host speaks bridge:telemetry@{CONTRACT_VERSION}, it is {:?}", manifest.contract);
-        findings.add("contract", message);
     }
     if let Err(message) = plain_file_name(&manifest.component) {
         findings.add("component", message);

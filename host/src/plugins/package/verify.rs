@@ -224,6 +224,11 @@ impl VerifiedPackage {
         if manifest.version.to_string() != info.version {
             return Err(disagree("version", manifest.version.to_string(), info.version.clone()));
         }
+        if let Some(contract) = contract_of(&info.imports)
+            && manifest.contract.to_string() != contract
+        {
+            return Err(disagree("contract", manifest.contract.to_string(), contract.to_owned()));
+        }
         match &self.config_schema {
             Some(bytes)
                 if serde_json::from_slice::<Value>(bytes).ok().as_ref() != Some(&info.config_schema) =>
@@ -234,4 +239,11 @@ impl VerifiedPackage {
             _ => Ok(()),
         }
     }
+}
+
+/// The version of the contract that a component's imports name. One that imports nothing of the contract tells none; whether the
+/// host speaks it is for the sandbox to say.
+fn contract_of(imports: &[String]) -> Option<&str> {
+    let ours = imports.iter().find_map(|import| import.strip_prefix("bridge:telemetry/"))?;
+    ours.split_once('@').map(|(_, version)| version)
 }
