@@ -13,7 +13,7 @@ fn a_component_alone_is_installed_under_its_own_name() {
     let text = String::from_utf8(output.stdout.clone()).unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", told(&output));
     assert!(text.starts_with("installed redact 0.8.0 (validator) in plugins/redact.wasm\n"), "{text}");
-    assert!(text.contains("not signed; pinned by its hash "), "{text}");
+    assert!(text.contains("no trusted signature; pinned by its hash "), "{text}");
     assert!(place.masks());
     let listed = place.listed("redact");
     assert_eq!((&listed["load"], &listed["trust"]["pinned"]), (&json!("ready"), &json!(true)), "{listed}");

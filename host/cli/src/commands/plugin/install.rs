@@ -27,7 +27,7 @@ pub(super) fn execute(arguments: &Install, shared: &Shared) -> Result<Exit, Fail
     }
     told.push(match &trust.signer {
         Some(signer) => format!("signed by {signer}; pinned by its hash {}", info.sha256),
-        None => format!("not signed; pinned by its hash {}", info.sha256),
+        None => format!("no trusted signature; pinned by its hash {}", info.sha256),
     });
     told.extend(requests(&grants));
     let plugin = json!({
