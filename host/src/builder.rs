@@ -115,7 +115,7 @@ impl HostBuilder {
         let store = Arc::new(Store::open(store_options(&config, background), Arc::clone(&clock))?);
         let query_port = Arc::new(LateQueryPort::default());
         let sandbox = sandbox(&config, &store, &query_port, &clock)?;
-        let plugins = Arc::new(load_plugins(&config, &sandbox, &mut progress)?);
+        let plugins = Arc::new(load_plugins(&config, &sandbox, &store, &mut progress)?);
         progress.tell(OpenProgress::Starting)?;
         let services = Arc::new(Services {
             store: Arc::clone(&store),

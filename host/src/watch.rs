@@ -102,6 +102,7 @@ impl Watch {
         configured.extend(plugins.monitors().map(|plugin| plugin.name().to_owned()));
         let enabled = config.plugins.settings.iter().filter(|(_, settings)| settings.enabled);
         configured.extend(enabled.map(|(name, _)| name.clone()));
+        configured.retain(|name| !plugins.disabled.contains(name));
         for name in self.runner.remove_absent(&configured)? {
             tracing::info!(source = "Bridge_Telemetry", monitor = name, "removed; its alerts are resolved");
         }

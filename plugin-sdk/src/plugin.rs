@@ -10,7 +10,8 @@ use crate::state::SavedState;
 
 /// The part that all kinds of plugins share. The version and the one-line description come from the crate's `Cargo.toml`.
 pub trait Plugin: Sized + 'static {
-    /// The plugin's own name. The host calls it by its name in the configuration, which is the file stem of the component.
+    /// The plugin's own name. The host calls it by its name in the configuration, which is that of its package's folder or of the
+    /// component's file.
     const NAME: &'static str;
 
     /// The configuration. Its JSON Schema is derived and shown to the host, which checks the configuration against it first;

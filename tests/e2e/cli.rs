@@ -7,6 +7,7 @@ mod following;
 mod importing;
 mod one_shot;
 mod opening;
+mod packages;
 mod place;
 mod running;
 mod storing;

@@ -39,6 +39,8 @@ pub(crate) fn with_plugin(mut config: Value, name: &str, component: &Path, setti
     settings.insert("component".to_owned(), json!(component));
     settings.insert("required".to_owned(), json!(true));
     config["plugins"]["settings"][name] = Value::Object(settings);
+    // Nobody installed these.
+    config["plugins"]["policy"] = json!("any");
     config
 }
 

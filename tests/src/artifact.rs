@@ -28,7 +28,7 @@ pub enum ArtifactError {
     UnknownProgram(#[source] std::io::Error),
 }
 
-/// The folder of all shipped plugins' components, as the host takes it with `--plugins`.
+/// The folder of all shipped plugins' packages with their pins, as the host takes it with `--plugins`.
 ///
 /// # Errors
 /// If the components have not been built.
@@ -46,7 +46,7 @@ pub fn component_folder() -> Result<PathBuf, ArtifactError> {
 /// # Errors
 /// If the component has not been built.
 pub fn plugin(name: &str) -> Result<PathBuf, ArtifactError> {
-    component(&target_folder()?.join("plugins"), name)
+    component(&target_folder()?.join("plugins").join(name), name)
 }
 
 /// The component of the test guest `name`, a folder of `tests/guests`.

@@ -5,6 +5,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod plugin;
+
+pub(crate) use plugin::{Inspect, Install, Keygen, Named, Plugin, Sign};
+
 /// Records, watches and queries the bridge's telemetry.
 #[derive(Debug, Parser)]
 #[command(name = "bridge-telemetry", version, about, propagate_version = true)]
@@ -49,7 +53,7 @@ pub(crate) enum Command {
     Alerts(Alerts),
     /// Store the records of a file; may be interrupted and called again
     Import(Import),
-    /// Look at plugins
+    /// Look at plugins, install and sign them
     #[command(subcommand)]
     Plugin(Plugin),
     /// Look after the store
@@ -212,17 +216,6 @@ pub(crate) enum ImportFormat {
     Jsonl,
     /// A header with `timestamp` and `value`; further columns are labels
     Csv,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Plugin {
-    /// Every plugin with its state
-    List,
-    /// What a component is: kind, imports, configuration schema
-    Inspect {
-        /// A component's file, or the name of a plugin
-        plugin: String,
-    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -148,6 +148,11 @@ impl Connection {
     }
 }
 
+/// Whether a host runs on the configured data directory.
+pub(crate) fn is_host_running(shared: &Shared) -> Result<bool, Failure> {
+    Ok(running_host(&settings::config(shared)?).is_some())
+}
+
 fn running_host(config: &Config) -> Option<Client> {
     host_file::read(&config.storage_config.connection_string).and_then(|host| Client::reach(&host))
 }

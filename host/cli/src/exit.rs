@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use bridge_telemetry::config::ConfigError;
 use bridge_telemetry::envelope::{EnvelopeError, exception_details, io_code};
 use bridge_telemetry::logging::LogError;
+use bridge_telemetry::plugins::package::PackageError;
 use bridge_telemetry::{BackupError, HostError, RepairError};
 use bridge_telemetry_server::ServerError;
 use serde_json::{Map, Value};
@@ -98,6 +99,9 @@ fn code_of(cause: &(dyn Error + 'static), place: &str) -> Option<(ErrorCode, Map
     }
     if let Some(error) = cause.downcast_ref::<RepairError>() {
         return Some((error.code(), error.details()));
+    }
+    if let Some(error) = cause.downcast_ref::<PackageError>() {
+        return Some((error.code(), exception_details(error.kind(), place)));
     }
     if let Some(error) = cause.downcast_ref::<LogError>() {
         return Some((error.code(), error.details()));

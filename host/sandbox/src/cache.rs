@@ -1,8 +1,10 @@
 //! The cache of compiled code: native code that this program wrote, in a directory that only this user can write.
 //!
 //! Loading native code is as good as running it, so an entry is used only from a directory and file that are ours, with a
-//! whole checksum, under the hash of its component and of the compiler's settings. Everything else is compiled anew; no
-//! trouble here ever fails a load.
+//! whole checksum, under the hash of its component and of the compiler's settings, which the checksum covers: an entry that
+//! was renamed is no other component's code. Everything else is compiled anew; no trouble here ever fails a load.
+//!
+//! The cache vouches for nothing: it is asked by the hash of bytes that the caller holds and has checked.
 //!
 //! An entry is the code, its checksum and a mark. The code stands first, so that it is mapped from the file and only the
 //! pages that run take memory. Entries are renamed into place and unlinked, never changed.
@@ -16,12 +18,12 @@ use std::path::{Path, PathBuf};
 use telemetry_core::limits;
 use wasmtime::Engine;
 use wasmtime::component::Component;
-use xxhash_rust::xxh3::{Xxh3Default, xxh3_128};
+use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::engine::engine;
 
 /// The last bytes of every entry; a change of the form changes them.
-const MARK: [u8; 8] = *b"BTCODE1\n";
+const MARK: [u8; 8] = *b"BTCODE2\n";
 /// Checksum and mark.
 const TRAILER_BYTES: usize = 16 + MARK.len();
 const SUFFIX: &str = "cwasm";
@@ -83,7 +85,7 @@ impl CodeCache {
     /// The compiled component with this hash, if the cache has it whole.
     pub(crate) fn load(&self, engine: &Engine, sha256: &str) -> Option<Component> {
         let path = self.path(sha256);
-        match check_entry(&path) {
+        match self.check_entry(sha256, &path) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
             Err(error) => {
@@ -93,7 +95,7 @@ impl CodeCache {
         }
         #[allow(unsafe_code, reason = "loading native code; see the safety comment")]
         // SAFETY: this file holds a `CompiledCode` that was given to `save`: the directory and the file belong to this
-        // user and nobody else can write them, the checksum says that it is whole, and the name says that the same
+        // user and nobody else can write them, the checksum says that it is whole and this component's, and that the same
         // compiler made it. Nothing here changes a file that has its name.
         let component = unsafe { Component::deserialize_file(engine, &path) };
         match component {
@@ -108,7 +110,7 @@ impl CodeCache {
     /// Keeps a compiled component: written beside its place, then renamed, so that readers see all of it or nothing.
     pub(crate) fn save(&self, sha256: &str, code: &CompiledCode) {
         let path = self.path(sha256);
-        match self.write(&path, &code.0) {
+        match self.write(sha256, &path, &code.0) {
             Ok(()) => self.prune(),
             Err(error) => {
                 tracing::warn!(path = %path.display(), %error, "compiled code could not be kept in the cache");
@@ -120,12 +122,22 @@ impl CodeCache {
         self.directory.join(format!("{sha256}-{:016x}.{SUFFIX}", self.engine))
     }
 
-    fn write(&self, path: &Path, code: &[u8]) -> io::Result<()> {
+    /// The checksum of an entry, begun with what it stands for.
+    fn checksum(&self, sha256: &str) -> Xxh3Default {
+        let mut checksum = Xxh3Default::new();
+        checksum.update(sha256.as_bytes());
+        checksum.update(&self.engine.to_le_bytes());
+        checksum
+    }
+
+    fn write(&self, sha256: &str, path: &Path, code: &[u8]) -> io::Result<()> {
+        let mut checksum = self.checksum(sha256);
+        checksum.update(code);
         let draft = self.directory.join(format!(".{}-{:016x}", std::process::id(), rand::random::<u64>()));
         let written = (|| {
             let mut file = File::options().write(true).create_new(true).mode(0o600).open(&draft)?;
             file.write_all(code)?;
-            file.write_all(&xxh3_128(code).to_le_bytes())?;
+            file.write_all(&checksum.digest128().to_le_bytes())?;
             file.write_all(&MARK)?;
             fs::rename(&draft, path)
         })();
@@ -134,6 +146,35 @@ impl CodeCache {
             let _ = fs::remove_file(&draft);
         }
         written
+    }
+
+    /// Checks that an entry is ours, whole, and of this component.
+    fn check_entry(&self, sha256: &str, path: &Path) -> io::Result<()> {
+        let refused = |reason: &str| io::Error::new(io::ErrorKind::InvalidData, reason.to_owned());
+        let no_link = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
+        let mut file = File::options().read(true).custom_flags(no_link).open(path)?;
+        let found = file.metadata()?;
+        if !found.is_file() || !is_ours(&found) {
+            return Err(refused("it is not a file of this user's own"));
+        }
+        let length =
+            found.len().checked_sub(TRAILER_BYTES as u64).ok_or_else(|| refused("it is too short"))?;
+        let mut checksum = self.checksum(sha256);
+        let mut code = Read::by_ref(&mut file).take(length);
+        let mut part = vec![0; 64 << 10];
+        loop {
+            match code.read(&mut part)? {
+                0 => break,
+                read => checksum.update(part.get(..read).unwrap_or_default()),
+            }
+        }
+        let mut trailer = [0; TRAILER_BYTES];
+        file.read_exact(&mut trailer)?;
+        if trailer == [&checksum.digest128().to_le_bytes()[..], &MARK].concat().as_slice() {
+            Ok(())
+        } else {
+            Err(refused("its checksum is wrong"))
+        }
     }
 
     /// Removes the oldest entries above the limit.
@@ -156,34 +197,6 @@ impl CodeCache {
 /// Whether only this user can write it.
 fn is_ours(found: &fs::Metadata) -> bool {
     found.uid() == rustix::process::geteuid().as_raw() && found.mode() & 0o022 == 0
-}
-
-/// Checks that an entry is ours and whole.
-fn check_entry(path: &Path) -> io::Result<()> {
-    let refused = |reason: &str| io::Error::new(io::ErrorKind::InvalidData, reason.to_owned());
-    let no_link = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
-    let mut file = File::options().read(true).custom_flags(no_link).open(path)?;
-    let found = file.metadata()?;
-    if !found.is_file() || !is_ours(&found) {
-        return Err(refused("it is not a file of this user's own"));
-    }
-    let length = found.len().checked_sub(TRAILER_BYTES as u64).ok_or_else(|| refused("it is too short"))?;
-    let mut checksum = Xxh3Default::new();
-    let mut code = Read::by_ref(&mut file).take(length);
-    let mut part = vec![0; 64 << 10];
-    loop {
-        match code.read(&mut part)? {
-            0 => break,
-            read => checksum.update(part.get(..read).unwrap_or_default()),
-        }
-    }
-    let mut trailer = [0; TRAILER_BYTES];
-    file.read_exact(&mut trailer)?;
-    if trailer == [&checksum.digest128().to_le_bytes()[..], &MARK].concat().as_slice() {
-        Ok(())
-    } else {
-        Err(refused("its checksum is wrong"))
-    }
 }
 
 #[cfg(test)]
@@ -228,6 +241,15 @@ mod tests {
         fs::write(&path, &whole[..whole.len() / 2]).unwrap();
         assert!(cache.load(&engine, SHA).is_none());
         fs::write(&path, &whole).unwrap();
+        assert!(cache.load(&engine, SHA).is_some());
+    }
+
+    #[test]
+    fn code_under_another_components_name_is_not_used() {
+        let directory = tempfile::tempdir().unwrap();
+        let (engine, cache, path) = filled(&directory.path().join("c"));
+        fs::copy(&path, cache.path("beef")).unwrap();
+        assert!(cache.has("beef") && cache.load(&engine, "beef").is_none());
         assert!(cache.load(&engine, SHA).is_some());
     }
 

@@ -1,6 +1,5 @@
 //! The sandbox: loads plugins.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -61,14 +60,19 @@ impl Sandbox {
     }
 
     /// What a component is, as far as its bytes tell: cheap, and nothing of it runs.
-    pub fn outline(&self, path: &Path) -> Result<ComponentOutline, LoadError> {
-        ComponentOutline::of(Component::File(path.to_owned()), &self.runtime)
+    pub fn outline(&self, component: impl Into<Component>) -> Result<ComponentOutline, LoadError> {
+        ComponentOutline::of(component.into(), &self.runtime)
     }
 
     /// What a component is. It is described, never initialised.
-    pub fn inspect(&self, path: &Path) -> Result<PluginInfo, LoadError> {
-        let compiled = Compiled::of(Component::File(path.to_owned()), &self.runtime)?;
-        let name = path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    pub fn inspect(&self, component: impl Into<Component>) -> Result<PluginInfo, LoadError> {
+        let component = component.into();
+        let name = match &component {
+            Component::File(path) => path.file_stem().map(|name| name.to_string_lossy().into_owned()),
+            Component::Bytes(_) => None,
+        };
+        let name = name.unwrap_or_else(|| "a component".to_owned());
+        let compiled = Compiled::of(component, &self.runtime)?;
         let shared = Arc::new(PluginShared::new(&name, PluginLimits::default(), Arc::clone(&self.runtime)));
         let birth = Birth { shared, compiled, config: Value::Null, http: None };
         match birth.compiled.kind {

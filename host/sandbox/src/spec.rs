@@ -1,7 +1,7 @@
 //! What the runtime is given: its own options, the host's ports, and the description of each plugin.
 
 use std::num::NonZeroU32;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -65,6 +65,24 @@ pub enum Component {
     File(PathBuf),
     /// The bytes themselves.
     Bytes(Vec<u8>),
+}
+
+impl From<&Path> for Component {
+    fn from(file: &Path) -> Self {
+        Self::File(file.to_owned())
+    }
+}
+
+impl From<&PathBuf> for Component {
+    fn from(file: &PathBuf) -> Self {
+        Self::File(file.clone())
+    }
+}
+
+impl From<Vec<u8>> for Component {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Bytes(bytes)
+    }
 }
 
 /// One plugin as configured.

@@ -18,6 +18,7 @@ use super::quantity::ByteCount;
 use super::root::Config;
 use super::server::ServerConfig;
 use super::storage::{Backend, StorageConfig};
+use super::trust::PluginPolicy;
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -60,15 +61,21 @@ impl Findings {
 
     /// Names of plugins, receivers and secrets: they stand in paths of the API, in logs and in environment variables.
     fn name(&mut self, path: &KeyPath, name: &str) {
-        let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-        if name.is_empty() || name.len() > limits::MAX_CONFIGURED_NAME_BYTES {
-            self.add(
-                path.clone(),
-                format!("a name must have 1 to {} bytes", limits::MAX_CONFIGURED_NAME_BYTES),
-            );
-        } else if !name.chars().all(good) || name.starts_with('.') {
-            self.add(path.clone(), "a name consists of letters a to z, digits, '-', '_' and '.'");
+        if let Err(message) = check_name(name) {
+            self.add(path.clone(), message);
         }
+    }
+}
+
+/// Whether a plugin, receiver or secret can be called so.
+pub(crate) fn check_name(name: &str) -> Result<(), String> {
+    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if name.is_empty() || name.len() > limits::MAX_CONFIGURED_NAME_BYTES {
+        Err(format!("a name must have 1 to {} bytes", limits::MAX_CONFIGURED_NAME_BYTES))
+    } else if !name.chars().all(good) || name.starts_with('.') {
+        Err("a name consists of letters a to z, digits, '-', '_' and '.'".to_owned())
+    } else {
+        Ok(())
     }
 }
 
@@ -116,6 +123,16 @@ fn check_plugins(config: &PluginsConfig, findings: &mut Findings) {
             findings.not_empty(path.key(key), directory);
         }
     }
+    let keys = path.key("trusted_keys");
+    if config.policy == PluginPolicy::Signed && config.trusted_keys.is_empty() {
+        findings.add(keys.clone(), "must name at least one key, with the policy \"signed\"");
+    }
+    if config.trusted_keys.len() > limits::MAX_TRUSTED_KEYS {
+        findings.add(keys.clone(), format!("must be at most {}", limits::MAX_TRUSTED_KEYS));
+    }
+    for name in config.trusted_keys.keys() {
+        findings.name(&keys.key(name), name);
+    }
     for (name, settings) in &config.settings {
         let path = path.key("settings").key(name);
         findings.name(&path, name);
@@ -153,6 +170,9 @@ fn check_grants(config: &Grants, path: &KeyPath, findings: &mut Findings) {
             findings.add(path.key("http").index(index), message);
         }
     }
+    if let Some(room) = config.key_value_bytes {
+        findings.size(path.key("key_value_bytes"), room, 0, limits::PLUGIN_KEY_VALUE_BYTES);
+    }
     for (name, source) in &config.secrets {
         let path = path.key("secrets").key(name);
         findings.name(&path, name);
@@ -167,7 +187,7 @@ fn check_grants(config: &Grants, path: &KeyPath, findings: &mut Findings) {
 }
 
 /// An origin is scheme, host and port, and nothing else: what else there is would look like a narrower grant than it is.
-fn check_origin(text: &str) -> Result<(), String> {
+pub(crate) fn check_origin(text: &str) -> Result<(), String> {
     const WANTED: &str = "must be an origin such as \"https://hooks.example.com\"";
     let url = Url::parse(text).map_err(|error| format!("{WANTED}: {error}"))?;
     if !matches!(url.scheme(), "http" | "https") {

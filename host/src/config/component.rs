@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::path::KeyPath;
-use super::plugin::PluginsConfig;
+use super::plugin::{PluginsConfig, is_package};
 use super::resolve::nearest;
 use super::root::Config;
 
@@ -52,11 +52,14 @@ impl PluginsConfig {
     ) -> Option<String> {
         if let Some(component) = self.settings.get(name).and_then(|settings| settings.component.as_deref()) {
             let file = self.component_of(name)?;
-            return (!file.is_file()).then(|| {
+            return (!file.is_file() && !is_package(&file)).then(|| {
+                let stem = component.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
                 let hint = if self.directory.is_none() && component.is_relative() {
-                    "; set plugins.directory or --plugins, to which it is relative"
+                    "; set plugins.directory or --plugins, to which it is relative".to_owned()
+                } else if components.contains_key(stem) {
+                    format!("; did you mean component = \"{stem}\"?")
                 } else {
-                    ""
+                    String::new()
                 };
                 format!("there is no file {}{hint}", file.display())
             });
@@ -70,7 +73,7 @@ impl PluginsConfig {
         let named = self.settings.iter().filter(|(_, settings)| settings.component.is_some());
         let known = components.keys().chain(named.map(|(name, _)| name));
         let hint = nearest(name, known).map(|known| format!("; did you mean \"{known}\"?"));
-        Some(format!("there is no {name}.wasm in {}{}", directory.display(), hint.unwrap_or_default()))
+        Some(format!("there is no plugin {name} in {}{}", directory.display(), hint.unwrap_or_default()))
     }
 }
 
@@ -129,10 +132,10 @@ plugin = "webhook"
 "#,
             expect![[r#"
                 the configuration has 4 faults:
-                  c.toml:3:1: plugins.settings.redcat: there is no redcat.wasm in components; did you mean "redact"?
+                  c.toml:3:1: plugins.settings.redcat: there is no plugin redcat in components; did you mean "redact"?
                   c.toml:10:13: plugins.settings.cpu-low.component: there is no file components/treshold.wasm
-                  c.toml:11:1: plugins.settings.webhok: it disables no plugin: there is no webhok.wasm in components; did you mean "webhook"?
-                  c.toml:17:10: alerting.receivers.page.plugin: there is no pager.wasm in components"#]],
+                  c.toml:11:1: plugins.settings.webhok: it disables no plugin: there is no plugin webhok in components; did you mean "webhook"?
+                  c.toml:17:10: alerting.receivers.page.plugin: there is no plugin pager in components"#]],
         );
     }
 

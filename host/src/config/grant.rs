@@ -12,7 +12,10 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 use std::collections::BTreeMap;
 use telemetry_core::limits;
 
-/// What a plugin may reach. Only sinks have a use for it.
+use super::quantity::ByteCount;
+
+/// What a plugin may reach. Sinks have a use for all of it, monitors for the key-value space. Where a plugin has a manifest, it
+/// gets no more than that requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Grants {
@@ -21,6 +24,8 @@ pub struct Grants {
     pub http: Vec<String>,
     /// Whether these origins may resolve to loopback, private or link-local addresses.
     pub allow_private: bool,
+    /// Room in the store for its key-value space, keys and values together; 64 MiB, the most there is, when absent.
+    pub key_value_bytes: Option<ByteCount>,
     /// Secrets that the host puts into its requests, by the name under which the plugin asks for them. The plugin
     /// never sees their values.
     pub secrets: BTreeMap<String, SecretSource>,

@@ -40,7 +40,12 @@ mod storage;
 mod tests;
 mod toml_text;
 mod tree;
+mod trust;
 mod yaml_text;
+
+pub(crate) use check::{check_name, check_origin};
+pub(crate) use resolve::nearest;
+pub(crate) use schema::tidy_schema;
 
 pub use alerting::{AlertingConfig, CONSOLE_RECEIVER, ReceiverConfig, RouteConfig};
 pub use environment::ENVIRONMENT_PREFIX;
@@ -51,6 +56,7 @@ pub use limits::PluginLimits;
 pub use logger::{LogLevel, LoggerConfig};
 pub use loops::LoopConfig;
 pub use path::{KeyPath, PathSegment};
+pub(crate) use plugin::is_package;
 pub use plugin::{OnFailure, PluginConfig, PluginSettings, PluginsConfig};
 pub use quantity::{ByteCount, Period};
 pub use retention::{EventRetention, MetricRetention, RetentionPolicy};
@@ -58,3 +64,5 @@ pub use root::Config;
 pub use server::ServerConfig;
 pub use storage::{Backend, Durability, StorageConfig};
 pub use tree::Origin;
+pub(crate) use trust::key_id;
+pub use trust::{PluginPolicy, TrustedKey, TrustedKeyError};

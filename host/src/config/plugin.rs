@@ -1,16 +1,17 @@
 //! `plugins`: which components are loaded, and how each is set up.
 //!
-//! Every `NAME.wasm` of `plugins.directory` is a plugin called NAME and is loaded unless `settings.NAME.enabled` is
+//! Every package `NAME/` (a folder with a `plugin.toml`) and every component `NAME.wasm` of `plugins.directory` is a plugin called
+//! NAME and is loaded unless `settings.NAME.enabled` is
 //! false; settings are only needed for what differs from the defaults. `settings.NAME.component` loads a further copy
 //! of a component under a name of its own:
 //! ```toml
 //! [plugins]
 //! directory = "plugins"
-//! [plugins.settings.redact]              # plugins/redact.wasm
+//! [plugins.settings.redact]              # plugins/redact/ or plugins/redact.wasm
 //! order = 10                             # before the other validators
 //! config = { keys = ["password"] }
-//! [plugins.settings.cpu-high]            # a second monitor made of plugins/threshold.wasm
-//! component = "threshold.wasm"
+//! [plugins.settings.cpu-high]            # a second monitor made of the plugin threshold
+//! component = "threshold"
 //! config = { rules = [{ metric = "cpu_usage", comparison = ">", threshold = 90.0 }] }
 //! ```
 //! Sinks are not loaded by themselves but once for each receiver (`alerting.receivers`) that names them; their
@@ -26,6 +27,8 @@ use std::collections::BTreeMap;
 
 use super::grant::Grants;
 use super::limits::PluginLimits;
+use super::trust::{PluginPolicy, TrustedKey};
+use crate::plugins::package::{MANIFEST_FILE, Sha256};
 
 /// File name extension of a component.
 const COMPONENT_EXTENSION: &str = "wasm";
@@ -38,6 +41,10 @@ pub struct PluginsConfig {
     pub directory: Option<PathBuf>,
     /// Where compiled code is kept between starts; `plugin_cache` in the data directory when absent.
     pub cache_directory: Option<PathBuf>,
+    /// What a plugin must show before it is loaded.
+    pub policy: PluginPolicy,
+    /// Whose signatures count, by a name of your choice: minisign public keys.
+    pub trusted_keys: BTreeMap<String, TrustedKey>,
     /// By plugin name.
     pub settings: BTreeMap<String, PluginSettings>,
 }
@@ -51,8 +58,12 @@ pub struct PluginSettings {
     /// Whether the host refuses to start when it cannot be loaded, as suits a validator that must see every record.
     /// Otherwise the host starts without it, and health says so.
     pub required: bool,
-    /// Its component's file, relative to `plugins.directory`; `NAME.wasm` when absent.
+    /// Its component: the name of a plugin of `plugins.directory`, of which this one is a further copy, or a file, relative
+    /// to that directory. When absent, the plugin of the directory that has its name.
     pub component: Option<PathBuf>,
+    /// The SHA-256 that its component must have, under every policy. With the policy `pinned` it stands for the pin that
+    /// `plugin install` makes.
+    pub sha256: Option<Sha256>,
     /// What it is configured with; its own schema says which keys there are (`bridge-telemetry plugin inspect`).
     pub config: PluginConfig,
     /// What it may use.
@@ -71,6 +82,7 @@ impl Default for PluginSettings {
             enabled: true,
             required: false,
             component: None,
+            sha256: None,
             config: PluginConfig::default(),
             limits: PluginLimits::default(),
             grants: Grants::default(),
@@ -115,28 +127,39 @@ impl PluginsConfig {
         self.settings.get(name).cloned().unwrap_or_default()
     }
 
-    /// The component's file of the plugin `name`; `None` without a directory to find it in.
+    /// Where the component of the plugin `name` is: its file, or the folder of its package. `None` without a directory to
+    /// find it in.
     pub fn component_of(&self, name: &str) -> Option<PathBuf> {
-        let file = match self.settings.get(name).and_then(|settings| settings.component.as_deref()) {
-            Some(component) => component.to_owned(),
-            None => {
-                self.directory.as_ref()?;
-                Path::new(name).with_added_extension(COMPONENT_EXTENSION)
-            }
-        };
-        Some(self.directory.as_deref().unwrap_or(Path::new("")).join(file))
+        let own = self.settings.get(name).and_then(|settings| settings.component.as_deref());
+        if own.is_none() {
+            self.directory.as_ref()?;
+        }
+        let place = self.directory.as_deref().unwrap_or(Path::new("")).join(own.unwrap_or(Path::new(name)));
+        let is_name = own.is_none_or(|own| own.extension().is_none_or(|is| is != COMPONENT_EXTENSION));
+        Some(if is_name && !is_package(&place) {
+            place.with_added_extension(COMPONENT_EXTENSION)
+        } else {
+            place
+        })
     }
 
-    /// Names and files of the directory's components, whether enabled or not.
+    /// Names of the directory's plugins, whether enabled or not, each with its component's file or its package's folder.
     pub(crate) fn in_directory(&self) -> std::io::Result<BTreeMap<String, PathBuf>> {
         let mut found = BTreeMap::new();
         let Some(directory) = &self.directory else { return Ok(found) };
         for entry in std::fs::read_dir(directory)? {
             let path = entry?.path();
-            if path.extension().is_some_and(|extension| extension == COMPONENT_EXTENSION)
-                && let Some(name) = path.file_stem().and_then(|stem| stem.to_str())
+            if is_package(&path)
+                && let Some(name) = path.file_name().and_then(|name| name.to_str())
+                && !name.starts_with('.')
             {
                 found.insert(name.to_owned(), path);
+            } else if path.extension().is_some_and(|extension| extension == COMPONENT_EXTENSION)
+                && let Some(name) = path.file_stem().and_then(|stem| stem.to_str())
+                && !name.starts_with('.')
+            {
+                // Of a component and a package with one name the package is named; loading refuses both.
+                found.entry(name.to_owned()).or_insert(path);
             }
         }
         Ok(found)
@@ -157,6 +180,11 @@ impl PluginsConfig {
         }
         Ok(found.into_iter().collect())
     }
+}
+
+/// Whether there is a package's folder at the path.
+pub(crate) fn is_package(path: &Path) -> bool {
+    path.join(MANIFEST_FILE).is_file()
 }
 
 #[cfg(test)]

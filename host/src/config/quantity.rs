@@ -42,6 +42,11 @@ impl<'de> Deserialize<'de> for ByteCount {
             fn visit_u64<E: de::Error>(self, bytes: u64) -> Result<ByteCount, E> {
                 Ok(ByteCount(bytes))
             }
+            fn visit_i64<E: de::Error>(self, bytes: i64) -> Result<ByteCount, E> {
+                // Where numbers have a sign, as in TOML.
+                let count = u64::try_from(bytes);
+                count.map(ByteCount).map_err(|_| E::invalid_value(de::Unexpected::Signed(bytes), &self))
+            }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<ByteCount, E> {
                 text.parse::<ByteSize>()
                     .map(|size| ByteCount(size.as_u64()))

@@ -102,7 +102,7 @@ fn suggestion(key: &str, shape: Shape) -> Option<String> {
 }
 
 /// The known name that looks most like `name`, if any is near enough to be meant.
-pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> Option<String> {
+pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> Option<String> {
     known
         .map(|known| (strsim::jaro_winkler(known, name), known))
         .filter(|(similarity, _)| *similarity >= SUGGESTION_SIMILARITY)

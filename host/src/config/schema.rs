@@ -11,14 +11,14 @@ pub(super) fn generated() -> &'static Value {
     static SCHEMA: OnceLock<Value> = OnceLock::new();
     SCHEMA.get_or_init(|| {
         let mut schema = schemars::schema_for!(Config).to_value();
-        tidy(&mut schema);
+        tidy_schema(&mut schema);
         schema
     })
 }
 
 /// Leaves out the default of a whole section, which repeats what its keys say one by one, and joins the lines of the
 /// descriptions.
-fn tidy(schema: &mut Value) {
+pub(crate) fn tidy_schema(schema: &mut Value) {
     match schema {
         Value::Object(map) => {
             if map.get("default").is_some_and(|default| default.is_object()) {
@@ -28,9 +28,9 @@ fn tidy(schema: &mut Value) {
                 let paragraphs = text.split("\n\n").map(|paragraph| paragraph.replace('\n', " "));
                 *text = paragraphs.collect::<Vec<_>>().join("\n\n");
             }
-            map.values_mut().for_each(tidy);
+            map.values_mut().for_each(tidy_schema);
         }
-        Value::Array(values) => values.iter_mut().for_each(tidy),
+        Value::Array(values) => values.iter_mut().for_each(tidy_schema),
         _ => {}
     }
 }

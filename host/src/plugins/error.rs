@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use telemetry_sandbox::LoadError;
 
+use super::package::PackageError;
 use crate::config::SecretError;
 
 /// Why a plugin could not be loaded.
@@ -35,6 +36,15 @@ pub enum PluginLoadError {
         /// Why.
         #[source]
         source: LoadError,
+    },
+    /// The package is not there as it was installed or signed, or nobody vouches for it.
+    #[error("plugin \"{plugin}\" is refused")]
+    Package {
+        /// The plugin.
+        plugin: String,
+        /// Why.
+        #[source]
+        source: PackageError,
     },
     /// A secret that its grants name cannot be read.
     #[error("a secret of plugin \"{plugin}\" cannot be read")]

@@ -7,6 +7,8 @@ use telemetry_core::extension::{KeyValuePort, PortError, QueryPort};
 use telemetry_core::{SystemClock, Timestamp};
 use telemetry_sandbox::{LoadError, PluginInfo, Ports, Sandbox, SandboxError, SandboxOptions};
 
+use super::package::PackageError;
+
 /// Why a component could not be looked at.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -21,9 +23,19 @@ pub enum InspectError {
 
 /// What a component is: kind, version, imports, configuration schema. Its `init` is not called, and no host is needed.
 pub fn inspect_component(file: &Path) -> Result<PluginInfo, InspectError> {
+    Ok(sandbox()?.inspect(file)?)
+}
+
+/// The same of bytes that were read from `place` already.
+pub(super) fn inspect_bytes(component: &[u8], place: &Path) -> Result<PluginInfo, PackageError> {
+    let info = sandbox()?.inspect(component.to_vec());
+    info.map_err(|source| PackageError::Component { place: place.to_owned(), source })
+}
+
+/// A runtime without a host.
+pub(super) fn sandbox() -> Result<Sandbox, SandboxError> {
     let ports = Ports { key_value: Arc::new(NoHost), query: Arc::new(NoHost) };
-    let sandbox = Sandbox::new(SandboxOptions::default(), ports, Arc::new(SystemClock::default()))?;
-    Ok(sandbox.inspect(file)?)
+    Sandbox::new(SandboxOptions::default(), ports, Arc::new(SystemClock::default()))
 }
 
 /// There is no host behind an inspection.

@@ -6,6 +6,7 @@ use serde::Serialize;
 use telemetry_sandbox::{Plugin, PluginKind, PluginStatus};
 
 use super::loaded::LoadedPlugins;
+use super::prepared::PackageReport;
 
 /// Whether a plugin works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -18,6 +19,10 @@ pub enum PluginState {
     Failed,
     /// A sink that no receiver names.
     Unused,
+    /// It is switched off, by command or in the configuration.
+    Disabled,
+    /// No host was asked; one would load it.
+    Ready,
 }
 
 /// One plugin, or one receiver's copy of a sink.
@@ -45,13 +50,16 @@ pub struct PluginListing {
     /// Why it could not be loaded, or is not used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Why it may be run, and what it may reach.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub package: Option<PackageReport>,
     /// State, calls, failures and time used.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub status: Option<PluginStatus>,
 }
 
 impl PluginListing {
-    fn not_running(name: &str, load: PluginState, kind: Option<PluginKind>, reason: &str) -> Self {
+    pub(super) fn not_running(name: &str, load: PluginState, kind: Option<PluginKind>, reason: &str) -> Self {
         Self {
             name: name.to_owned(),
             load,
@@ -61,11 +69,12 @@ impl PluginListing {
             sha256: None,
             aggregates: Vec::new(),
             reason: Some(reason.to_owned()),
+            package: None,
             status: None,
         }
     }
 
-    fn of_plugin(name: &str, plugin: &Arc<Plugin>) -> Self {
+    fn of_plugin(name: &str, plugin: &Arc<Plugin>, loaded: &LoadedPlugins) -> Self {
         let info = plugin.info();
         Self {
             name: name.to_owned(),
@@ -76,6 +85,7 @@ impl PluginListing {
             sha256: Some(info.sha256.clone()),
             aggregates: info.aggregates.iter().map(|aggregate| aggregate.name.clone()).collect(),
             reason: None,
+            package: loaded.packages.get(name).cloned(),
             status: Some(plugin.status()),
         }
     }
@@ -83,8 +93,9 @@ impl PluginListing {
 
 /// Every plugin, receiver and failure, by name.
 pub(crate) fn plugin_listings(loaded: &LoadedPlugins) -> Vec<PluginListing> {
-    let plugins = loaded.plugins.iter().map(|plugin| PluginListing::of_plugin(plugin.name(), plugin));
-    let receivers = loaded.receivers.iter().map(|(name, plugin)| PluginListing::of_plugin(name, plugin));
+    let plugins = loaded.plugins.iter().map(|plugin| PluginListing::of_plugin(plugin.name(), plugin, loaded));
+    let receivers =
+        loaded.receivers.iter().map(|(name, plugin)| PluginListing::of_plugin(name, plugin, loaded));
     let failed = (loaded.failed.iter()).map(|failed| {
         PluginListing::not_running(&failed.name, PluginState::Failed, failed.kind, &failed.reason)
     });
@@ -97,7 +108,15 @@ pub(crate) fn plugin_listings(loaded: &LoadedPlugins) -> Vec<PluginListing> {
             "no receiver names it",
         )
     });
-    let mut listings: Vec<_> = plugins.chain(receivers).chain(failed).chain(unused).collect();
+    let disabled = loaded.disabled.iter().map(|name| {
+        PluginListing::not_running(
+            name,
+            PluginState::Disabled,
+            None,
+            "bridge-telemetry plugin enable switches it on",
+        )
+    });
+    let mut listings: Vec<_> = plugins.chain(receivers).chain(failed).chain(unused).chain(disabled).collect();
     listings.sort_by(|a, b| a.name.cmp(&b.name));
     listings
 }

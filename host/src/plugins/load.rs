@@ -4,25 +4,36 @@
 //! are not.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use telemetry_sandbox::{ComponentOutline, LoadError, Plugin, PluginKind, PluginSpec, Sandbox};
+use telemetry_sandbox::{ComponentOutline, Plugin, PluginKind, Sandbox};
+use telemetry_store::Store;
 
 use super::error::PluginLoadError;
 use super::loaded::LoadedPlugins;
+use super::package::PluginPackages;
+use super::prepared::{PackageReport, Prepared};
 use super::progress::Progress;
-use super::spec::{plugin_spec, receiver_spec};
 use crate::builder::HostError;
-use crate::config::{Config, PluginSettings, ReceiverConfig, SecretError};
+use crate::config::{Config, ReceiverConfig};
+
+/// Of a plugin that is switched off by command.
+pub(super) const DISABLED: &str = "it was disabled; bridge-telemetry plugin enable switches it on";
 
 /// Loads all plugins of the configuration.
 pub(crate) fn load_plugins(
     config: &Config,
     sandbox: &Sandbox,
+    store: &Store,
     progress: &mut Progress,
 ) -> Result<LoadedPlugins, HostError> {
-    let mut loaded = LoadedPlugins::default();
+    let disabled = PluginPackages::of(&config.plugins).disabled();
+    let disabled = disabled.map_err(|source| directory(config, source))?;
+    if let Some(plugin) = disabled.iter().find(|name| config.plugins.settings_of(name).required) {
+        let reason = format!("it is required, and {DISABLED}");
+        return Err(PluginLoadError::NoComponent { plugin: plugin.clone(), reason }.into());
+    }
+    let mut loaded = LoadedPlugins { disabled, ..LoadedPlugins::default() };
     refuse_names_without_component(config, &mut loaded)?;
     let found = find(config, sandbox, &mut loaded)?;
     let receivers = receivers(config, &found);
@@ -34,7 +45,8 @@ pub(crate) fn load_plugins(
             progress.plan(&component.outline.sha256);
         }
     }
-    let loader = Loader { config, sandbox, found: &found };
+    let disabled = loaded.disabled.clone();
+    let loader = Loader { config, sandbox, store, found: &found, disabled };
     loader.load_plugins(&mut loaded, progress)?;
     loader.load_receivers(&receivers, &mut loaded, progress)?;
     Ok(loaded)
@@ -43,7 +55,6 @@ pub(crate) fn load_plugins(
 /// An enabled plugin's component.
 struct Found {
     name: String,
-    file: PathBuf,
     outline: ComponentOutline,
 }
 
@@ -78,19 +89,29 @@ fn find(
     loaded: &mut LoadedPlugins,
 ) -> Result<BTreeMap<String, Found>, HostError> {
     let mut found = BTreeMap::new();
-    for (name, file) in config.plugins.enabled().map_err(|source| directory(config, source))? {
-        match sandbox.outline(&file) {
-            Ok(outline) => drop(found.insert(name.clone(), Found { name, file, outline })),
-            Err(source) => {
-                let error = PluginLoadError::Component { plugin: name.clone(), source };
-                if config.plugins.settings_of(&name).required {
-                    return Err(error.into());
-                }
-                loaded.note_failure(&name, None, &error);
-            }
+    let packages = PluginPackages::of(&config.plugins);
+    for name in packages.enabled().map_err(|source| directory(config, source))? {
+        match outline(&packages, &name, sandbox) {
+            Ok(outline) => drop(found.insert(name.clone(), Found { name, outline })),
+            Err(error) if config.plugins.settings_of(&name).required => return Err(error.into()),
+            Err(error) => loaded.note_failure(&name, None, &error),
         }
     }
     Ok(found)
+}
+
+/// What a plugin's component is, as far as its bytes tell. They are read and checked again when it is loaded: many large
+/// components need not be in memory at once.
+fn outline(
+    packages: &PluginPackages<'_>,
+    name: &str,
+    sandbox: &Sandbox,
+) -> Result<ComponentOutline, PluginLoadError> {
+    let plugin = || name.to_owned();
+    let package =
+        packages.verified(name).map_err(|source| PluginLoadError::Package { plugin: plugin(), source })?;
+    let outline = sandbox.outline(package.component);
+    outline.map_err(|source| PluginLoadError::Component { plugin: plugin(), source })
 }
 
 /// The receivers that are to be had. A host without plugins needs no console: only a receiver that somebody configured
@@ -106,21 +127,27 @@ fn receivers(config: &Config, found: &BTreeMap<String, Found>) -> BTreeMap<Strin
 struct Loader<'a> {
     config: &'a Config,
     sandbox: &'a Sandbox,
+    store: &'a Store,
     found: &'a BTreeMap<String, Found>,
+    disabled: Vec<String>,
 }
 
 impl Loader<'_> {
     /// Loads all plugins but sinks: those are loaded once for each receiver.
     fn load_plugins(&self, loaded: &mut LoadedPlugins, progress: &mut Progress) -> Result<(), HostError> {
         let mut ordered = Vec::new();
-        for Found { name, file, outline } in self.found.values() {
+        for Found { name, outline } in self.found.values() {
             if outline.kind == PluginKind::Sink {
                 continue;
             }
             progress.before_loading(name, &outline.sha256)?;
             let settings = self.config.plugins.settings_of(name);
-            match self.load_plugin(name, file, &settings) {
-                Ok(plugin) => ordered.push((settings.order, name, Arc::new(plugin), settings)),
+            let prepared = Prepared::plugin(self.config, name, outline.kind);
+            match self.load(outline, prepared) {
+                Ok((plugin, package)) => {
+                    loaded.packages.insert(name.clone(), package);
+                    ordered.push((settings.order, name, Arc::new(plugin), settings));
+                }
                 Err(error) if settings.required => return Err(error.into()),
                 Err(error) => loaded.note_failure(name, Some(outline.kind), &error),
             }
@@ -132,19 +159,12 @@ impl Loader<'_> {
         Ok(())
     }
 
-    fn load_plugin(
+    fn load(
         &self,
-        name: &str,
-        file: &Path,
-        settings: &PluginSettings,
-    ) -> Result<Plugin, PluginLoadError> {
-        self.load(name, plugin_spec(name, file.to_owned(), settings))
-    }
-
-    fn load(&self, plugin: &str, spec: Result<PluginSpec, SecretError>) -> Result<Plugin, PluginLoadError> {
-        let spec = spec.map_err(|source| PluginLoadError::Secret { plugin: plugin.to_owned(), source })?;
-        let failed = |source: LoadError| PluginLoadError::Component { plugin: plugin.to_owned(), source };
-        self.sandbox.load(spec).map_err(failed)
+        outline: &ComponentOutline,
+        prepared: Result<Prepared, PluginLoadError>,
+    ) -> Result<(Plugin, PackageReport), PluginLoadError> {
+        prepared?.load(&outline.sha256, self.sandbox, self.store)
     }
 
     fn load_receivers(
@@ -157,14 +177,16 @@ impl Loader<'_> {
             let kind = self.found.get(&receiver.plugin).map(|found| found.outline.kind);
             let plugin = match self.sink_of(name, receiver) {
                 Err(error) => Err(error),
-                Ok(Found { file, outline, .. }) => {
+                Ok(Found { outline, .. }) => {
                     progress.before_loading(name, &outline.sha256)?;
-                    let settings = self.config.plugins.settings_of(&receiver.plugin);
-                    self.load(&receiver.plugin, receiver_spec(name, file.clone(), &settings, receiver))
+                    self.load(outline, Prepared::receiver(self.config, name, receiver))
                 }
             };
             match plugin {
-                Ok(plugin) => drop(loaded.receivers.insert(name.clone(), Arc::new(plugin))),
+                Ok((plugin, package)) => {
+                    loaded.packages.insert(name.clone(), package);
+                    loaded.receivers.insert(name.clone(), Arc::new(plugin));
+                }
                 Err(error) => loaded.note_failure(name, kind, &error),
             }
         }
@@ -181,7 +203,9 @@ impl Loader<'_> {
         let Some(found) = self.found.get(&receiver.plugin) else {
             let components = self.config.plugins.in_directory().unwrap_or_default();
             let reason = self.config.plugins.component_fault(&receiver.plugin, &components);
-            return Err(fault(reason.unwrap_or_else(|| "its component cannot be used".to_owned())));
+            let disabled = self.disabled.contains(&receiver.plugin).then(|| DISABLED.to_owned());
+            let unusable = || "its component cannot be used".to_owned();
+            return Err(fault(reason.or(disabled).unwrap_or_else(unusable)));
         };
         match found.outline.kind {
             PluginKind::Sink => Ok(found),

@@ -7,6 +7,7 @@ use telemetry_core::aggregation::AggregationSource;
 use telemetry_sandbox::{Plugin, PluginKind};
 
 use super::error::PluginLoadError;
+use super::prepared::PackageReport;
 use crate::config::{self, PluginSettings};
 use crate::envelope::cause_chain;
 use crate::recording::{OnFailure, ValidatorEntry};
@@ -29,6 +30,10 @@ pub(crate) struct LoadedPlugins {
     pub(crate) failed: Vec<FailedPlugin>,
     pub(crate) validators: Vec<ValidatorEntry>,
     pub(crate) aggregations: Vec<Arc<dyn AggregationSource>>,
+    /// Disabled by command, not by the configuration.
+    pub(crate) disabled: Vec<String>,
+    /// Of plugins and receivers' copies, by name: why each may be run, and what it may reach.
+    pub(crate) packages: BTreeMap<String, PackageReport>,
     /// Sinks that no receiver names, with the SHA-256 of their components.
     pub(crate) unused_sinks: BTreeMap<String, String>,
 }

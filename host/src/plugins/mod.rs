@@ -5,17 +5,23 @@
 
 mod error;
 mod inspect;
+mod installed;
 mod listing;
 mod load;
 mod loaded;
+pub mod package;
 mod ports;
+mod prepared;
 mod progress;
 mod spec;
 
 pub use error::PluginLoadError;
 pub use inspect::{InspectError, inspect_component};
+pub use installed::installed_plugins;
 pub use listing::{PluginListing, PluginState};
+pub use prepared::PackageReport;
 pub use progress::OpenProgress;
+pub use telemetry_sandbox::{CONTRACT_VERSION, PluginInfo, PluginKind};
 
 pub(crate) use listing::plugin_listings;
 pub(crate) use load::load_plugins;

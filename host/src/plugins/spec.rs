@@ -1,6 +1,4 @@
-//! From the configuration's plugin settings to what the sandbox takes.
-
-use std::path::PathBuf;
+//! From the configuration's plugin settings and the effective grants to what the sandbox takes.
 
 use telemetry_sandbox::{Component, Grants, PluginLimits, PluginSpec, Secrets};
 
@@ -10,34 +8,35 @@ use crate::config::{PluginSettings, ReceiverConfig, SecretError};
 /// A plugin under its own name.
 pub(super) fn plugin_spec(
     name: &str,
-    file: PathBuf,
+    component: Vec<u8>,
     settings: &PluginSettings,
+    grants: &config::Grants,
 ) -> Result<PluginSpec, SecretError> {
-    assemble(name, file, settings.config.to_value(), &settings.limits, &settings.grants)
+    assemble(name, component, settings.config.to_value(), &settings.limits, grants)
 }
 
 /// A sink plugin's copy for one receiver: the receiver's settings go over the plugin's.
 pub(super) fn receiver_spec(
     name: &str,
-    file: PathBuf,
+    component: Vec<u8>,
     settings: &PluginSettings,
     receiver: &ReceiverConfig,
+    grants: &config::Grants,
 ) -> Result<PluginSpec, SecretError> {
     let mut config = settings.config.0.clone();
     config.extend(receiver.config.0.clone());
     let limits = receiver.limits.as_ref().unwrap_or(&settings.limits);
-    let grants = receiver.grants.as_ref().unwrap_or(&settings.grants);
-    assemble(name, file, config.into(), limits, grants)
+    assemble(name, component, config.into(), limits, grants)
 }
 
 fn assemble(
     name: &str,
-    file: PathBuf,
+    component: Vec<u8>,
     config: serde_json::Value,
     limits: &config::PluginLimits,
     grants: &config::Grants,
 ) -> Result<PluginSpec, SecretError> {
-    let mut spec = PluginSpec::new(name, Component::File(file)).with_config(config);
+    let mut spec = PluginSpec::new(name, Component::Bytes(component)).with_config(config);
     spec.limits = PluginLimits {
         deadline_ms: limits.deadline_ms,
         memory_bytes: limits.memory_bytes.0,

@@ -1,7 +1,7 @@
 //! What plugins keep: monitors' cursors with their state, and each plugin's key-value space.
 //!
 //! Invariants: a plugin's usage counts exactly the keys and values that are stored for it, and no write, a checkpoint's
-//! included, makes it grow beyond [`PLUGIN_KEY_VALUE_BYTES`].
+//! included, makes it grow beyond what it may keep, [`PLUGIN_KEY_VALUE_BYTES`] at most.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -35,9 +35,21 @@ pub struct SavedCursor {
 #[derive(Debug, Default)]
 pub(crate) struct PluginUsage {
     plugins: Mutex<HashMap<String, Arc<Mutex<Option<u64>>>>>,
+    /// Of plugins that may keep less than the most there is.
+    limits: Mutex<HashMap<String, u64>>,
 }
 
 impl PluginUsage {
+    /// What a plugin may keep from now on.
+    pub(crate) fn limit(&self, plugin: &str, bytes: u64) {
+        self.limits.lock().insert(plugin.to_owned(), bytes);
+    }
+
+    fn limit_of(&self, plugin: &str) -> u64 {
+        let limit = self.limits.lock().get(plugin).copied();
+        limit.map_or(PLUGIN_KEY_VALUE_BYTES, |limit| limit.min(PLUGIN_KEY_VALUE_BYTES))
+    }
+
     fn of(&self, plugin: &str) -> Arc<Mutex<Option<u64>>> {
         let mut plugins = self.plugins.lock();
         match plugins.get(plugin) {
@@ -184,8 +196,9 @@ impl Engine {
             used = used.saturating_sub(before).saturating_add(after);
             sizes.insert(key, after);
         }
-        if used > used_before.max(PLUGIN_KEY_VALUE_BYTES) {
-            let (plugin, limit) = (plugin.to_owned(), PLUGIN_KEY_VALUE_BYTES);
+        let limit = self.usage.limit_of(plugin);
+        if used > used_before.max(limit) {
+            let plugin = plugin.to_owned();
             return Err(StoreError::PluginQuota { plugin, used, limit });
         }
         self.database.commit(batch, Promise::Acknowledged)?;

@@ -157,6 +157,11 @@ impl Store {
         self.engine.plugin_write(plugin, key, value)
     }
 
+    /// Limits the bytes of a plugin's keys and values from now on. What it keeps beyond them already stays, and may shrink.
+    pub fn limit_plugin_space(&self, plugin: &str, bytes: u64) {
+        self.engine.usage.limit(plugin, bytes);
+    }
+
     /// Bytes of a plugin's keys and values.
     pub fn plugin_usage(&self, plugin: &str) -> Result<u64, StoreError> {
         self.engine.plugin_usage(plugin)

@@ -1,7 +1,7 @@
 //! What one validator plugin adds to recording an event, singly and in batches: the shipped `redact`, which looks
 //! through every string.
 
-use bridge_telemetry::config::PluginSettings;
+use bridge_telemetry::config::{PluginPolicy, PluginSettings};
 use bridge_telemetry::{Config, Host};
 use bridge_telemetry_tests as artifact;
 
@@ -17,6 +17,7 @@ fn validated_host(directory: &std::path::Path) -> anyhow::Result<Host> {
     let component = Some(artifact::plugin("redact")?);
     let mut settings = PluginSettings { component, required: true, ..PluginSettings::default() };
     settings.config.0.insert("keys".to_owned(), serde_json::json!(["password", "token"]));
+    config.plugins.policy = PluginPolicy::Any;
     config.plugins.settings.insert("redact".to_owned(), settings);
     Ok(Host::open(config)?)
 }

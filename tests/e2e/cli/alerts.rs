@@ -4,13 +4,14 @@ use serde_json::{Value, json};
 
 use super::place::{Place, told};
 use super::running::{Running, wait_for};
-use bridge_telemetry_tests::component_folder;
+use bridge_telemetry_tests::plugin;
 
 /// A host with a monitor of one metric and a receiver that cannot deliver for good: nobody granted it its origin.
 fn configured(place: &Place) {
-    let folder = component_folder().unwrap();
     let text = format!(
         r#"
+[plugins]
+policy = "any"
 [plugins.settings.high]
 component = {threshold:?}
 config = {{ rules = [{{ metric = "load", comparison = ">", threshold = 5 }}] }}
@@ -22,8 +23,8 @@ default_receivers = ["page"]
 plugin = "webhook"
 config = {{ url = "http://127.0.0.1:9/alerts" }}
 "#,
-        threshold = folder.join("threshold.wasm"),
-        webhook = folder.join("webhook.wasm"),
+        threshold = plugin("threshold").unwrap(),
+        webhook = plugin("webhook").unwrap(),
     );
     place.write("c.toml", &text);
 }

@@ -1,6 +1,6 @@
 //! Configuration files, variables and flags as the program takes them.
 
-use bridge_telemetry_tests::component_folder;
+use bridge_telemetry_tests::{component_folder, plugin};
 use serde_json::json;
 
 use super::place::{Place, document, told};
@@ -67,7 +67,7 @@ fn names_of_plugins_that_are_not_there_are_told_with_their_place() {
     );
     place.write("c.toml", &text);
     let expected = format!(
-        "c.toml:4:1: plugins.settings.redcat: there is no redcat.wasm in {}; did you mean \"redact\"?",
+        "c.toml:4:1: plugins.settings.redcat: there is no plugin redcat in {}; did you mean \"redact\"?",
         folder.display()
     );
     let output = place.run(&["config", "check", "c.toml"]);
@@ -92,13 +92,12 @@ fn names_of_plugins_that_are_not_there_are_told_with_their_place() {
 #[test]
 fn two_plugins_of_one_component_are_two() {
     let place = Place::new();
-    let folder = component_folder().unwrap();
     let rules = |metric: &str| {
         format!("config = {{ rules = [{{ metric = \"{metric}\", comparison = \">\", threshold = 5 }}] }}")
     };
     let text = format!(
-        "[plugins.settings.a-high]\ncomponent = {0:?}\n{1}\n[plugins.settings.b-high]\ncomponent = {0:?}\n{2}\n",
-        folder.join("threshold.wasm"),
+        "[plugins]\npolicy = \"any\"\n[plugins.settings.a-high]\ncomponent = {0:?}\n{1}\n[plugins.settings.b-high]\ncomponent = {0:?}\n{2}\n",
+        plugin("threshold").unwrap(),
         rules("a"),
         rules("b")
     );

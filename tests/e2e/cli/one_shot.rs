@@ -143,8 +143,13 @@ fn plugins_are_listed_and_inspected() {
         body["plugins"].as_array().unwrap().iter().find(|one| one["name"] == name).unwrap().clone()
     };
     for (name, kind) in [("percentile", "aggregator"), ("redact", "validator"), ("console", "sink")] {
-        assert_eq!((&listed(name)["load"], &listed(name)["kind"]), (&json!("loaded"), &json!(kind)));
+        assert_eq!((&listed(name)["load"], &listed(name)["kind"]), (&json!("ready"), &json!(kind)));
+        assert_eq!(
+            (&listed(name)["trust"]["pinned"], &listed(name)["version"]),
+            (&json!(true), &json!("0.8.0"))
+        );
     }
+    assert!(!place.path().join("data").exists(), "no store is opened for it");
     let unused = listed("webhook");
     assert_eq!((&unused["load"], &unused["kind"]), (&json!("unused"), &json!("sink")), "{unused}");
     assert_eq!(unused["reason"], "no receiver names it");

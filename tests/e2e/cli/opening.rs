@@ -51,12 +51,13 @@ fn a_signal_while_plugins_are_compiled_ends_the_start_and_leaves_the_store_free(
 fn compiled_plugins_are_kept() {
     let place = Place::new();
     let folder = component_folder().unwrap();
-    std::fs::create_dir(place.path().join("plugins")).unwrap();
     for name in ["ewma", "console"] {
-        let file = format!("{name}.wasm");
-        std::fs::copy(folder.join(&file), place.path().join("plugins").join(&file)).unwrap();
+        let package = folder.join(name);
+        let (exit, body) =
+            place.json(&["plugin", "install", package.to_str().unwrap(), "--plugins", "plugins"]);
+        assert_eq!(exit, 0, "{body}");
     }
-    let list = || place.run(&["plugin", "list", "--json", "--plugins", "plugins"]);
-    assert_eq!(told(&list()), "compiling ewma … (1 of 2)\ncompiling console … (2 of 2)\n");
-    assert_eq!(told(&list()), "");
+    let opened = || place.run(&["health", "--json", "--plugins", "plugins"]);
+    assert_eq!(told(&opened()), "compiling ewma … (1 of 2)\ncompiling console … (2 of 2)\n");
+    assert_eq!(told(&opened()), "");
 }

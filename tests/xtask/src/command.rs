@@ -17,7 +17,7 @@ The commands of this project. Each first completes the set-up: libclang and g++ 
                              storage engine against its goals, with --peers beside other stores
   cargo xtask fuzz [DECODER] [--seconds N]
                              build the fuzzer of the store's decoders, then run it for each of them, or for the one named
-  cargo xtask plugins        only build the components: TARGET/plugins/*.wasm, and TARGET/guests/*.wasm for the tests
+  cargo xtask plugins        only build the plugins, TARGET/plugins/NAME/, and the tests' guests, TARGET/guests/*.wasm
   cargo xtask setup          only complete the set-up
   cargo xtask help           this text
 

@@ -1,4 +1,4 @@
-//! Builds the components (shipped plugins and the tests' guests) and publishes them as `TARGET/plugins/NAME.wasm` and
+//! Builds the components (shipped plugins and the tests' guests) and publishes them as packages `TARGET/plugins/NAME/` and as
 //! `TARGET/guests/NAME.wasm`. Each folder then holds exactly what the tree has, and an unchanged file keeps its time.
 
 use std::ffi::OsString;
@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::announce;
 use crate::cargo::Cargo;
 use crate::failure::Failure;
+use crate::package;
 use crate::setup::COMPONENT_TARGET;
 use crate::workspace::Workspace;
 
@@ -23,16 +24,28 @@ struct Sort {
     folder: &'static str,
     prefix: &'static str,
     published: &'static str,
+    form: Form,
 }
 
-const PLUGINS: Sort = Sort { folder: "plugins", prefix: "plugin-", published: "plugins" };
-const GUESTS: Sort = Sort { folder: "tests/guests", prefix: "guest-", published: "guests" };
+/// What is published of a crate.
+#[derive(Clone, Copy)]
+enum Form {
+    /// Its component.
+    Component,
+    /// Its component with the manifest, in a folder.
+    Package,
+}
+
+const PLUGINS: Sort =
+    Sort { folder: "plugins", prefix: "plugin-", published: "plugins", form: Form::Package };
+const GUESTS: Sort =
+    Sort { folder: "tests/guests", prefix: "guest-", published: "guests", form: Form::Component };
 
 /// One crate that becomes a component.
 #[derive(Debug, PartialEq, Eq)]
-struct Component {
+pub(crate) struct Component {
     /// The folder's name, and the published file's.
-    name: String,
+    pub(crate) name: String,
     /// The cargo package.
     package: String,
 }
@@ -54,7 +67,11 @@ pub(crate) fn build(workspace: &Workspace, cargo: &Cargo<'_>) -> Result<(), Fail
     let built = workspace.target.join(COMPONENT_TARGET).join(PROFILE);
     for (sort, components) in &sorts {
         let published = workspace.target.join(sort.published);
-        let bytes = publish(&built, &published, components)?;
+        let sources = workspace.root.join(sort.folder);
+        let bytes = match sort.form {
+            Form::Package => package::publish(&built, &published, &sources, components)?,
+            Form::Component => publish(&built, &published, components)?,
+        };
         announce(&format!(
             "{}: {} components, {} KiB",
             published.display(),
@@ -117,14 +134,7 @@ fn publish(built: &Path, published: &Path, components: &[Component]) -> Result<u
     let mut bytes = 0;
     let mut current = Vec::new();
     for component in components {
-        let from = built.join(format!("{}.wasm", component.package.replace('-', "_")));
-        let content = fs::read(&from).map_err(|_| Failure::Component {
-            folder: PathBuf::from(&component.package),
-            reason: format!(
-                "cargo made no {}: the crate needs `[lib] crate-type = [\"cdylib\"]`",
-                from.display()
-            ),
-        })?;
+        let content = content(built, component)?;
         let to = published.join(format!("{}.wasm", component.name));
         bytes += content.len();
         write_if_changed(&to, &content)?;
@@ -134,12 +144,24 @@ fn publish(built: &Path, published: &Path, components: &[Component]) -> Result<u
     Ok(bytes)
 }
 
+/// What cargo made of the crate.
+pub(crate) fn content(built: &Path, component: &Component) -> Result<Vec<u8>, Failure> {
+    let from = built.join(format!("{}.wasm", component.package.replace('-', "_")));
+    fs::read(&from).map_err(|_| Failure::Component {
+        folder: PathBuf::from(&component.package),
+        reason: format!(
+            "cargo made no {}: the crate needs `[lib] crate-type = [\"cdylib\"]`",
+            from.display()
+        ),
+    })
+}
+
 /// Through a temporary file and a rename: a host that reads meanwhile sees the old file or the new one, never half.
-fn write_if_changed(to: &Path, content: &[u8]) -> Result<(), Failure> {
+pub(crate) fn write_if_changed(to: &Path, content: &[u8]) -> Result<(), Failure> {
     if fs::read(to).is_ok_and(|before| before == content) {
         return Ok(());
     }
-    let temporary = to.with_extension(format!("wasm.{}", std::process::id()));
+    let temporary = to.with_added_extension(std::process::id().to_string());
     fs::write(&temporary, content).and_then(|()| fs::rename(&temporary, to)).map_err(|source| Failure::File {
         action: "write",
         path: to.to_path_buf(),
@@ -162,20 +184,20 @@ fn remove_others(published: &Path, current: &[PathBuf]) -> Result<(), Failure> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// An empty folder, removed at the end.
-    struct Folder(PathBuf);
+    pub(crate) struct Folder(pub(crate) PathBuf);
 
     impl Folder {
-        fn new(test: &str) -> Folder {
+        pub(crate) fn new(test: &str) -> Folder {
             let path = std::env::temp_dir().join(format!("xtask-component-{test}-{}", std::process::id()));
             fs::create_dir_all(path.join("built")).unwrap();
             Folder(path)
         }
 
-        fn published(&self) -> Vec<String> {
+        pub(crate) fn published(&self) -> Vec<String> {
             let mut names: Vec<String> = fs::read_dir(self.0.join("plugins"))
                 .unwrap()
                 .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
@@ -191,7 +213,7 @@ mod tests {
         }
     }
 
-    fn named(name: &str) -> Component {
+    pub(crate) fn named(name: &str) -> Component {
         Component { name: name.into(), package: format!("plugin-{name}") }
     }
 

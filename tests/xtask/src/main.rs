@@ -16,6 +16,7 @@ mod component;
 mod failure;
 mod fuzz;
 mod libclang;
+mod package;
 mod setup;
 mod workspace;
 

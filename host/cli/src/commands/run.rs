@@ -185,6 +185,7 @@ fn plugin_line(plugin: &PluginListing) -> String {
     let state = match plugin.load {
         PluginState::Failed => format!("NOT LOADED: {reason}"),
         PluginState::Unused => format!("unused: {reason}"),
+        PluginState::Disabled => format!("disabled: {reason}"),
         _ => String::new(),
     };
     format!("  plugin      {:<14} {kind:<11} {state}", plugin.name).trim_end().to_owned()

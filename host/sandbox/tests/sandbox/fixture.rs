@@ -62,7 +62,7 @@ pub(crate) fn guest(name: &str) -> PathBuf {
 }
 
 pub(crate) fn shipped(name: &str) -> PathBuf {
-    component("plugins", name)
+    component(&format!("plugins/{name}"), name)
 }
 
 fn component(folder: &str, name: &str) -> PathBuf {

@@ -23,14 +23,20 @@ fn percentile_answers_a_quantile() {
 
 #[test]
 fn every_shipped_plugin_is_of_a_known_world() {
-    let folder = shipped("percentile").parent().unwrap().to_owned();
+    let folder = shipped("percentile").ancestors().nth(2).unwrap().to_owned();
     let fixture = Fixture::new();
+    let mut seen = 0;
     for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_some_and(|extension| extension == "wasm") {
+        let package = entry.unwrap().path();
+        if package.is_dir() {
+            let name = package.file_name().unwrap().to_str().unwrap().to_owned();
+            let path = shipped(&name);
             let info =
                 fixture.sandbox.inspect(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            assert_eq!(info.name, name);
             assert!(info.config_schema.is_object(), "{}", path.display());
+            seen += 1;
         }
     }
+    assert!(seen > 0);
 }

@@ -169,3 +169,25 @@ fn no_checkpoint_makes_a_space_grow_beyond_its_quota() {
     store.plugin_write("m", "01", None).unwrap();
     assert!(store.plugin_usage("m").unwrap() < PLUGIN_KEY_VALUE_BYTES);
 }
+
+#[test]
+fn a_space_may_be_smaller_than_the_most_there_is() {
+    let fixture = Fixture::in_memory();
+    let store = &fixture.store;
+    store.plugin_write("p", "key", Some(b"value")).unwrap();
+    store.limit_plugin_space("p", 4);
+    let refused = store.plugin_write("p", "k", Some(b"v")).unwrap_err();
+    assert!(matches!(refused, StoreError::PluginQuota { limit: 4, used: 10, .. }), "{refused}");
+    store.plugin_write("p", "key", Some(b"v")).unwrap();
+    assert!(store.plugin_write("p", "k", Some(b"v")).is_err());
+    store.plugin_write("p", "key", None).unwrap();
+    store.plugin_write("p", "k", Some(b"123")).unwrap();
+    store.plugin_write("q", "k", Some(b"12345")).unwrap();
+    store.limit_plugin_space("p", u64::MAX);
+    let beyond = Checkpoint {
+        monitor: "p".to_owned(),
+        writes: vec![KeyValueWrite { key: "x".to_owned(), value: Some(vec![7; 10]) }],
+        ..Checkpoint::default()
+    };
+    store.commit_checkpoint(&beyond).unwrap();
+}

@@ -1,0 +1,80 @@
+//! `plugin list`: a running host's plugins, or else what lies in the folder.
+
+use bridge_telemetry::envelope::Envelope;
+use bridge_telemetry::plugins::installed_plugins;
+use serde_json::{Value, json};
+
+use super::failure;
+use crate::arguments::Shared;
+use crate::connection::{self, Connection};
+use crate::exit::{Exit, Failure};
+use crate::output::{self, text};
+use crate::settings;
+
+pub(super) fn execute(shared: &Shared) -> Result<Exit, Failure> {
+    if connection::is_host_running(shared)? {
+        let envelope = Connection::to_running_host(shared)?.plugins()?;
+        return Ok(output::answer(&envelope, shared.json, |body| show(body, running)));
+    }
+    let (config, faults) = settings::layers(shared).load_with_plugins()?;
+    for fault in faults {
+        eprintln!("warning: {}", output::printable(&fault.to_string()));
+    }
+    let plugins = installed_plugins(&config).map_err(failure)?;
+    let envelope = Envelope { body: json!({"status": "success", "plugins": plugins}), error: None };
+    Ok(output::answer(&envelope, shared.json, |body| show(body, installed)))
+}
+
+fn show(body: &Value, table: impl Fn(&[Value])) {
+    match body.get("plugins").and_then(Value::as_array).map(Vec::as_slice) {
+        None | Some([]) => output::line("no plugins; set plugins.directory or --plugins"),
+        Some(plugins) => table(plugins),
+    }
+}
+
+fn running(plugins: &[Value]) {
+    output::table(
+        ["NAME", "KIND", "STATE", "TRUST", "CALLS", "FAILURES", "TIME", "DESCRIPTION"],
+        plugins.iter().map(|plugin| {
+            let cell = |name: &str| text(plugin, &format!("/{name}"));
+            let state = match cell("load").as_str() {
+                "loaded" => cell("state"),
+                other => other.to_owned(),
+            };
+            [
+                cell("name"),
+                cell("kind"),
+                state,
+                trust(plugin),
+                cell("calls"),
+                cell("failures"),
+                cell("time_used_seconds"),
+                told(plugin),
+            ]
+        }),
+    );
+}
+
+fn installed(plugins: &[Value]) {
+    output::table(
+        ["NAME", "KIND", "VERSION", "STATE", "TRUST", "DESCRIPTION"],
+        plugins.iter().map(|plugin| {
+            let cell = |name: &str| text(plugin, &format!("/{name}"));
+            [cell("name"), cell("kind"), cell("version"), cell("load"), trust(plugin), told(plugin)]
+        }),
+    );
+}
+
+/// Why it may be run, in two words.
+fn trust(plugin: &Value) -> String {
+    let is_pinned = plugin.pointer("/trust/pinned") == Some(&Value::Bool(true));
+    match plugin.pointer("/trust/signer") {
+        Some(_) => format!("signed by {}", text(plugin, "/trust/signer")),
+        None if is_pinned => "pinned".to_owned(),
+        None => text(plugin, "/trust/policy"),
+    }
+}
+
+fn told(plugin: &Value) -> String {
+    text(plugin, if plugin.get("reason").is_some() { "/reason" } else { "/description" })
+}

@@ -1,0 +1,59 @@
+//! `plugin …`: one file per subcommand.
+
+mod inspect;
+mod install;
+mod keygen;
+mod list;
+mod sign;
+mod switch;
+
+use std::path::Path;
+
+use bridge_telemetry::plugins::package::PackageError;
+use serde_json::{Map, Value, json};
+
+use crate::arguments::{Plugin, Shared};
+use crate::connection;
+use crate::exit::{Exit, Failure};
+use crate::output::{self, line, one_line};
+
+pub(super) fn execute(command: Plugin, shared: &Shared) -> Result<Exit, Failure> {
+    match command {
+        Plugin::List => list::execute(shared),
+        Plugin::Inspect(arguments) => inspect::execute(&arguments, shared),
+        Plugin::Install(arguments) => install::execute(&arguments, shared),
+        Plugin::Enable(arguments) => switch::enable(&arguments, shared),
+        Plugin::Disable(arguments) => switch::disable(&arguments, shared),
+        Plugin::Remove(arguments) => switch::remove(&arguments, shared),
+        Plugin::Sign(arguments) => sign::execute(&arguments, shared),
+        Plugin::Keygen(arguments) => keygen::execute(&arguments, shared),
+    }
+}
+
+/// A change of the folder of plugins was refused, or the command named what does not exist.
+fn failure(error: PackageError) -> Failure {
+    if error.is_usage() { Failure::usage(error) } else { Failure::refused(error) }
+}
+
+/// Prints what was changed in the folder of plugins, and whether a host that runs has to be told.
+fn report_change(shared: &Shared, told: &[String], mut body: Map<String, Value>) -> Result<Exit, Failure> {
+    let is_running = connection::is_host_running(shared)?;
+    if shared.json {
+        body.insert("status".to_owned(), "success".into());
+        body.insert("restart_needed".to_owned(), is_running.into());
+        output::line(&Value::Object(body).to_string());
+        return Ok(Exit::Done);
+    }
+    for text in told {
+        line(&one_line(text));
+    }
+    if is_running {
+        line("the host that runs here goes on with what it has loaded until it is started again");
+    }
+    Ok(Exit::Done)
+}
+
+/// A path in JSON.
+fn path_text(path: &Path) -> Value {
+    json!(path.to_string_lossy())
+}

@@ -1,0 +1,249 @@
+//! Whether a package may be run: the hash in its manifest, its signature, its pin, the host's policy.
+//!
+//! Invariant: a [`VerifiedPackage`] holds the very bytes that were checked, and only this module makes one.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use minisign_verify::Signature;
+use semver::Version;
+use serde::Serialize;
+use serde_json::Value;
+use telemetry_sandbox::PluginInfo;
+
+use super::error::PackageError;
+use super::lock::Pin;
+use super::manifest::Manifest;
+use super::sha256::Sha256;
+use super::source::{FoundManifest, UnverifiedPackage};
+use crate::config::{PluginPolicy, TrustedKey, key_id};
+
+/// A package that may be run.
+#[derive(Clone, Debug)]
+pub struct VerifiedPackage {
+    /// The plugin's name in the configuration.
+    pub name: String,
+    /// Where it lies: a component's file, or a package's folder.
+    pub place: PathBuf,
+    /// The manifest; absent for a component without one.
+    pub manifest: Option<Manifest>,
+    /// The component's bytes, as they were checked.
+    pub component: Vec<u8>,
+    /// Their SHA-256.
+    pub sha256: Sha256,
+    /// Why it may be run.
+    pub trust: Trust,
+    /// The schema file that the manifest names.
+    pub(super) config_schema: Option<Vec<u8>>,
+}
+
+/// Why a plugin may be run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Trust {
+    /// What the host asks for.
+    pub policy: PluginPolicy,
+    /// Whether its bytes are those that were pinned, when it was installed or in the configuration.
+    pub pinned: bool,
+    /// The name of the trusted key that signed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signer: Option<String>,
+}
+
+/// What a package is held against.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Demands<'a> {
+    pub(super) policy: PluginPolicy,
+    pub(super) trusted_keys: &'a BTreeMap<String, TrustedKey>,
+    /// What was installed under its name.
+    pub(super) pin: Option<&'a Pin>,
+    /// `plugins.settings.NAME.sha256`.
+    pub(super) configured: Option<&'a Sha256>,
+}
+
+impl UnverifiedPackage {
+    /// Checks the package against all that is demanded of it.
+    pub(super) fn verify(self, name: &str, demands: Demands<'_>) -> Result<VerifiedPackage, PackageError> {
+        let signer = self.check_own(name, demands.policy, demands.trusted_keys)?;
+        let Demands { policy, pin, configured, .. } = demands;
+        if let Some(expected) = configured
+            && *expected != self.sha256
+        {
+            let (expected, found) = (expected.clone(), self.sha256);
+            return Err(PackageError::ConfiguredHash { name: name.to_owned(), expected, found });
+        }
+        let held = pin.map(|pin| self.check_pin(name, pin));
+        let pinned = configured.is_some() || matches!(held, Some(Ok(())));
+        match (policy, held) {
+            (PluginPolicy::Any, _) => {}
+            (PluginPolicy::Signed, _) => {
+                if let (Some(pin), Some(manifest)) = (pin, self.manifest()) {
+                    check_version(name, pin, &manifest.version.to_string(), true)?;
+                }
+            }
+            (PluginPolicy::Pinned, _) if configured.is_some() => {}
+            (PluginPolicy::Pinned, Some(held)) => held?,
+            (PluginPolicy::Pinned, None) => {
+                return Err(PackageError::NotPinned { name: name.to_owned(), found: self.sha256 });
+            }
+        }
+        Ok(self.verified(name, Trust { policy, pinned, signer }))
+    }
+
+    /// The package as it is to be installed: checked by itself, with no pin yet.
+    pub(super) fn verified(self, name: &str, trust: Trust) -> VerifiedPackage {
+        let (manifest, config_schema) = match self.manifest {
+            Some(found) => (Some(found.manifest), found.config_schema),
+            None => (None, None),
+        };
+        VerifiedPackage {
+            name: name.to_owned(),
+            place: self.place,
+            manifest,
+            component: self.component,
+            sha256: self.sha256,
+            trust,
+            config_schema,
+        }
+    }
+
+    /// What the package shows by itself: its manifest's hash, and its signature. The signer, if there is one to trust.
+    pub(super) fn check_own(
+        &self,
+        name: &str,
+        policy: PluginPolicy,
+        keys: &BTreeMap<String, TrustedKey>,
+    ) -> Result<Option<String>, PackageError> {
+        let is_demanded = policy == PluginPolicy::Signed;
+        let Some(found) = &self.manifest else {
+            if is_demanded {
+                return Err(PackageError::not_signed(
+                    name,
+                    "it has no manifest, over which a signature is made",
+                ));
+            }
+            return Ok(None);
+        };
+        if let Some(expected) = &found.manifest.sha256
+            && *expected != self.sha256
+        {
+            let (expected, found) = (expected.clone(), self.sha256.clone());
+            return Err(PackageError::ManifestHash { name: name.to_owned(), expected, found });
+        }
+        let Some(signature) = &found.signature else {
+            if is_demanded {
+                return Err(PackageError::not_signed(
+                    name,
+                    "there is no plugin.toml.minisig beside its manifest",
+                ));
+            }
+            return Ok(None);
+        };
+        if keys.is_empty() {
+            // Nobody is trusted, so that a signature says nothing.
+            return Ok(None);
+        }
+        let signer = signer(name, found, signature, keys)?;
+        if found.manifest.sha256.is_some() {
+            return Ok(Some(signer));
+        }
+        Err(PackageError::not_signed(
+            name,
+            "its manifest does not say the component's sha256, so that the signature does not cover it",
+        ))
+    }
+
+    fn check_pin(&self, name: &str, pin: &Pin) -> Result<(), PackageError> {
+        let changed = |file, expected: &Sha256, found: &Sha256| PackageError::PinnedHash {
+            name: name.to_owned(),
+            file,
+            expected: expected.clone(),
+            found: found.clone(),
+        };
+        if pin.sha256 != self.sha256 {
+            return Err(changed("component", &pin.sha256, &self.sha256));
+        }
+        match (&pin.manifest_sha256, self.manifest.as_ref().map(|found| &found.sha256)) {
+            (Some(expected), Some(found)) if expected != found => Err(changed("manifest", expected, found)),
+            (Some(_), None) => Err(PackageError::PinnedManifest { name: name.to_owned(), came: false }),
+            (None, Some(_)) => Err(PackageError::PinnedManifest { name: name.to_owned(), came: true }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The name of the trusted key that signed the manifest.
+fn signer(
+    name: &str,
+    found: &FoundManifest,
+    signature: &[u8],
+    keys: &BTreeMap<String, TrustedKey>,
+) -> Result<String, PackageError> {
+    let malformed = || PackageError::MalformedSignature { name: name.to_owned() };
+    let text = std::str::from_utf8(signature).map_err(|_| malformed())?;
+    let signature = Signature::decode(text).map_err(|_| malformed())?;
+    let id = text.lines().nth(1).and_then(key_id).ok_or_else(malformed)?;
+    let mut named = keys.iter().filter(|(_, key)| key.id() == id).peekable();
+    let Some((claimed, _)) = named.peek().copied() else {
+        return Err(PackageError::UnknownKey { name: name.to_owned(), key: id });
+    };
+    // Two keys may have one id: it is only a hint.
+    match named.find(|(_, key)| key.signed(&found.bytes, &signature)) {
+        Some((signer, _)) => Ok(signer.clone()),
+        None => Err(PackageError::WrongSignature { name: name.to_owned(), key: claimed.clone() }),
+    }
+}
+
+/// Refuses a version below the pinned one. Versions that are not semantic cannot be compared and pass.
+pub(super) fn check_version(name: &str, pin: &Pin, found: &str, at_load: bool) -> Result<(), PackageError> {
+    let (Ok(installed), Ok(version)) = (Version::parse(&pin.version), Version::parse(found)) else {
+        return Ok(());
+    };
+    if version >= installed {
+        return Ok(());
+    }
+    let (installed, found) = (pin.version.clone(), found.to_owned());
+    Err(PackageError::Rollback { name: name.to_owned(), installed, found, at_load })
+}
+
+impl VerifiedPackage {
+    /// Checks that the component says the same of itself as its manifest.
+    pub fn check_description(&self, info: &PluginInfo) -> Result<(), PackageError> {
+        let Some(manifest) = &self.manifest else { return Ok(()) };
+        let disagree = |key, manifest: String, component: String| PackageError::Disagreement {
+            name: self.name.clone(),
+            key,
+            manifest,
+            component,
+        };
+        if manifest.name != info.name {
+            return Err(disagree("name", manifest.name.clone(), info.name.clone()));
+        }
+        if manifest.kind != info.kind {
+            return Err(disagree("kind", manifest.kind.to_string(), info.kind.to_string()));
+        }
+        if manifest.version.to_string() != info.version {
+            return Err(disagree("version", manifest.version.to_string(), info.version.clone()));
+        }
+        if let Some(contract) = contract_of(&info.imports)
+            && manifest.contract.to_string() != contract
+        {
+            return Err(disagree("contract", manifest.contract.to_string(), contract.to_owned()));
+        }
+        match &self.config_schema {
+            Some(bytes)
+                if serde_json::from_slice::<Value>(bytes).ok().as_ref() != Some(&info.config_schema) =>
+            {
+                let file = manifest.config_schema.clone().unwrap_or_default();
+                Err(disagree("config_schema", format!("the file {file}"), "its own schema".to_owned()))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The version of the contract that a component's imports name. One that imports nothing of the contract tells none; whether the
+/// host speaks it is for the sandbox to say.
+fn contract_of(imports: &[String]) -> Option<&str> {
+    let ours = imports.iter().find_map(|import| import.strip_prefix("bridge:telemetry/"))?;
+    ours.split_once('@').map(|(_, version)| version)
+}
