@@ -13,6 +13,7 @@ mod backup;
 mod crash;
 mod damage;
 mod fixture;
+mod formats;
 mod limits;
 mod log;
 mod opening;

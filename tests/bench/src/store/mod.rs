@@ -9,6 +9,7 @@ mod churn;
 mod data;
 mod disk;
 mod durability;
+mod events;
 mod ingest;
 mod meter;
 mod nab;
@@ -46,10 +47,11 @@ type Group = (&'static str, fn(&mut Chart, &Plan) -> anyhow::Result<()>);
 
 /// Measures and prints.
 pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
-    let groups: [Group; 7] = [
+    let groups: [Group; 8] = [
         ("ingest-queries", queries::run),
         ("single", ingest::single),
         ("disk", disk::run),
+        ("events", events::run),
         ("churn", churn::run),
         ("memory", recovery::memory),
         ("recovery", recovery::run),
