@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 use rocksdb::{
-    BoundColumnFamily, CompactOptions, DBPinnableSlice, DBRawIteratorWithThreadMode, DBWithThreadMode,
-    ErrorKind, FlushOptions, MultiThreaded, Options, ReadOptions, SnapshotWithThreadMode, WriteBatch,
-    WriteOptions,
+    BottommostLevelCompaction, BoundColumnFamily, CompactOptions, DBPinnableSlice,
+    DBRawIteratorWithThreadMode, DBWithThreadMode, ErrorKind, FlushOptions, MultiThreaded, Options,
+    ReadOptions, SnapshotWithThreadMode, WriteBatch, WriteOptions,
 };
 
 use crate::directory::has_log;
@@ -205,12 +205,19 @@ impl Database {
         rows.check("a family")
     }
 
-    /// Brings all rows of a family into as few tables as possible. A family that is gone is nothing to do.
-    pub(crate) fn compact(&self, name: &str) {
-        let Some(family) = self.find_family(name) else { return };
+    /// Brings all rows of a partition that gets no more into as few and small tables as possible. A family that is gone is nothing
+    /// to do.
+    pub(crate) fn compact_for_good(&self, name: &str) -> Result<(), StoreError> {
+        let Some(family) = self.find_family(name) else { return Ok(()) };
+        self.rocks
+            .set_options_cf(&family, Tuning::for_good(name))
+            .map_err(StoreError::read("a family's options"))?;
         let mut options = CompactOptions::default();
         options.set_exclusive_manual_compaction(false);
+        // Also what RocksDB has brought to the last level by itself, with the options of an open partition.
+        options.set_bottommost_level_compaction(BottommostLevelCompaction::Force);
         self.rocks.compact_range_cf_opt(&family, None::<&[u8]>, None::<&[u8]>, &options);
+        Ok(())
     }
 
     /// Brings the rows of a family up to `last` into as few tables as possible, which frees what was deleted there.

@@ -111,7 +111,7 @@ impl Engine {
                 self.build_rollups(partition.start, series)?;
             }
         }
-        self.database.compact(&partition.family);
+        self.database.compact_for_good(&partition.family)?;
         // Cutting drops whole tables; what lies in one with younger rows is freed here.
         let trimmed = self.trimmed.load(std::sync::atomic::Ordering::Acquire);
         self.database.compact_until(LOG, &crate::log::record::key(trimmed));

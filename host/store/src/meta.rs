@@ -6,7 +6,7 @@ use crate::families::Class;
 use crate::wire::{Reader, from_ordered, ordered, put_signed, put_varint};
 
 /// The newest store format that this release reads and writes.
-pub(crate) const FORMAT: u32 = 2;
+pub(crate) const FORMAT: u32 = 3;
 
 /// Key of [`Identity`].
 pub(crate) const IDENTITY_KEY: &[u8] = &[0x01];

@@ -30,8 +30,8 @@ struct Arguments {
     /// Divides the number of records, for a quick look.
     #[arg(long, default_value_t = 1)]
     divide: usize,
-    /// Of `store`, only the groups of rows whose name contains this text: ingest-queries, single, disk, churn, memory,
-    /// recovery, durability, bomb.
+    /// Of `store`, only the groups of rows whose name contains this text: ingest-queries, single, disk, events, churn,
+    /// memory, recovery, durability, bomb, expiry.
     #[arg(long, default_value = "")]
     only: String,
     /// In `store`, also what takes long: reopening with a hundred million samples.

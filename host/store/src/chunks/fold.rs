@@ -4,6 +4,7 @@
 //! all.
 
 use rocksdb::WriteBatch;
+use telemetry_core::limits;
 
 use crate::chunks::locate::report;
 use crate::chunks::row::{ChunkKey, FIRST_CHUNK_KEY, LAST_CHUNK_KEY, chunk_at};
@@ -15,8 +16,8 @@ use crate::families::Partition;
 
 /// A chunk with fewer samples is worth merging with its neighbours.
 pub(crate) const SMALL_CHUNK: u32 = 1024;
-/// Samples of a chunk at most: what one decoding costs where only an edge is needed.
-pub(crate) const FULL_CHUNK: usize = 4096;
+/// Samples of a chunk at most. Of an edge only a page is decoded, but the whole chunk is read and checked.
+pub(crate) const FULL_CHUNK: usize = limits::MAX_CHUNK_SAMPLES;
 /// Chunks that may overlap in an open partition before they are merged.
 pub(crate) const MAX_OVERLAP: usize = 4;
 /// Samples merged at a time, unless more overlap.
@@ -246,18 +247,33 @@ pub(crate) fn encode_sorted(
     sealed: u64,
     effort: Effort,
 ) -> Result<Vec<EncodedChunk>, StoreError> {
-    let mut order: Vec<usize> = (0..times.len()).collect();
-    let time_at = |place: &usize| times.get(*place).copied().unwrap_or(i64::MAX);
-    if !times.is_sorted() {
-        order.sort_by_key(time_at);
-    }
-    let (parts, size) = even_parts(order.len());
+    let order = (!times.is_sorted()).then(|| {
+        let mut order: Vec<usize> = (0..times.len()).collect();
+        order.sort_by_key(|place| times.get(*place).copied().unwrap_or(i64::MAX));
+        order
+    });
+    let (parts, size) = even_parts(times.len());
     let mut chunks = Vec::with_capacity(parts);
-    for part in order.chunks(size) {
-        let sorted: Vec<i64> = part.iter().map(time_at).collect();
-        let column = values.select(part.iter().copied());
-        let (Some(first), Some(last)) = (sorted.first(), sorted.last()) else { continue };
-        chunks.push((*first, *last, codec::encode(&sorted, &column, effort, sealed)?));
+    let mut encode = |times: &[i64], values: &ValueColumn| -> Result<(), StoreError> {
+        if let (Some(first), Some(last)) = (times.first(), times.last()) {
+            chunks.push((*first, *last, codec::encode(times, values, effort, sealed)?));
+        }
+        Ok(())
+    };
+    match order {
+        // The usual case: nothing came late, and all fits one chunk.
+        None if parts == 1 => encode(times, values)?,
+        None => {
+            for (part, start) in times.chunks(size).zip((0_usize..).step_by(size)) {
+                encode(part, &values.select(start..start.saturating_add(part.len())))?;
+            }
+        }
+        Some(order) => {
+            for part in order.chunks(size) {
+                let sorted: Vec<i64> = part.iter().filter_map(|place| times.get(*place).copied()).collect();
+                encode(&sorted, &values.select(part.iter().copied()))?;
+            }
+        }
     }
     Ok(chunks)
 }

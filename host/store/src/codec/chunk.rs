@@ -221,7 +221,7 @@ fn split(chunk: &[u8]) -> Result<(ChunkHeader, &[u8], Reader<'_>), Damage> {
 /// Appends the times of a chunk to the empty `times`.
 fn read_times(header: &ChunkHeader, block: &[u8], times: &mut Vec<i64>) -> Result<(), Damage> {
     let mut reader = Reader::new(CHUNK, block);
-    times::decode(&mut reader, header.count as usize, header.first_time, times)?;
+    times::decode(&mut reader, header.count as usize, (header.first_time, header.last_time), times)?;
     reader.finish()?;
     if times.len() != header.count as usize
         || times.first() != Some(&header.first_time)

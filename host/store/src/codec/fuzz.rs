@@ -142,13 +142,15 @@ fn float_columns() -> Vec<Vec<u8>> {
     ]
 }
 
-/// Behind the size, the first time.
+/// Behind the size, the first and the last time.
 fn read_times(bytes: &[u8]) {
     let Some((count, rest)) = sized(bytes) else { return };
-    let Some((first, block)) = rest.split_first_chunk::<8>() else { return };
-    let (first, mut found) = (i64::from_le_bytes(*first), Vec::new());
+    let Some((first, rest)) = rest.split_first_chunk::<8>() else { return };
+    let Some((last, block)) = rest.split_first_chunk::<8>() else { return };
+    let ends = (i64::from_le_bytes(*first), i64::from_le_bytes(*last));
+    let mut found = Vec::new();
     let mut reader = Reader::new(CHUNK, block);
-    if times::decode(&mut reader, count, first, &mut found).is_err() || !reader.is_done() {
+    if times::decode(&mut reader, count, ends, &mut found).is_err() || !reader.is_done() {
         return;
     }
     assert_eq!(found.len(), count);
@@ -165,7 +167,7 @@ fn read_times(bytes: &[u8]) {
         let (mut again, mut back) = (Vec::new(), Vec::new());
         times::encode(&found, effort, &mut again);
         let mut reader = Reader::new(CHUNK, &again);
-        times::decode(&mut reader, count, first, &mut back).expect("it was just encoded");
+        times::decode(&mut reader, count, (first, last), &mut back).expect("it was just encoded");
         assert!(reader.is_done() && back == found);
     }
 }
@@ -175,6 +177,7 @@ fn time_columns() -> Vec<Vec<u8>> {
         let column: Vec<i64> = (0..count).map(time).collect();
         with_size(column.len(), |out| {
             out.extend_from_slice(&column[0].to_le_bytes());
+            out.extend_from_slice(&column[column.len() - 1].to_le_bytes());
             times::encode(&column, effort, out);
         })
     };
@@ -218,10 +221,13 @@ fn read_rollup(bytes: &[u8]) {
     let Some((width, columns)) = bytes.split_first() else { return };
     let width = if *width % 2 == 0 { MINUTE } else { 60 * MINUTE };
     for start in [0, width * 1440, i64::MAX / width * width] {
-        let Ok(buckets) = decode_rollup(columns, start, width) else { continue };
-        let mut again = Vec::new();
-        encode_rollup(&buckets, start, width, &mut again);
-        alike(&decode_rollup(&again, start, width).expect("it was just encoded"), &buckets);
+        for form in [RollupForm::Floats, RollupForm::Related] {
+            let Ok(buckets) = decode_rollup(columns, form, start, width) else { continue };
+            let mut again = Vec::new();
+            encode_rollup(&buckets, start, width, &mut again);
+            let back = decode_rollup(&again, RollupForm::Related, start, width);
+            alike(&back.expect("it was just encoded"), &buckets);
+        }
     }
 }
 
@@ -239,8 +245,9 @@ fn rollup_columns() -> Vec<Vec<u8>> {
 
 /// What `bytes` are as a chunk once the header's lengths and both checksums are right: a chunk stays as it is.
 fn mended(bytes: &[u8]) -> Option<Vec<u8>> {
-    let mut reader = Reader::new(CHUNK, bytes.get(1..)?);
-    let mut header = ChunkHeader::read_fields(&mut reader).ok()?;
+    let (version, fields) = bytes.split_first()?;
+    let mut reader = Reader::new(CHUNK, fields);
+    let mut header = ChunkHeader::read_fields(&mut reader, *version).ok()?;
     let (_, blocks) = reader.rest().split_first_chunk::<4>()?;
     let (blocks, _) = blocks.split_last_chunk::<4>()?;
     header.time_bytes = header.time_bytes.min(blocks.len());
@@ -327,29 +334,30 @@ fn chunks() -> Vec<Vec<u8>> {
     ]
 }
 
+/// The version, then the fields; of version 1 they are all that is needed.
 fn read_header(bytes: &[u8]) {
     let _ = ChunkHeader::read(bytes);
-    let mut reader = Reader::new(CHUNK, bytes);
-    let Ok(header) = ChunkHeader::read_fields(&mut reader) else { return };
-    let mut fields = vec![1];
-    fields.extend_from_slice(&bytes[..bytes.len() - reader.rest().len()]);
-    fields.extend_from_slice(&crc32c::crc32c(&fields).to_le_bytes());
-    alike(&ChunkHeader::read(&fields).expect("its checksum is right"), &header);
+    let Some((version, rest)) = bytes.split_first() else { return };
+    let mut reader = Reader::new(CHUNK, rest);
+    let Ok(header) = ChunkHeader::read_fields(&mut reader, *version) else { return };
+    let blocks = header.time_bytes.saturating_add(header.value_bytes);
+    // A header that says of texts beside numbers that there are none does not come back: no encoder writes it.
+    if blocks > 1 << 16 || (header.text_count > 0) != (header.lanes & header::TEXTS != 0) {
+        return;
+    }
     let mut again = Vec::new();
     header.put(&mut again);
-    // A header that says of texts beside numbers that there are none does not come back: no encoder writes it.
-    if (header.text_count > 0) == (header.lanes & header::TEXTS != 0) {
-        alike(&ChunkHeader::read(&again).expect("it was just encoded"), &header);
-    }
+    again.resize(again.len() + blocks + 4, 0);
+    alike(&ChunkHeader::read(&again).expect("it was just encoded"), &header);
 }
 
 fn headers() -> Vec<Vec<u8>> {
     let fields = |chunk: Vec<u8>| {
         let mut reader = Reader::new(CHUNK, &chunk[1..]);
-        ChunkHeader::read_fields(&mut reader).expect("it is a chunk");
-        chunk[1..chunk.len() - reader.rest().len()].to_vec()
+        ChunkHeader::read_fields(&mut reader, chunk[0]).expect("it is a chunk");
+        chunk[..chunk.len() - reader.rest().len()].to_vec()
     };
-    let mut forged = vec![header::FLOATS];
+    let mut forged = vec![1, header::FLOATS];
     put_varint(&mut forged, limits::MAX_CHUNK_SAMPLES as u64);
     forged.resize(120, 0xFF);
     chunks().into_iter().map(fields).chain([forged]).collect()

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::CHUNK;
-use super::pages::{self, Width};
+use super::pages::{self, Layout, Width};
 use super::{Effort, frames};
 use crate::error::Damage;
 use crate::wire::{Reader, put_signed, put_varint};
@@ -25,14 +25,21 @@ const SCALED_DIFFERENCES: u8 = 5;
 const PLAIN: u8 = 6;
 /// A stand-alone stream of the `pco` library.
 const PCO: u8 = 7;
-/// Pages of 16-bit and of 32-bit integers; see [`pages`].
-const SHORT_PAGES: u8 = 8;
-const LONG_PAGES: u8 = 9;
+/// Pages of 16-bit and of 32-bit integers, as older releases wrote them; see [`pages`].
+const OLD_SHORT_PAGES: u8 = 8;
+const OLD_LONG_PAGES: u8 = 9;
+/// Pages of 16-bit, 32-bit and 64-bit integers.
+const SHORT_PAGES: u8 = 10;
+const LONG_PAGES: u8 = 11;
+const FULL_PAGES: u8 = 12;
 
-/// Below this many values `pco`'s tables outweigh what it saves: a day of measuring every five minutes is above it.
-const PCO_MIN_VALUES: usize = 128;
-/// `pco`'s effort: measured as the point beyond which chunks shrink by less than a percent.
-const PCO_LEVEL: usize = 8;
+/// Below this many values `pco`'s tables outweigh what it saves: a day of measuring every fifteen minutes is above it.
+const PCO_MIN_VALUES: usize = 64;
+/// `pco`'s effort for so many values: measured as the point beyond which chunks shrink by less than a percent. Of many values
+/// a higher one makes larger tables, which decoders have to build, and no smaller chunks.
+const fn pco_level(values: usize) -> usize {
+    if values < 1024 { 8 } else { 6 }
+}
 
 /// Appends the smallest form of `values`.
 pub(super) fn encode(values: &[i64], effort: Effort, out: &mut Vec<u8>) {
@@ -41,7 +48,8 @@ pub(super) fn encode(values: &[i64], effort: Effort, out: &mut Vec<u8>) {
     }
     let start = out.len();
     let mut other = Vec::new();
-    match Scale::of(values) {
+    let scale = Scale::of(values);
+    match &scale {
         Some(scale) => {
             let scaled = scale.shrink(values);
             let head = |tag: u8, out: &mut Vec<u8>| {
@@ -68,29 +76,36 @@ pub(super) fn encode(values: &[i64], effort: Effort, out: &mut Vec<u8>) {
         values.iter().for_each(|value| other.extend_from_slice(&value.to_le_bytes()));
         keep_smaller(out, start, &other);
     }
-    if put_narrow(values, effort, &mut other) {
-        keep_smaller(out, start, &other);
-    } else if let Some(packed) = compressed(values, effort) {
-        other.clear();
-        other.push(PCO);
-        put_varint(&mut other, packed.len() as u64);
-        other.extend_from_slice(&packed);
+    if put_pages(values, scale.map_or(1, |scale| scale.unit), effort, &mut other) {
         keep_smaller(out, start, &other);
     }
 }
 
-/// Replaces `out` by the pages of `values` where that is worth trying and they fit; answers whether.
-fn put_narrow(values: &[i64], effort: Effort, out: &mut Vec<u8>) -> bool {
+/// Replaces `out` by the pages of `values` where that is worth trying; answers whether.
+fn put_pages(values: &[i64], unit: u64, effort: Effort, out: &mut Vec<u8>) -> bool {
     if effort != Effort::Compact || values.len() < PCO_MIN_VALUES {
         return false;
     }
-    let Some(width) = pages::width_of(values) else { return false };
+    let Some(width) = pages::width_of(values, unit) else { return false };
     out.clear();
     out.push(match width {
         Width::Short => SHORT_PAGES,
         Width::Long => LONG_PAGES,
+        Width::Full => FULL_PAGES,
     });
-    pages::encode(values, width, PCO_LEVEL, out)
+    pages::encode(values, unit, width, pco_level(values.len()), out)
+}
+
+/// The layout of the pages that have this form, if it is one of pages.
+const fn layout_of(form: u8) -> Option<Layout> {
+    match form {
+        OLD_SHORT_PAGES => Some(Layout { width: Width::Short, tight: false }),
+        OLD_LONG_PAGES => Some(Layout { width: Width::Long, tight: false }),
+        SHORT_PAGES => Some(Layout { width: Width::Short, tight: true }),
+        LONG_PAGES => Some(Layout { width: Width::Long, tight: true }),
+        FULL_PAGES => Some(Layout { width: Width::Full, tight: true }),
+        _ => None,
+    }
 }
 
 /// Appends what `map` makes of those of `count` values that are `wanted`, perhaps with others; answers which they are.
@@ -101,18 +116,14 @@ pub(super) fn decode_within<V>(
     map: impl Fn(i64) -> V + Copy,
     out: &mut Vec<V>,
 ) -> Result<Range<usize>, Damage> {
-    let width = match reader.rest().first() {
-        Some(&SHORT_PAGES) => Width::Short,
-        Some(&LONG_PAGES) => Width::Long,
-        _ => {
-            let mut values = Vec::new();
-            decode(reader, count, &mut values)?;
-            out.extend(values.into_iter().map(map));
-            return Ok(0..count);
-        }
+    let Some(layout) = reader.rest().first().and_then(|form| layout_of(*form)) else {
+        let mut values = Vec::new();
+        decode(reader, count, &mut values)?;
+        out.extend(values.into_iter().map(map));
+        return Ok(0..count);
     };
     reader.byte()?;
-    pages::decode(reader, count, wanted, width, map, out)
+    pages::decode(reader, count, wanted, layout, map, out)
 }
 
 /// Appends `count` values to `out`.
@@ -149,11 +160,10 @@ pub(super) fn decode(reader: &mut Reader<'_>, count: usize, out: &mut Vec<i64>) 
             out.resize(start.saturating_add(count), 0);
             decompress(reader.bytes()?, out.get_mut(start..).unwrap_or_default())?;
         }
-        tag @ (SHORT_PAGES | LONG_PAGES) => {
-            let width = if tag == SHORT_PAGES { Width::Short } else { Width::Long };
-            pages::decode(reader, count, &(0..count), width, |value| value, out)?;
+        form => {
+            let layout = layout_of(form).ok_or_else(|| Damage::new(CHUNK, "an unknown form of integers"))?;
+            pages::decode(reader, count, &(0..count), layout, |value| value, out)?;
         }
-        _ => return Err(Damage::new(CHUNK, "an unknown form of integers")),
     }
     Ok(())
 }
@@ -166,7 +176,7 @@ pub(super) fn compressed<T: pco::data_types::Number + PartialEq>(
     if effort != Effort::Compact || values.len() < PCO_MIN_VALUES {
         return None;
     }
-    let config = pco::ChunkConfig::default().with_compression_level(PCO_LEVEL);
+    let config = pco::ChunkConfig::default().with_compression_level(pco_level(values.len()));
     pco::standalone::simple_compress(values, &config).ok()
 }
 
@@ -319,7 +329,7 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_damage_at_worst(tag in 0_u8..11, bytes: Vec<u8>, count in 0_usize..400) {
+        fn any_bytes_are_damage_at_worst(tag in 0_u8..14, bytes: Vec<u8>, count in 0_usize..400) {
             let mut out = Vec::new();
             let bytes = [&[tag][..], &bytes].concat();
             let _ = decode(&mut Reader::new(CHUNK, &bytes), count, &mut out);

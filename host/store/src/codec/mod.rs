@@ -5,7 +5,9 @@
 //! Invariant: decoding arbitrary bytes ends in [`crate::error::Damage`] at worst, and allocates no more than
 //! [`telemetry_core::limits::MAX_CHUNK_SAMPLES`] allows.
 
+mod bucket_values;
 mod chunk;
+mod decimals;
 mod digest;
 mod floats;
 mod frames;
@@ -16,13 +18,14 @@ mod integers;
 mod packing;
 mod pages;
 mod rollup;
+mod tables;
 mod texts;
 mod times;
 
 pub(crate) use chunk::{DecodedPart, decode, decode_numeric, decode_times, encode};
 pub(crate) use digest::digest_of;
 pub(crate) use header::ChunkHeader;
-pub(crate) use rollup::{decode_rollup, encode_rollup};
+pub(crate) use rollup::{RollupForm, decode_rollup, encode_rollup};
 pub(crate) use times::Even;
 
 /// How long encoding may take.

@@ -10,9 +10,23 @@ const PAYING_SAMPLES: u64 = 20;
 
 /// The digests of numeric samples, which come by time and then by arrival, in the buckets of `resolution`.
 pub(super) fn digests(samples: &[(i64, f64)], resolution: Resolution) -> Vec<SeriesDigest> {
-    let bucket = |sample: &(i64, f64)| sample.0.div_euclid(resolution.width());
-    let same = samples.chunk_by(|one, other| bucket(one) == bucket(other));
-    same.filter_map(|samples| digest_of(samples.iter().copied())).collect()
+    let mut digests = Vec::new();
+    let mut rest = samples;
+    while let Some((first, _)) = rest.first() {
+        // Worked out once a bucket: dividing costs more than all else that is done with a sample.
+        let after =
+            first.saturating_sub(first.rem_euclid(resolution.width())).saturating_add(resolution.width());
+        let (bucket, behind) = split_at_time(rest, after);
+        digests.extend(digest_of(bucket.iter().copied()));
+        rest = behind;
+    }
+    digests
+}
+
+/// The samples before an instant, and the others. The first one always belongs to those before it.
+pub(super) fn split_at_time(samples: &[(i64, f64)], after: i64) -> (&[(i64, f64)], &[(i64, f64)]) {
+    let before = samples.partition_point(|(time, _)| *time < after).max(1);
+    samples.split_at_checked(before).unwrap_or((samples, &[]))
 }
 
 /// Whether samples that come as often as these fill buckets of `resolution` well enough.

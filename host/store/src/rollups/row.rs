@@ -3,7 +3,7 @@
 use telemetry_core::Timestamp;
 use telemetry_core::aggregation::SeriesDigest;
 
-use crate::codec::{decode_rollup, encode_rollup};
+use crate::codec::{RollupForm, decode_rollup, encode_rollup};
 use crate::database::Database;
 use crate::envelope;
 use crate::error::Damage;
@@ -12,7 +12,9 @@ use crate::wire::{Reader, from_ordered, ordered};
 
 const ROLLUP: u8 = 0x30;
 const KEY_BYTES: usize = 14;
-const VERSION: u8 = 1;
+/// The version that this release writes, and the one before.
+const VERSION: u8 = 2;
+const OLD_VERSION: u8 = 1;
 const MINUTE: i64 = 60 * 1_000_000_000;
 const HOUR: i64 = 60 * MINUTE;
 
@@ -118,8 +120,13 @@ impl RollupKey {
 
     /// The buckets of the row's value, ascending.
     pub(super) fn read(self, value: &[u8]) -> Result<Vec<SeriesDigest>, Damage> {
-        let payload = envelope::open("rollup", VERSION, value)?;
-        let buckets = decode_rollup(payload, self.start, self.resolution.width())?;
+        let (version, payload) = envelope::open_any("rollup", value)?;
+        let form = match version {
+            OLD_VERSION => RollupForm::Floats,
+            VERSION => RollupForm::Related,
+            _ => return Err(Damage::new("rollup", format!("version {version} is not known"))),
+        };
+        let buckets = decode_rollup(payload, form, self.start, self.resolution.width())?;
         let end = self.start.saturating_add(self.resolution.stretch());
         if buckets.last().is_some_and(|bucket| bucket.last_time.nanos() >= end) {
             return Err(Damage::new("rollup", "a bucket is not in its stretch"));

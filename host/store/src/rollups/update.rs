@@ -2,7 +2,7 @@
 
 use rocksdb::WriteBatch;
 
-use super::buckets::{digests, merge, pays};
+use super::buckets::{digests, merge, pays, split_at_time};
 use super::row::{Resolution, RollupKey};
 use crate::database::{Database, Family};
 use crate::error::StoreError;
@@ -19,43 +19,87 @@ pub(crate) fn add(
     samples: &HeadSamples,
     vacancy: Vacancy,
 ) -> Result<(), StoreError> {
-    let mut sorted: Vec<(i64, Option<f64>)> =
-        samples.times.iter().enumerate().map(|(place, time)| (*time, samples.values.number(place))).collect();
-    if !sorted.is_sorted_by_key(|(time, _)| *time) {
-        sorted.sort_by_key(|(time, _)| *time);
-    }
-    for resolution in Resolution::ALL {
-        let stretch = |sample: &(i64, Option<f64>)| sample.0.div_euclid(resolution.stretch());
-        for part in sorted.chunk_by(|one, other| stretch(one) == stretch(other)) {
-            let Some((start, end)) = part.first().and_then(|(time, _)| resolution.stretch_at(*time)) else {
-                continue;
-            };
-            let key = RollupKey { resolution, series, start };
-            let numbers: Vec<(i64, f64)> =
-                part.iter().filter_map(|(time, value)| Some((*time, (*value)?))).collect();
-            let has_text = numbers.len() < part.len();
-            let free = vacancy.spans(start, end);
-            // Without a chunk there is no row either.
-            let stored = if free { None } else { database.get(family, &key.encode())? };
-            let held = match stored {
-                None if free && !has_text && pays(&numbers, resolution) => Ok(Vec::new()),
-                None => continue,
-                Some(_) if has_text => {
-                    batch.delete_cf(family, key.encode());
-                    continue;
-                }
-                Some(value) => key.read(&value),
-            };
-            match held {
-                Ok(held) => {
-                    let buckets = merge(held, digests(&numbers, resolution), resolution);
-                    batch.put_cf(family, key.encode(), key.row(&buckets));
-                }
-                Err(damage) => {
-                    key.report(database, partition, &damage);
-                    batch.delete_cf(family, key.encode());
-                }
+    let (numbers, mut texts) = by_time(samples);
+    if texts.is_empty() {
+        for resolution in Resolution::ALL {
+            let mut rest = numbers.as_slice();
+            while let Some((start, end)) = rest.first().and_then(|(time, _)| resolution.stretch_at(*time)) {
+                let (part, behind) = split_at_time(rest, end);
+                let key = RollupKey { resolution, series, start };
+                let is_free = vacancy.spans(start, end);
+                add_numbers(database, (partition, family), batch, key, (part, is_free))?;
+                rest = behind;
             }
+        }
+        return Ok(());
+    }
+    // Seldom: a series that has texts too.
+    texts.sort_unstable();
+    for resolution in Resolution::ALL {
+        let mut stretches: Vec<(i64, i64)> = numbers
+            .iter()
+            .map(|(time, _)| *time)
+            .chain(texts.iter().copied())
+            .filter_map(|time| resolution.stretch_at(time))
+            .collect();
+        stretches.sort_unstable();
+        stretches.dedup();
+        for (start, end) in stretches {
+            let key = RollupKey { resolution, series, start };
+            let within = |time: i64| start <= time && time < end;
+            let is_free = vacancy.spans(start, end);
+            if texts.iter().any(|time| within(*time)) {
+                if !is_free && database.get(family, &key.encode())?.is_some() {
+                    batch.delete_cf(family, key.encode());
+                }
+                continue;
+            }
+            let part: Vec<(i64, f64)> = numbers.iter().filter(|(time, _)| within(*time)).copied().collect();
+            add_numbers(database, (partition, family), batch, key, (&part, is_free))?;
+        }
+    }
+    Ok(())
+}
+
+/// Numeric samples by time and then by arrival, and the times of texts.
+fn by_time(samples: &HeadSamples) -> (Vec<(i64, f64)>, Vec<i64>) {
+    let mut numbers = Vec::with_capacity(samples.times.len());
+    let mut texts = Vec::new();
+    for (place, time) in samples.times.iter().enumerate() {
+        match samples.values.number(place) {
+            Some(number) => numbers.push((*time, number)),
+            None => texts.push(*time),
+        }
+    }
+    if !numbers.is_sorted_by_key(|(time, _)| *time) {
+        numbers.sort_by_key(|(time, _)| *time);
+    }
+    (numbers, texts)
+}
+
+/// Adds the samples of one stretch, in which the series has no chunk yet if it is free.
+fn add_numbers(
+    database: &Database,
+    (partition, family): (&Partition, &Family<'_>),
+    batch: &mut WriteBatch,
+    key: RollupKey,
+    (numbers, is_free): (&[(i64, f64)], bool),
+) -> Result<(), StoreError> {
+    // Without a chunk there is no row either.
+    let stored = if is_free { None } else { database.get(family, &key.encode())? };
+    let held = match stored {
+        None if is_free && pays(numbers, key.resolution) => Ok(Vec::new()),
+        None => return Ok(()),
+        Some(value) => key.read(&value),
+    };
+    match held {
+        Ok(held) => {
+            let buckets = merge(held, digests(numbers, key.resolution), key.resolution);
+            batch.put_cf(family, key.encode(), key.row(&buckets));
+        }
+        Err(damage) => {
+            key.report(database, partition, &damage);
+            batch.delete_cf(family, key.encode());
         }
     }
     Ok(())

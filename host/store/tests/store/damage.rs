@@ -15,7 +15,8 @@ fn filled(directory: &std::path::Path) -> Fixture {
     let fixture = Fixture::in_directory(directory);
     for host in 0..20 {
         let run = (0..3000_u32).map(|n| {
-            let noisy = f64::from(n.wrapping_mul(2_654_435_761) ^ host) / 7.0;
+            let mixed = (n.wrapping_mul(2_654_435_761) ^ host).wrapping_mul(0x85EB_CA6B);
+            let noisy = f64::from(mixed ^ mixed >> 15) / 7.0;
             labelled("m", &format!("{host}"), noon().plus(SECOND * n), noisy)
         });
         fixture.samples(run.collect());

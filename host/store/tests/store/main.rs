@@ -14,6 +14,7 @@ mod chunk_cache;
 mod crash;
 mod damage;
 mod fixture;
+mod formats;
 mod limits;
 mod log;
 mod model;

@@ -233,7 +233,7 @@ fn full_heads_of_a_closed_partition_become_few_chunks() {
     let directory = tempfile::tempdir().unwrap();
     let fixture = Fixture::in_directory(directory.path());
     let start = noon().minus(8 * HOUR);
-    for part in 0..5 {
+    for part in 0..9 {
         fixture.samples(run_of("m", start.plus(SECOND * (part * 1024)), 1024));
         fixture.store.seal().unwrap();
     }
@@ -243,10 +243,10 @@ fn full_heads_of_a_closed_partition_become_few_chunks() {
         let seen = fixture.store.scan(&id, TimeRange::ALL, options, &mut |_, _| ControlFlow::Continue(()));
         seen.unwrap().chunks
     });
-    assert_eq!((before.len(), chunks()), (5120, 5));
+    assert_eq!((before.len(), chunks()), (9216, 9));
     fixture.clock.advance(DAY);
-    assert_eq!(fixture.store.maintain().unwrap().folded_chunks, 5);
-    assert_eq!(chunks(), 2, "5,120 samples are two chunks of at most 4,096");
+    assert_eq!(fixture.store.maintain().unwrap().folded_chunks, 9);
+    assert_eq!(chunks(), 2, "9,216 samples are two chunks of at most 8,192");
     assert_eq!(values_of(&fixture.store, "m"), before);
     // A late sample of another series opens the partition again: what has its final form already is left alone.
     fixture.samples(run_of("late", start, 3));

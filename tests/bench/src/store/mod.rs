@@ -10,6 +10,7 @@ mod churn;
 mod data;
 mod disk;
 mod durability;
+mod events;
 mod expiry;
 mod ingest;
 mod meter;
@@ -48,10 +49,11 @@ type Group = (&'static str, fn(&mut Chart, &Plan) -> anyhow::Result<()>);
 
 /// Measures and prints.
 pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
-    let groups: [Group; 9] = [
+    let groups: [Group; 10] = [
         ("ingest-queries", queries::run),
         ("single", ingest::single),
         ("disk", disk::run),
+        ("events", events::run),
         ("churn", churn::run),
         ("memory", recovery::memory),
         ("recovery", recovery::run),

@@ -1,5 +1,6 @@
 //! Real series: those of the Numenta Anomaly Benchmark, moved so that all begin at one midnight, on ten hosts: what a table takes
-//! by itself must not weigh more than it does in a store of usual size.
+//! by itself must not weigh more than it does in a store of usual size. Each host has the days of a series in an order of its
+//! own: compression must not find the same day twice.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,8 +17,10 @@ const PACKED: &[u8] = include_bytes!("../../data/nab.csv.zst");
 /// Largest size that the unpacked file may have.
 const MOST_BYTES: usize = 16 << 20;
 
-/// Hosts that have all series, with the same values.
+/// Hosts that have all series, with the same values, but not on the same days.
 const HOSTS: usize = 10;
+/// By how many days a host is ahead of the one before it.
+const DAYS_AHEAD: i64 = 1;
 
 type Row = (Timestamp, MetricValue);
 
@@ -48,17 +51,24 @@ pub(super) fn store(days: u32) -> anyhow::Result<(Site, usize)> {
     let series = series()?;
     let (mut first, mut samples) = (Vec::new(), Vec::new());
     for (host, (file, rows)) in (0..HOSTS).flat_map(|host| series.iter().map(move |one| (host, one))) {
+        let ahead = DAYS_AHEAD * host as i64 * NANOS_PER_DAY;
         let host = host_name(host);
         let (folder, name) = file.split_once('/').unwrap_or(("", file));
         let context = Context::from_labels([("set", folder), ("file", name), ("hostname", host.as_str())]);
         let midnight = rows.first().map_or(first_time(), |(time, _)| time.floor_to(NANOS_PER_DAY));
-        for (place, (time, value)) in rows.iter().enumerate() {
-            let since = time.nanos() - midnight.nanos();
-            if since < most {
-                let time = Timestamp::from_nanos(first_time().nanos() + since);
-                let place = if place == 0 { &mut first } else { &mut samples };
-                place.push(sample(&context, time, value.clone())?);
-            }
+        let kept = || {
+            rows.iter()
+                .map(|(time, value)| (time.nanos() - midnight.nanos(), value))
+                .filter(|row| row.0 < most)
+        };
+        let days = kept().last().map_or(1, |(since, _)| since / NANOS_PER_DAY + 1);
+        let mut moved: Vec<_> =
+            kept().map(|(since, value)| ((since + ahead) % (days * NANOS_PER_DAY), value)).collect();
+        moved.sort_by_key(|(since, _)| *since);
+        for (place, (since, value)) in moved.into_iter().enumerate() {
+            let time = Timestamp::from_nanos(first_time().nanos() + since);
+            let place = if place == 0 { &mut first } else { &mut samples };
+            place.push(sample(&context, time, value.clone())?);
         }
     }
     samples.sort_by_key(AdmittedSample::timestamp);

@@ -51,7 +51,20 @@ impl Site {
     pub(super) fn close(self) -> anyhow::Result<Tables> {
         let Self { store, folder, .. } = self;
         drop(store);
-        Tables::in_directory(&folder.path().join("store/rocksdb"))
+        Tables::in_directory(&folder.path().join("store/rocksdb"), |_, _| Ok(()))
+    }
+
+    /// Closes the store, lets `change` do something to each family's tables, and opens it again; answers their bytes between.
+    pub(super) fn rebuilt(
+        self,
+        change: impl Fn(&rocksdb::DB, &str) -> anyhow::Result<()>,
+    ) -> anyhow::Result<(Tables, Self)> {
+        let Self { store, clock, folder } = self;
+        drop(store);
+        let tables = Tables::in_directory(&folder.path().join("store/rocksdb"), change)?;
+        let options = StoreOptions::in_directory(folder.path().join("store"));
+        let store = Store::open(options, Arc::clone(&clock) as _)?;
+        Ok((tables, Self { store, clock, folder }))
     }
 }
 
@@ -60,30 +73,59 @@ impl Site {
 pub(super) struct Tables {
     /// Of the metrics' partitions: chunks, headers, definitions, postings.
     pub(super) metrics: u64,
+    /// Of the events' partitions.
+    pub(super) events: u64,
     /// Of all other families.
     pub(super) other: u64,
 }
 
 impl Tables {
-    fn in_directory(path: &Path) -> anyhow::Result<Self> {
+    /// Compresses a family of events anew, as it would be without a dictionary.
+    pub(super) fn compact_plainly(database: &rocksdb::DB, name: &str) -> anyhow::Result<()> {
+        let Some(family) = database.cf_handle(name).filter(|_| name.starts_with("e.")) else { return Ok(()) };
+        let plain = [
+            ("bottommost_compression", "kZSTD"),
+            ("bottommost_compression_opts", "{enabled=false;max_dict_bytes=0}"),
+        ];
+        database.set_options_cf(family, &plain)?;
+        let mut options = rocksdb::CompactOptions::default();
+        options.set_bottommost_level_compaction(rocksdb::BottommostLevelCompaction::Force);
+        database.compact_range_cf_opt(family, None::<&[u8]>, None::<&[u8]>, &options);
+        Ok(())
+    }
+
+    fn in_directory(
+        path: &Path,
+        change: impl Fn(&rocksdb::DB, &str) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Self> {
         let mut options = rocksdb::Options::default();
         options.set_max_open_files(64);
         let names = rocksdb::DB::list_cf(&options, path)?;
         options.set_disable_auto_compactions(true);
+        // As the store's own tables are, for the sake of what is written anew.
+        let mut table = rocksdb::BlockBasedOptions::default();
+        table.set_bloom_filter(10.0, false);
+        table.set_format_version(6);
+        options.set_block_based_table_factory(&table);
         // Opened for reading only, RocksDB 11.8 crashes on a store whose options track logs in the manifest.
         let families = names.iter().map(|name| (name, options.clone()));
         let database = rocksdb::DB::open_cf_with_opts(&options, path, families)?;
         let mut tables = Self::default();
         for name in &names {
+            change(&database, name)?;
             let family = database.cf_handle(name).with_context(|| name.clone())?;
             let bytes = database.property_int_value_cf(family, "rocksdb.total-sst-files-size")?;
-            let place = if name.starts_with("m.") { &mut tables.metrics } else { &mut tables.other };
+            let place = match name.get(..2) {
+                Some("m.") => &mut tables.metrics,
+                Some("e.") => &mut tables.events,
+                _ => &mut tables.other,
+            };
             *place += bytes.unwrap_or(0);
         }
         Ok(tables)
     }
 
     pub(super) fn all(&self) -> u64 {
-        self.metrics + self.other
+        self.metrics + self.events + self.other
     }
 }
