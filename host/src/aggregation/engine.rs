@@ -14,6 +14,7 @@ use telemetry_core::{Clock, Context, TimeRange, Timestamp, limits};
 use super::answer::{MetricAnswer, MetricsAnswer};
 use super::assembly::Assembly;
 use super::grouping::{Grouping, too_many_groups};
+use super::kept::KeptUse;
 use super::memory::{Charge, Memory};
 use super::outcome::Outcome;
 use super::parallel::Helpers;
@@ -145,7 +146,8 @@ impl Engine {
         };
         let (metrics, _charge) = run.series_by_metric()?;
         for (name, series) in metrics {
-            let Some(metric) = run.metric(&series, aggregations.of_metric(&name))? else { continue };
+            let aggregation = aggregations.of_metric(&name);
+            let Some(metric) = run.metric(&name, &series, aggregation)? else { continue };
             if query.limit.is_some_and(|limit| answer.metrics.len() >= limit) {
                 answer.truncated = true;
                 break;
@@ -217,6 +219,7 @@ impl<'a> Run<'a> {
     /// One metric's answer; `None` when it has no samples in the range.
     fn metric(
         &mut self,
+        name: &str,
         series: &MetricSeries,
         aggregation: &BoundAggregation,
     ) -> Result<Option<MetricAnswer>, QueryError> {
@@ -225,6 +228,7 @@ impl<'a> Run<'a> {
         let grouping = Grouping::by_labels(labels, contexts, self.groups_left)?;
         self.groups_left = self.groups_left.checked_sub(grouping.keys.len()).ok_or_else(too_many_groups)?;
         let ids: Vec<u32> = series.iter().map(|(id, _)| *id).collect();
+        let kept = KeptUse::of(aggregation, name, self.step);
         let outcome = self.work_out(&Task {
             reader: self.reader,
             watch: self.watch,
@@ -237,6 +241,7 @@ impl<'a> Run<'a> {
             wants_extent: self.query.range.start.is_none() || self.query.range.end.is_none(),
             points_left: self.points_left,
             merged_samples: self.merged_samples,
+            kept: kept.as_ref(),
             helpers: self.helpers,
             parts: aggregation.function.accumulators_at_once(),
         })?;

@@ -14,6 +14,7 @@ mod engine;
 mod feed;
 mod grouping;
 mod intake;
+mod kept;
 mod memory;
 mod merging;
 mod number;

@@ -69,6 +69,11 @@ impl<'a> Watch<'a> {
     pub(super) fn abandon(&self) {
         self.abandoned.store(true, Ordering::Relaxed);
     }
+
+    /// The query begins anew, in another way.
+    pub(super) fn resume(&self) {
+        self.abandoned.store(false, Ordering::Relaxed);
+    }
 }
 
 /// Calls [`Watch::check`] every few blocks.

@@ -68,6 +68,7 @@ pub use maintenance::Maintenance;
 pub use options::{Durability, Location, SYNC_INTERVAL, StoreOptions};
 pub use plugin_state::SavedCursor;
 pub use retention_clock::ClockJump;
+pub use rollups::{StateBuild, StateBuildError, StateRollup, StateRollupStats};
 pub use series::SeriesRef;
 pub use stats::StoreStats;
 pub use store::Store;

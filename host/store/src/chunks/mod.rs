@@ -5,6 +5,7 @@
 
 mod covered;
 mod fold;
+mod kept;
 mod locate;
 mod row;
 mod scan;
@@ -15,5 +16,5 @@ pub(crate) use fold::{
     series_with_chunks, taken_generation,
 };
 pub(crate) use locate::{sealed_at, sealed_sample};
-pub(crate) use row::{ChunkKey, FIRST_CHUNK_KEY, LAST_CHUNK_KEY, check_row};
+pub(crate) use row::{ChunkKey, FIRST_CHUNK_KEY, LAST_CHUNK_KEY, check_row, chunk_at};
 pub use scan::ScanStats;

@@ -16,7 +16,7 @@ use crate::database::{Database, Rows, Snapshot};
 use crate::error::StoreError;
 use crate::families::Partition;
 use crate::head::HeadSamples;
-use crate::rollups::RollupScan;
+use crate::rollups::{RollupScan, StateScan};
 
 /// Takes the blocks of one series.
 pub(crate) type Visit<'v> = dyn FnMut(ScanBlock<'_>) -> ControlFlow<()> + 'v;
@@ -107,6 +107,7 @@ pub(crate) struct PartitionScan<'a> {
     pub(super) partition: &'a Partition,
     rows: Rows<'a>,
     pub(super) rollups: Option<RollupScan<'a>>,
+    pub(super) states: Option<StateScan<'a>>,
     /// Whether the rows were told where to go.
     pub(super) started: bool,
     pub(super) first: i64,
@@ -128,11 +129,15 @@ impl<'a> PartitionScan<'a> {
         let rows = database.rows_at(snapshot, &family, FIRST_CHUNK_KEY.to_vec(), LAST_CHUNK_KEY.to_vec());
         let step = options.bucket.filter(|_| options.digests);
         let rollups = step.and_then(|step| RollupScan::new(database, snapshot, partition, step));
+        let kept = options.states.filter(|_| !options.ordered && !options.digests);
+        let states =
+            kept.and_then(|kept| StateScan::new(database, snapshot, partition, kept, options.bucket));
         Some(Self {
             database,
             partition,
             rows,
             rollups,
+            states,
             started: false,
             first: first.max(partition.start),
             last: last.min(partition.end.saturating_sub(1)),

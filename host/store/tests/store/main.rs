@@ -21,5 +21,6 @@ mod recovery;
 mod retention;
 mod rollups;
 mod samples;
+mod states;
 mod threads;
 mod torn;

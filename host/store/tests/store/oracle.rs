@@ -114,7 +114,7 @@ fn check(store: &Store, oracle: &Oracle, cuts: &[(i64, i64)]) {
         for digests in [false, true] {
             for ordered in [false, true] {
                 for bucket in [None, Some(3_600_000_000_000), Some(300_000_000_000), Some(7_000_000_000)] {
-                    let options = ScanOptions { digests, bucket, ordered };
+                    let options = ScanOptions { digests, bucket, ordered, states: None };
                     check_scan(store, oracle, &ids, &hosts, range, options);
                 }
             }
@@ -213,6 +213,7 @@ fn see(seen: &mut Seen, block: ScanBlock<'_>, range: TimeRange, options: ScanOpt
             seen.max = values.iter().copied().fold(seen.max, f64::max);
             seen.samples.extend(timestamps.iter().copied().zip(values.iter().copied()));
         }
+        ScanBlock::State(_) => panic!("no states were asked for"),
         ScanBlock::Text { timestamps } => seen.texts.extend_from_slice(timestamps),
     }
 }
