@@ -165,7 +165,16 @@ aggregation = "STDDEV"
 aggregation = "STDDEV"
 metrics = ["cpu"]
 "#,
-            expect![[r#""#]],
+            expect![[r#"
+                the configuration has 8 faults:
+                  c.toml:2:15: rollups[0].aggregation: Unsupported aggregation method: APPROX_QUANTILE (q must be a number from 0 to 1, such as q=0.99)
+                  c.toml:4:15: rollups[1].aggregation: states of P99 are not kept: of the built-in functions those of APPROX_QUANTILE and STDDEV are
+                  c.toml:5:14: rollups[1].resolution: must be a minute or more, and divide a day: "5m", "1h", "1d"
+                  c.toml:7:15: rollups[2].aggregation: no aggregation is called percentile: there are no plugins, and of the built-in functions the states of APPROX_QUANTILE and STDDEV can be kept
+                  c.toml:8:22: rollups[2].metrics[1]: must be a metric's name, or the beginning of names with a * at its end
+                  c.toml:8:29: rollups[2].metrics[2]: must be a metric's name, or the beginning of names with a * at its end
+                  c.toml:10:15: rollups[3].aggregation: "stddev(" does not name an aggregation: a parameter begins with its name
+                  c.toml:14:15: rollups[5].aggregation: is there already with this resolution; name all metrics in one place"#]],
         );
     }
 }

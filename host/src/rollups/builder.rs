@@ -91,8 +91,11 @@ impl RollupBuilder {
         loop {
             let started = Instant::now();
             let rest = match self.round() {
-                Ok(true) => started.elapsed().saturating_mul(limits::STATE_REST_PER_ROUND),
-                Ok(false) => limits::STATE_ROUND,
+                Ok(more) => {
+                    failing = false;
+                    let rest = started.elapsed().saturating_mul(limits::STATE_REST_PER_ROUND);
+                    if more { rest } else { limits::STATE_ROUND }
+                }
                 Err(error) => {
                     // The store says itself what is wrong with it.
                     if !failing {
@@ -103,7 +106,6 @@ impl RollupBuilder {
                     limits::STORE_RETRY_PAUSE
                 }
             };
-            failing &= rest == limits::STORE_RETRY_PAUSE;
             // Anything but the end of the time is the end of the host.
             if !matches!(stopped.recv_timeout(rest), Err(crossbeam_channel::RecvTimeoutError::Timeout)) {
                 return;
