@@ -18,6 +18,7 @@ use crate::plugins::{
     LateQueryPort, OpenProgress, PluginLoadError, Progress, StoreKeyValuePort, load_plugins,
 };
 use crate::recording::{Recorder, RecorderParts, ValidatorChain};
+use crate::rollups::{RollupBuilder, RollupSet};
 use crate::watch::{Watch, WatchError};
 
 /// Why a host could not be opened; the message names the cause and the remedy.
@@ -42,6 +43,9 @@ pub enum HostError {
     /// Monitors or deliveries could not be started.
     #[error("monitors and alerts could not be started")]
     Watch(#[from] WatchError),
+    /// The thread that builds rollups could not be started.
+    #[error("rollups could not be started")]
+    Rollups(#[source] std::io::Error),
 }
 
 /// Sets up a [`Host`].
@@ -117,10 +121,11 @@ impl HostBuilder {
         let sandbox = sandbox(&config, &store, &query_port, &clock)?;
         let plugins = Arc::new(load_plugins(&config, &sandbox, &store, &mut progress)?);
         progress.tell(OpenProgress::Starting)?;
+        let set = Arc::new(RollupSet::new(&config.rollups));
         let services = Arc::new(Services {
             store: Arc::clone(&store),
             engine: Engine::new(Arc::clone(&clock)),
-            registry: AggregationRegistry::new(plugins.aggregations.clone()),
+            registry: AggregationRegistry::new(plugins.aggregations.clone()).with_rollups(Arc::clone(&set)),
         });
         query_port.connect(&services);
         let faults = Arc::new(Faults::new(Arc::clone(&clock)));
@@ -137,9 +142,25 @@ impl HostBuilder {
         let recorder = Arc::new(Recorder::new(parts, ValidatorChain::new(plugins.validators.clone())));
         faults.on_reboot_request(reboot_trigger(&recorder, reboot_request));
         let watch = Watch::start(&config, &store, &plugins, &clock, &faults, background)?;
+        let rollups = RollupBuilder::new(Arc::clone(&services), set, Arc::clone(&clock));
+        if background && rollups.has_work() {
+            rollups.start().map_err(HostError::Rollups)?;
+        }
         let (started, instance) = (clock.monotonic(), Uuid::new_v4());
         let watch = parking_lot::Mutex::new(Some(Arc::new(watch)));
-        Ok(Host { config, clock, started, instance, services, recorder, plugins, faults, log, watch })
+        Ok(Host {
+            config,
+            clock,
+            started,
+            instance,
+            services,
+            recorder,
+            plugins,
+            faults,
+            log,
+            watch,
+            rollups,
+        })
     }
 }
 

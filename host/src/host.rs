@@ -28,6 +28,7 @@ use crate::logging::LogHandle;
 use crate::plugins::{LoadedPlugins, PluginListing, plugin_listings};
 use crate::query::{MetricQuery, QueryError};
 use crate::recording::{ImportBatch, ImportOutcome, Receipt, RecordError, RecordRef, Recorder, SubscriberId};
+use crate::rollups::RollupBuilder;
 use crate::watch::Watch;
 
 /// What queries need; shared with the port through which monitors ask.
@@ -71,6 +72,7 @@ pub struct Host {
     pub(crate) faults: Arc<Faults>,
     pub(crate) log: LogHandle,
     pub(crate) watch: Mutex<Option<Arc<Watch>>>,
+    pub(crate) rollups: Arc<RollupBuilder>,
 }
 
 impl Host {
@@ -195,10 +197,10 @@ impl Host {
         replayed
     }
 
-    /// Does at once what the store's own thread does from time to time: seals and merges samples, drops what is too old or
-    /// too much, syncs. For a host without a background, and before a copy is made.
+    /// Does at once what the host's threads do from time to time: seals and merges samples, drops what is too old or too much,
+    /// syncs, and builds the states of rollups. For a host without a background, and before a copy is made.
     pub fn maintain(&self) -> Result<Maintenance, StoreError> {
-        let done = self.services.store.maintain();
+        let done = self.services.store.maintain().and_then(|done| self.rollups.catch_up().map(|()| done));
         if let Err(error) = &done {
             self.report_fault(EnvelopeError::code(error), error);
         }
@@ -269,6 +271,7 @@ impl Host {
         let watch = self.watch.lock().take();
         if let Some(watch) = watch {
             watch.stop();
+            self.rollups.stop();
             if let Err(error) = self.services.store.sync() {
                 self.report_fault(ErrorCode::StorageFailure, &error);
             }

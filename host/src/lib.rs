@@ -32,6 +32,7 @@ pub mod monitors;
 pub mod plugins;
 pub mod query;
 pub mod recording;
+pub mod rollups;
 mod watch;
 
 pub use aggregation::MetricsAnswer;

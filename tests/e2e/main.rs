@@ -22,4 +22,5 @@ mod injector;
 mod log;
 mod plugins;
 mod retention;
+mod rollups;
 mod server;

@@ -117,7 +117,7 @@ pub(crate) struct Get {
     /// The latest stretch of time, such as 1h or 15m
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     pub(crate) last: Option<std::time::Duration>,
-    /// MEAN, SUM, MIN, MAX, COUNT, FIRST, LAST, STDDEV, RATE, P50, P90, P95, P99 or a plugin's, such as "percentile(q=0.999)"
+    /// MEAN, SUM, MIN, MAX, COUNT, FIRST, LAST, STDDEV, RATE, P50, P90, P95, P99, APPROX_QUANTILE or a plugin's, such as "percentile(q=0.999)"
     #[arg(long, value_name = "A", default_value = "MEAN")]
     pub(crate) aggregation: String,
     /// One group for each combination of these labels

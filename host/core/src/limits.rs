@@ -262,6 +262,30 @@ pub const MAX_MERGED_SAMPLES: usize = 1 << 20;
 /// States of a plugin's aggregation that one query merges at most: saved, they must fit into what one call may answer. Beyond, the
 /// samples are read once more.
 pub const MAX_MERGED_STATES: usize = 4096;
+/// Kinds of kept states that one host configures: sealing looks for the rows of each.
+pub const MAX_STATE_ROLLUPS: usize = 32;
+/// Shortest bucket of kept states: shorter ones hold too few samples to pay.
+pub const MIN_STATE_BUCKET: Duration = Duration::from_secs(60);
+/// Samples of a bucket from which its state is kept: to merge a state costs about as much as to read this many.
+pub const MIN_KEPT_SAMPLES: u64 = 64;
+/// Largest kept state in bytes: a sketch of two signs and 4,096 buckets fits; larger ones are not quicker than the samples.
+pub const MAX_KEPT_STATE_BYTES: usize = 64 << 10;
+/// Series that wait to have states built, over all partitions; beyond, whole partitions are looked through instead.
+pub const MAX_PENDING_STATE_SERIES: usize = 1 << 20;
+/// Pause after a function failed at a series' states, before that series is tried again.
+pub const STATE_RETRY: Duration = Duration::from_secs(600);
+/// Series whose states are built in one go: bounds how long a stop, or a change of plugins, waits.
+pub const STATE_SERIES_PER_ROUND: usize = 64;
+/// Time between two rounds of building states where there is nothing to do.
+pub const STATE_ROUND: Duration = Duration::from_secs(2);
+/// Share of a core that building states takes at most: after each round it rests as long as the round took.
+pub const STATE_REST_PER_ROUND: u32 = 1;
+/// How long a kind of kept states is wanted by nobody before it is removed: a plugin that is exchanged and put back keeps its
+/// states, and a command that runs with another configuration removes nothing.
+pub const UNWANTED_STATES_AGE: Duration = Duration::from_secs(600);
+/// Longest pause of a kind of kept states whose function fails.
+pub const MAX_STATE_PAUSE: Duration = Duration::from_secs(300);
+
 /// Values that an exact percentile keeps at most: 128 MiB, and as much again while states are merged.
 pub const MAX_EXACT_VALUES: usize = 16 << 20;
 /// Most bytes that one plugin keeps in its key-value space.

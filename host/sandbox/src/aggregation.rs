@@ -6,8 +6,9 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 use telemetry_core::aggregation::{
-    Accumulator, AggregateValue, Aggregation, AggregationError, AggregationSource, SampleRun,
+    Accumulator, AggregateValue, Aggregation, AggregationError, AggregationSource, SampleRun, StateIdentity,
 };
 use telemetry_core::extension::{FailureReason, PluginFailure, SavedState};
 use telemetry_core::{Timestamp, limits};
@@ -20,22 +21,50 @@ use crate::inspect::AggregateInfo;
 use crate::instance::{Instance, Template};
 use crate::pool::{Lease, Pool};
 
+/// What a plugin was made of, as far as its states may depend on it.
+pub(crate) struct BirthCertificate<'a> {
+    pub(crate) version: &'a str,
+    pub(crate) sha256: &'a str,
+    pub(crate) config: &'a Value,
+}
+
+impl BirthCertificate<'_> {
+    /// One line that changes with everything that may change saved states. Configurations may be confidential: of theirs only a
+    /// hash is kept.
+    fn origin(&self, plugin: &str) -> String {
+        let config = match self.config {
+            Value::Null => "{}".to_owned(),
+            config => config.to_string(),
+        };
+        let config = format!("{:x}", Sha256::digest(config));
+        let config = config.get(..16).unwrap_or_default();
+        format!("plugin {plugin} {} component {} config {config}", self.version, self.sha256)
+    }
+}
+
 /// The aggregate functions of one plugin.
 pub(crate) struct PluginAggregations {
     pool: Arc<Pool<Guest>>,
     offered: Vec<CheckedAggregate>,
+    /// See [`StateIdentity::origin`].
+    origin: Arc<str>,
 }
 
 impl PluginAggregations {
     /// Asks an initialised instance what it offers and takes it as the first one of the pool.
-    pub(crate) fn new(template: Template<Guest>, mut first: Instance<Guest>) -> Result<Self, PluginFailure> {
+    pub(crate) fn new(
+        template: Template<Guest>,
+        mut first: Instance<Guest>,
+        birth: &BirthCertificate<'_>,
+    ) -> Result<Self, PluginFailure> {
         let plugin = Arc::clone(&template.plugin);
         let offered = first
             .ask(|guest, store| guest.call_aggregates(store))
             .and_then(convert::aggregates)
             .map_err(|reason| plugin.answered(reason))?;
         let instances = plugin.runtime.instances(plugin.limits.instances);
-        Ok(Self { pool: Arc::new(Pool::new(template, instances, first)), offered })
+        let origin = birth.origin(&plugin.name).into();
+        Ok(Self { pool: Arc::new(Pool::new(template, instances, first)), offered, origin })
     }
 
     /// The functions for people.
@@ -55,6 +84,7 @@ impl AggregationSource for PluginAggregations {
         parameters: &Map<String, Value>,
     ) -> Option<Result<Arc<dyn Aggregation>, AggregationError>> {
         let aggregate = self.offered.iter().find(|aggregate| aggregate.name.eq_ignore_ascii_case(name))?;
+        let canonical = StateIdentity::canonical(parameters);
         let parameters = Value::Object(parameters.clone());
         let faults = aggregate.parameters.faults(&parameters);
         if !faults.is_empty() {
@@ -67,6 +97,8 @@ impl AggregationSource for PluginAggregations {
             parameters: parameters.to_string(),
             mergeable: aggregate.mergeable,
             needs_timestamps: aggregate.needs_timestamps,
+            canonical,
+            origin: Arc::clone(&self.origin),
         })))
     }
 }
@@ -78,6 +110,8 @@ struct PluginAggregation {
     parameters: String,
     mergeable: bool,
     needs_timestamps: bool,
+    canonical: String,
+    origin: Arc<str>,
 }
 
 impl Aggregation for PluginAggregation {
@@ -91,6 +125,15 @@ impl Aggregation for PluginAggregation {
 
     fn needs_timestamps(&self) -> bool {
         self.needs_timestamps
+    }
+
+    /// None where times matter: the states of a bucket would have to be merged in order.
+    fn state_identity(&self) -> Option<StateIdentity> {
+        (self.mergeable && !self.needs_timestamps).then(|| StateIdentity {
+            function: self.name.clone(),
+            parameters: self.canonical.clone(),
+            origin: self.origin.to_string(),
+        })
     }
 
     fn accumulator(&self) -> Result<Box<dyn Accumulator>, AggregationError> {

@@ -6,7 +6,7 @@ use serde_json::Value;
 use telemetry_core::Clock;
 use telemetry_core::extension::PluginFailure;
 
-use crate::aggregation::PluginAggregations;
+use crate::aggregation::{BirthCertificate, PluginAggregations};
 use crate::component::{Compiled, ComponentOutline};
 use crate::config_schema::Schema;
 use crate::convert::{self, CheckedInfo};
@@ -44,16 +44,16 @@ impl Sandbox {
         let shared = Arc::new(PluginShared::new(&spec.name, spec.limits, Arc::clone(&self.runtime)));
         let birth = Birth { shared, compiled, config: spec.config, http };
         match birth.compiled.kind {
-            PluginKind::Validator => birth.load(|template: Template<Validation>, first| {
+            PluginKind::Validator => birth.load(|template: Template<Validation>, first, _| {
                 Ok(Role::Validator(Arc::new(PluginValidator::new(template, first)?)))
             }),
-            PluginKind::Aggregator => birth.load(|template: Template<Aggregation>, first| {
-                Ok(Role::Aggregator(Arc::new(PluginAggregations::new(template, first)?)))
+            PluginKind::Aggregator => birth.load(|template: Template<Aggregation>, first, birth| {
+                Ok(Role::Aggregator(Arc::new(PluginAggregations::new(template, first, birth)?)))
             }),
-            PluginKind::Monitor => birth.load(|template: Template<Monitoring>, first| {
+            PluginKind::Monitor => birth.load(|template: Template<Monitoring>, first, _| {
                 Ok(Role::Monitor(Arc::new(MonitorRole::new(template, first)?)))
             }),
-            PluginKind::Sink => birth.load(|template: Template<Delivery>, first| {
+            PluginKind::Sink => birth.load(|template: Template<Delivery>, first, _| {
                 Ok(Role::Sink(Arc::new(SinkRole::new(template, first))))
             }),
         }
@@ -119,7 +119,7 @@ struct Birth {
 impl Birth {
     fn load<G: Export>(
         mut self,
-        role: impl FnOnce(Template<G>, Instance<G>) -> Result<Role, PluginFailure>,
+        role: impl FnOnce(Template<G>, Instance<G>, &BirthCertificate<'_>) -> Result<Role, PluginFailure>,
     ) -> Result<Plugin, LoadError> {
         let template = self.template::<G>()?;
         let (mut first, described, schema) = self.describe(&template)?;
@@ -129,7 +129,12 @@ impl Birth {
             return Err(LoadError::Config { faults });
         }
         template.init(&mut first, None).map_err(|reason| self.shared.answered(reason))?;
-        let role = role(template, first)?;
+        let certificate = BirthCertificate {
+            version: &described.version,
+            sha256: &self.compiled.sha256,
+            config: &self.config,
+        };
+        let role = role(template, first, &certificate)?;
         let mut info = self.info(described, schema);
         if let Role::Aggregator(aggregations) = &role {
             info.aggregates = aggregations.infos();

@@ -17,6 +17,7 @@ use super::assembly::Assembly;
 use super::cells::too_many_points;
 use super::grouping::{Grouping, too_many_groups};
 use super::joining::side_by_side;
+use super::kept::KeptUse;
 use super::memory::{Charge, Memory};
 use super::outcome::Outcome;
 use super::parallel::{Helpers, each, is_worth_a_thread};
@@ -254,7 +255,7 @@ impl<'a> Run<'a> {
         let mut answers = Vec::with_capacity(metrics.len());
         let mut found = 0_usize;
         for (name, series) in metrics {
-            let (answer, used) = self.metric(series, aggregations.of_metric(name))?;
+            let (answer, used) = self.metric(name, series, aggregations.of_metric(name))?;
             self.left.take(used)?;
             found = found.saturating_add(usize::from(answer.is_some()));
             answers.push(answer);
@@ -282,7 +283,7 @@ impl<'a> Run<'a> {
         }
         let done = each(metrics.len(), self.helpers, self.watch, |place| {
             let (name, series) = metrics.get(place).ok_or(QueryError::Cancelled)?;
-            self.metric(series, aggregations.of_metric(name))
+            self.metric(name, series, aggregations.of_metric(name))
         });
         let taken = done.and_then(|done| {
             done.into_iter().map(|(answer, used)| self.left.take(used).map(|()| answer)).collect()
@@ -296,6 +297,7 @@ impl<'a> Run<'a> {
     /// One metric's answer, `None` when it has no samples in the range, and what it takes of the query's bounds.
     fn metric(
         &self,
+        name: &str,
         series: &MetricSeries,
         aggregation: &BoundAggregation,
     ) -> Result<(Option<MetricAnswer>, Left), QueryError> {
@@ -311,6 +313,7 @@ impl<'a> Run<'a> {
             return Err(too_many_groups());
         }
         let ids: Vec<u32> = series.iter().map(|one| one.id).collect();
+        let kept = KeptUse::of(aggregation, name, self.step);
         let outcome = self.work_out(&Task {
             reader: self.reader,
             watch: self.watch,
@@ -324,6 +327,7 @@ impl<'a> Run<'a> {
             wants_extent: self.query.range.start.is_none() || self.query.range.end.is_none(),
             points_left: self.left.points,
             merged_samples: self.merged_samples,
+            kept: kept.as_ref(),
             helpers: self.helpers,
             parts: aggregation.function.accumulators_at_once(),
         })?;

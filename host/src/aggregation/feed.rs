@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use telemetry_core::aggregation::{Accumulator, AggregateValue, AggregationError, SampleRun, SeriesDigest};
-use telemetry_core::extension::{FailureReason, PluginFailure};
+use telemetry_core::extension::{FailureReason, PluginFailure, SavedState};
 
 use super::registry::BoundAggregation;
 use crate::query::QueryError;
@@ -70,6 +70,11 @@ impl Feed {
     pub(super) fn digest(&mut self, group: u32, digest: &SeriesDigest) -> Result<(), QueryError> {
         self.flush()?;
         self.accumulator.update_digest(group, digest).map_err(|error| failed(&self.shown, error))
+    }
+
+    /// Merges a state of group 0 into a group. Only for functions that want no order: what is gathered may come later.
+    pub(super) fn state(&mut self, group: u32, state: &SavedState) -> Result<(), QueryError> {
+        self.accumulator.merge(state, &[group]).map_err(|error| failed(&self.shown, error))
     }
 
     fn gather(&mut self, group: u32, times: &[i64], values: &[f64]) -> Result<(), QueryError> {

@@ -1,10 +1,11 @@
 //! Takes blocks of samples in: finds their cells, counts them and feeds the accumulator.
 
-use telemetry_core::aggregation::{Accumulator, SeriesDigest};
+use telemetry_core::aggregation::{Accumulator, KeptState, SeriesDigest};
 use telemetry_core::{ScanBlock, Timestamp};
 
 use super::cells::Cells;
 use super::feed::{Feed, Run};
+use super::kept::KeptUse;
 use super::memory::Charge;
 use super::task::Task;
 use crate::query::QueryError;
@@ -73,6 +74,7 @@ pub(super) struct Intake<'a> {
     /// The last sample of each owner, where a bucket also sees the last one before it.
     previous: Option<Vec<Option<(i64, f64)>>>,
     runs: Vec<Run>,
+    kept: Option<&'a KeptUse<'a>>,
     charge: Charge<'a>,
 }
 
@@ -97,6 +99,7 @@ impl<'a> Intake<'a> {
             wants_extent: task.wants_extent,
             previous: continues.then(Vec::new),
             runs: Vec::new(),
+            kept: task.kept,
             charge: task.watch.memory.holder(),
         })
     }
@@ -105,6 +108,7 @@ impl<'a> Intake<'a> {
     pub(super) fn block(&mut self, owner: u32, block: ScanBlock<'_>) -> Result<(), QueryError> {
         match block {
             ScanBlock::Digest(digest) => self.digest(owner, digest)?,
+            ScanBlock::State(kept) => self.state(owner, kept)?,
             ScanBlock::Samples { timestamps, values } => self.samples(owner, timestamps, values)?,
             ScanBlock::Text { timestamps } => self.text(owner, timestamps)?,
         }
@@ -121,6 +125,21 @@ impl<'a> Intake<'a> {
         for cell in self.cells_at(owner, first)?.into_iter().flatten() {
             let (group, _) = self.cells.count(cell, digest.count);
             self.feed.digest(group, digest)?;
+        }
+        Ok(())
+    }
+
+    fn state(&mut self, owner: u32, kept: &KeptState) -> Result<(), QueryError> {
+        let (first, last) = (kept.first_time.nanos(), kept.last_time.nanos());
+        self.extent.absorb(Extent { first, last });
+        for cell in self.cells_at(owner, first)?.into_iter().flatten() {
+            let (group, _) = self.cells.count(cell, kept.count);
+            if let Err(error) = self.feed.state(group, &kept.state) {
+                if let Some(kept) = self.kept {
+                    kept.refuse(&error);
+                }
+                return Err(error);
+            }
         }
         Ok(())
     }

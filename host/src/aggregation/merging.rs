@@ -15,8 +15,19 @@ use super::parallel::split;
 use super::task::Task;
 use crate::query::QueryError;
 
-/// Works a metric out. Owners of cells are its groups.
+/// Works a metric out, from kept states where there are some that its function takes.
 pub(super) fn run(task: &Task<'_>) -> Result<Outcome, QueryError> {
+    match (work_out(task), task.kept) {
+        (Err(_), Some(kept)) if kept.is_refused() => {
+            task.watch.resume();
+            work_out(&Task { kept: None, ..*task })
+        }
+        (outcome, _) => outcome,
+    }
+}
+
+/// Works a metric out. Owners of cells are its groups.
+fn work_out(task: &Task<'_>) -> Result<Outcome, QueryError> {
     let (mut level, extent) = read(task, Grain::finest(task.step), |group| group)?;
     let mut outcome = Outcome { extent, ..Outcome::empty() };
     if task.step.is_some() {
@@ -74,6 +85,7 @@ fn read<'a>(
         digests: function.accepts_digests(),
         bucket: grain.step(),
         ordered: function.order() != SampleOrder::Any,
+        states: task.kept.map(|kept| kept.states()),
     };
     let parts = split(task.series.len(), task.parts, task.helpers, task.watch, |range| {
         let mut intake = Intake::new(task, grain, task.points_left)?;

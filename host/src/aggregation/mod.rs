@@ -15,6 +15,7 @@ mod feed;
 mod grouping;
 mod intake;
 mod joining;
+mod kept;
 mod memory;
 mod merging;
 mod number;

@@ -7,11 +7,13 @@ use telemetry_core::aggregation::{
 };
 
 use crate::query::QueryError;
+use crate::rollups::{KeptChoice, RollupSet};
 
 /// Every aggregation that a query can name. A name is looked up in the built-in functions first, then in each plugin in order.
 #[derive(Clone)]
 pub struct AggregationRegistry {
     sources: Vec<Arc<dyn AggregationSource>>,
+    rollups: Arc<RollupSet>,
 }
 
 /// An aggregation with its parameters, ready for a query.
@@ -22,6 +24,8 @@ pub struct BoundAggregation {
     /// How answers name it: its own spelling and the parameters.
     pub shown: String,
     supported: Arc<[String]>,
+    /// Kept states that it may be answered from.
+    pub(super) kept: Vec<KeptChoice>,
 }
 
 impl Default for AggregationRegistry {
@@ -40,7 +44,18 @@ impl AggregationRegistry {
     /// The built-in functions, then these.
     pub fn new(plugins: impl IntoIterator<Item = Arc<dyn AggregationSource>>) -> Self {
         let built_in: Arc<dyn AggregationSource> = Arc::new(BuiltInAggregations);
-        Self { sources: std::iter::once(built_in).chain(plugins).collect() }
+        Self { sources: std::iter::once(built_in).chain(plugins).collect(), rollups: Arc::default() }
+    }
+
+    /// With states that may be kept of some functions.
+    pub(crate) fn with_rollups(mut self, rollups: Arc<RollupSet>) -> Self {
+        self.rollups = rollups;
+        self
+    }
+
+    #[cfg(test)]
+    pub(super) fn rollups(&self) -> &RollupSet {
+        &self.rollups
     }
 
     /// Every supported name, each once.
@@ -67,7 +82,8 @@ impl AggregationRegistry {
             .ok_or_else(|| unsupported(&spec.name, None))?
             .map_err(|error| QueryError::of_binding(&spec.name, error, self.names()))?;
         let shown = AggregationSpec { name: function.name().to_owned(), ..spec }.to_string();
-        Ok(BoundAggregation { function, shown, supported: self.names().into() })
+        let kept = self.rollups.choices(&*function);
+        Ok(BoundAggregation { function, shown, supported: self.names().into(), kept })
     }
 }
 

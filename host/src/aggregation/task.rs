@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use telemetry_core::{ScanBlock, ScanOptions, TimeRange};
 
+use super::kept::KeptUse;
 use super::parallel::Helpers;
 use super::reader::{Completeness, SampleReader};
 use super::registry::BoundAggregation;
@@ -36,6 +37,8 @@ pub(super) struct Task<'a> {
     pub(super) points_left: usize,
     /// Samples that may be held to merge series by time.
     pub(super) merged_samples: usize,
+    /// Kept states that may stand for samples.
+    pub(super) kept: Option<&'a KeptUse<'a>>,
     /// Threads that may help.
     pub(super) helpers: &'a Helpers,
     /// Parts into which the series may be split: each has an accumulator.

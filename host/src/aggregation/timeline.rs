@@ -72,6 +72,8 @@ fn survey(
                 let (first, last) = (digest.first_time.nanos(), digest.last_time.nanos());
                 survey.extent.absorb(Extent { first, last });
             }
+            // Not asked for: states have no order.
+            ScanBlock::State(_) => {}
             ScanBlock::Samples { timestamps, .. } => {
                 survey.samples = survey.samples.saturating_add(timestamps.len() as u64);
                 survey.extent.absorb(Extent::of(timestamps));

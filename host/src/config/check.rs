@@ -15,6 +15,7 @@ use super::loops::LoopConfig;
 use super::path::KeyPath;
 use super::plugin::{PluginConfig, PluginsConfig};
 use super::quantity::ByteCount;
+use super::rollup;
 use super::root::Config;
 use super::server::ServerConfig;
 use super::storage::{Backend, StorageConfig};
@@ -36,6 +37,7 @@ pub(super) fn faults(config: &Config) -> Vec<(KeyPath, String)> {
     check_loops(&config.loops, &mut findings);
     check_plugins(&config.plugins, &mut findings);
     check_alerting(&config.alerting, &config.plugins, &mut findings);
+    findings.0.extend(rollup::faults(&config.rollups, &config.plugins));
     check_server(&config.server, &mut findings);
     findings.0
 }

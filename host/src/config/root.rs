@@ -13,6 +13,7 @@ use super::loops::LoopConfig;
 use super::path::KeyPath;
 use super::plugin::PluginsConfig;
 use super::retention::RetentionPolicy;
+use super::rollup::RollupConfig;
 use super::schema;
 use super::server::ServerConfig;
 use super::storage::StorageConfig;
@@ -39,6 +40,8 @@ pub struct Config {
     pub plugins: PluginsConfig,
     /// Receivers of alerts and routes to them.
     pub alerting: AlertingConfig,
+    /// Aggregations whose states are kept, so that long ranges are answered from buckets.
+    pub rollups: Vec<RollupConfig>,
     /// The HTTP interface.
     pub server: ServerConfig,
 }
@@ -53,6 +56,7 @@ impl Default for Config {
             max_recursion_depth: limits::MAX_RECURSION_DEPTH,
             plugins: PluginsConfig::default(),
             alerting: AlertingConfig::default(),
+            rollups: Vec::new(),
             server: ServerConfig::default(),
         }
     }

@@ -12,6 +12,7 @@ use crate::logging::LogStats;
 use crate::monitors::{MonitorState, MonitorStatus};
 use crate::plugins::{PluginListing, PluginState};
 use crate::recording::RecordingCounters;
+use crate::rollups::{RollupState, RollupStatus};
 
 /// Records that a monitor may be behind before health says so: a second of a busy bridge.
 const LAG_LIMIT: u64 = 100_000;
@@ -40,6 +41,9 @@ pub struct Health {
     /// Deliveries of alerts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outbox: Option<OutboxStatus>,
+    /// Each configured rollup, with what is kept of it and how far it is behind.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rollups: Vec<RollupStatus>,
 }
 
 /// Figures since the host was opened, and of the store as it is.
@@ -87,6 +91,8 @@ impl Health {
             issues.degraded(format!("monitor {monitor} could not be started: {reason}"));
         }
         judge_watchers(&monitors, outbox.as_ref(), &mut issues);
+        let rollups = host.rollups.statuses(&store.state_rollups);
+        judge_rollups(&rollups, &mut issues);
         let faults = host.faults.summary();
         for fault in faults.iter().filter(|fault| fault.recent) {
             let HostFault { code, count, last_seen, message, .. } = fault;
@@ -118,6 +124,7 @@ impl Health {
             plugins,
             monitors,
             outbox,
+            rollups,
         }
     }
 }
@@ -151,6 +158,22 @@ fn judge_plugins(plugins: &[PluginListing], issues: &mut Issues) {
         {
             let failure = status.last_failure.as_deref().unwrap_or_default();
             issues.degraded(format!("plugin {} is in quarantine: {failure}", plugin.name));
+        }
+    }
+}
+
+fn judge_rollups(rollups: &[RollupStatus], issues: &mut Issues) {
+    for rollup in rollups {
+        let reason = rollup.reason.as_deref().unwrap_or_default();
+        match rollup.state {
+            RollupState::Unavailable => {
+                issues.degraded(format!("rollup {} cannot be built: {reason}", rollup.aggregation));
+            }
+            RollupState::Failing => {
+                let lag = rollup.lag_seconds;
+                issues.degraded(format!("rollup {} fails, {lag} s behind: {reason}", rollup.aggregation));
+            }
+            RollupState::Ready | RollupState::Building => {}
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The parts of an open store, together. Each module adds what it does with them.
 //!
-//! Locks are taken in this order: `expiring`, `sealing`, the catalogue's pass, the ledger's books, `view`, a series' head.
+//! Locks are taken in this order: `expiring`, the building of kept states, `sealing`, the catalogue's pass, the ledger's books, `view`, a series' head.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
@@ -19,6 +19,7 @@ use crate::log::LogSize;
 use crate::options::StoreOptions;
 use crate::plugin_state::PluginUsage;
 use crate::retention_clock::RetentionClock;
+use crate::rollups::StateBook;
 use crate::series::SeriesIndex;
 use crate::space::Space;
 use crate::synced::SyncedMark;
@@ -51,6 +52,7 @@ pub(crate) struct Engine {
     pub(crate) log_size: LogSize,
     pub(crate) overflowed: AtomicU64,
     pub(crate) usage: PluginUsage,
+    pub(crate) states: StateBook,
     pub(crate) space: Space,
     pub(crate) retention: Mutex<RetentionClock>,
     /// Held while partitions expire by size: one at a time.

@@ -77,6 +77,7 @@ pub use options::{Durability, Location, SYNC_INTERVAL, StoreOptions};
 pub use plugin_state::SavedCursor;
 pub use repair::{FamilyRepair, LostTable, RepairError, RepairMode, RepairReport, repair};
 pub use retention_clock::ClockJump;
+pub use rollups::{StateBuild, StateBuildError, StateRollup, StateRollupStats};
 pub use series::SeriesRef;
 pub use stats::{MemoryShare, MemoryStats, StoreStats};
 pub use store::Store;

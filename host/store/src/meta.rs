@@ -1,8 +1,11 @@
 //! The rows of the family `meta`: who the store is, which partitions it has, and how far sealing has come.
 
+use telemetry_core::aggregation::{KeptStates, StateIdentity};
+
 use crate::envelope;
 use crate::error::Damage;
 use crate::families::Class;
+use crate::rollups::read_states_row;
 use crate::wire::{Reader, from_ordered, ordered, put_signed, put_varint};
 
 /// The newest store format that this release reads and writes.
@@ -22,6 +25,8 @@ pub(crate) const CLOCK_KEY: &[u8] = &[0x05];
 const SEAL_NOTE: u8 = 0x06;
 /// Key of the first series id that was not given out.
 pub(crate) const NEXT_SERIES_KEY: &[u8] = &[0x07];
+/// Begins the keys of kinds of kept states: fingerprint.
+const KEPT_STATES: u8 = 0x08;
 
 const VERSION: u8 = 1;
 
@@ -33,7 +38,30 @@ pub(crate) fn check_row(key: &[u8], value: &[u8]) -> Result<(), Damage> {
         CLOCK_KEY | NEXT_SERIES_KEY | [FLOOR, _] => read_number("number", value).map(drop),
         [PARTITION, ..] => partition_of_key(key).and_then(|_| PartitionRow::decode(value)).map(drop),
         [SEAL_NOTE, ..] => SealNote::number(key).and_then(|_| SealNote::decode(value)).map(drop),
+        [KEPT_STATES, ..] => read_kept_states(key, value).map(drop),
         _ => Err(Damage::new("row", "its kind is not known")),
+    }
+}
+
+/// Bounds of the keys of all kinds of kept states.
+pub(crate) fn kept_states_keys() -> (Vec<u8>, Vec<u8>) {
+    (vec![KEPT_STATES], vec![KEPT_STATES + 1])
+}
+
+/// Key of a kind of kept states.
+pub(crate) fn kept_states_key(fingerprint: u64) -> Vec<u8> {
+    let mut key = vec![KEPT_STATES];
+    key.extend_from_slice(&fingerprint.to_be_bytes());
+    key
+}
+
+/// A kind of kept states.
+pub(crate) fn read_kept_states(key: &[u8], value: &[u8]) -> Result<(StateIdentity, KeptStates), Damage> {
+    let (identity, states) = read_states_row(value)?;
+    if key == kept_states_key(states.fingerprint) {
+        Ok((identity, states))
+    } else {
+        Err(Damage::new("kind of kept states", "its fingerprint is not its key's"))
     }
 }
 

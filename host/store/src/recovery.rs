@@ -33,6 +33,7 @@ use crate::meta::{self, FORMAT, Identity, Progress, SealNote};
 use crate::options::{Location, StoreOptions};
 use crate::plugin_state::PluginUsage;
 use crate::retention_clock::RetentionClock;
+use crate::rollups::StateBook;
 use crate::series::SeriesIndex;
 use crate::space::Space;
 use crate::synced::SyncedMark;
@@ -148,6 +149,7 @@ fn recover(
         log_size: LogSize::default(),
         overflowed: AtomicU64::new(0),
         usage: PluginUsage::default(),
+        states: StateBook::load(&database)?,
         space: Space::new(&options),
         retention: Mutex::new(RetentionClock::start(last_known, clock.now(), clock.monotonic())),
         expiring: Mutex::default(),

@@ -7,6 +7,7 @@ use crate::engine::Engine;
 use crate::families::Class;
 use crate::options::Location;
 use crate::retention_clock::ClockJump;
+use crate::rollups::StateRollupStats;
 
 /// The state of a store.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
@@ -48,6 +49,8 @@ pub struct StoreStats {
     pub synced_sequence: u64,
     /// Partitions of both classes, oldest first within a class.
     pub partitions: Vec<String>,
+    /// Kept states of aggregate functions, by kind.
+    pub state_rollups: Vec<StateRollupStats>,
     /// Why writes are refused until the store is reopened.
     pub poisoned: Option<String>,
     /// Why writes are refused for now.
@@ -158,6 +161,7 @@ impl Engine {
                 Location::Directory(_) => self.synced.sequence(),
             },
             partitions: partitions.map(|partition| partition.family.clone()).collect(),
+            state_rollups: self.states.stats(),
             poisoned: self.database.poison().map(str::to_owned),
             refusing: self.space.check().err().map(|error| error.to_string()),
             clock_jump: self.retention.lock().jump(wall, monotonic),

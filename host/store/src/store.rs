@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use telemetry_core::aggregation::{Aggregation, KeptStates, StateIdentity};
 use telemetry_core::{
     Clock, DeadLetter, EventIdGenerator, EventPage, EventQuery, MetricSelection, PendingDelivery, ScanBlock,
     ScanOptions, TimeRange, Timestamp,
@@ -27,6 +28,7 @@ use crate::maintenance::{Caretaker, Maintenance};
 use crate::options::StoreOptions;
 use crate::plugin_state::SavedCursor;
 use crate::recovery;
+use crate::rollups::{StateBuild, StateBuildError, StateRollup};
 use crate::series::SeriesRef;
 use crate::stats::StoreStats;
 use crate::verify::VerifyReport;
@@ -192,6 +194,33 @@ impl Store {
         visit: &mut dyn FnMut(usize, ScanBlock<'_>) -> ControlFlow<()>,
     ) -> Result<ScanStats, StoreError> {
         self.engine.scan(series, range, options, visit)
+    }
+
+    /// Has these states kept from now on, where [`Store::build_states`] is called; older samples' states are built as well.
+    /// May be repeated.
+    pub fn register_states(&self, rollup: &StateRollup) -> Result<KeptStates, StateBuildError> {
+        self.engine.register_states(rollup)
+    }
+
+    /// Builds registered states of closed buckets, of at most `most_series` series, on the calling thread. The function is
+    /// called outside of all locks, so that neither writers nor readers wait for it.
+    pub fn build_states(
+        &self,
+        states: KeptStates,
+        function: &dyn Aggregation,
+        most_series: usize,
+    ) -> Result<StateBuild, StateBuildError> {
+        self.engine.build_states(states, function, most_series)
+    }
+
+    /// Every kind of states of which there may be some, registered or not.
+    pub fn kept_states(&self) -> Vec<(StateIdentity, KeptStates)> {
+        self.engine.states.identities()
+    }
+
+    /// Removes all states of a kind.
+    pub fn remove_states(&self, states: KeptStates) -> Result<(), StoreError> {
+        self.engine.remove_states(states.fingerprint)
     }
 
     /// The record with this id.

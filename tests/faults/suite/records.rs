@@ -129,6 +129,7 @@ fn count(store: &Store, name: &str) -> u64 {
         .scan(&series(store, name), TimeRange::ALL, options, &mut |_, block| {
             count += match block {
                 ScanBlock::Digest(digest) => digest.count,
+                ScanBlock::State(kept) => kept.count,
                 ScanBlock::Samples { timestamps, .. } | ScanBlock::Text { timestamps } => {
                     timestamps.len() as u64
                 }

@@ -1,4 +1,5 @@
-//! The built-in functions: MEAN SUM MIN MAX COUNT FIRST LAST STDDEV RATE P50 P90 P95 P99.
+//! The built-in functions: MEAN SUM MIN MAX COUNT FIRST LAST STDDEV RATE P50 P90 P95 P99, and the source of these and of
+//! APPROX_QUANTILE.
 //!
 //! Invariant: a result is finite or there is none. What leaves the range of `f64` on the way (a sum beyond 1.8e308, the squares
 //! of values beyond 1e154) answers no value, never an infinity and never a wrong number.
@@ -7,6 +8,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use crate::aggregation::approximate::ApproximateQuantile;
 use crate::aggregation::count::Count;
 use crate::aggregation::deviation::Deviation;
 use crate::aggregation::edge::Edge;
@@ -14,8 +16,11 @@ use crate::aggregation::extreme::Extreme;
 use crate::aggregation::grouped::Grouped;
 use crate::aggregation::increase::Increase;
 use crate::aggregation::quantile::Quantile;
+use crate::aggregation::saved::VERSION;
 use crate::aggregation::sum::{Mean, Sum};
-use crate::aggregation::{Accumulator, Aggregation, AggregationError, AggregationSource, SampleOrder};
+use crate::aggregation::{
+    Accumulator, Aggregation, AggregationError, AggregationSource, SampleOrder, StateIdentity,
+};
 
 /// A built-in aggregate function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -135,6 +140,15 @@ impl Aggregation for BuiltIn {
         usize::MAX
     }
 
+    /// STDDEV alone: the digests of rollups tell the other short states already, and the rest are as large as the samples.
+    fn state_identity(&self) -> Option<StateIdentity> {
+        (*self == Self::StdDev).then(|| StateIdentity {
+            function: self.as_str().to_owned(),
+            parameters: String::new(),
+            origin: format!("built-in {VERSION}"),
+        })
+    }
+
     fn accumulator(&self) -> Result<Box<dyn Accumulator>, AggregationError> {
         let name = self.as_str();
         Ok(match self {
@@ -155,13 +169,14 @@ impl Aggregation for BuiltIn {
     }
 }
 
-/// The source of all built-in functions. None of them takes parameters.
+/// The source of all built-in functions. Of them only APPROX_QUANTILE takes parameters.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct BuiltInAggregations;
 
 impl AggregationSource for BuiltInAggregations {
     fn names(&self) -> Vec<String> {
-        BuiltIn::ALL.into_iter().map(|function| function.as_str().to_owned()).collect()
+        let exact = BuiltIn::ALL.into_iter().map(BuiltIn::as_str);
+        exact.chain([ApproximateQuantile::NAME]).map(str::to_owned).collect()
     }
 
     fn find(
@@ -169,6 +184,9 @@ impl AggregationSource for BuiltInAggregations {
         name: &str,
         parameters: &Map<String, Value>,
     ) -> Option<Result<Arc<dyn Aggregation>, AggregationError>> {
+        if name.eq_ignore_ascii_case(ApproximateQuantile::NAME) {
+            return Some(ApproximateQuantile::bind(parameters).map(|function| Arc::new(function) as _));
+        }
         let function = BuiltIn::from_name(name)?;
         Some(if parameters.is_empty() {
             Ok(Arc::new(function))

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use crate::aggregation::StateIdentity;
 use crate::extension::{PluginFailure, SavedState};
 use crate::time::Timestamp;
 
@@ -137,6 +138,11 @@ pub trait Aggregation: Send + Sync {
     /// default a query holds one at a time, so that two queries never wait for each other.
     fn accumulators_at_once(&self) -> usize {
         1
+    }
+    /// What identifies its saved states, so that a store may keep them and show them instead of samples; `None` where that
+    /// makes no sense: states that cannot be merged, that depend on the order of samples, or that are as large as these.
+    fn state_identity(&self) -> Option<StateIdentity> {
+        None
     }
     /// An empty accumulator.
     fn accumulator(&self) -> Result<Box<dyn Accumulator>, AggregationError>;

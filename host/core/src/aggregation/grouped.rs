@@ -34,6 +34,10 @@ pub(super) trait GroupState: Default + Send {
     fn kept(&self) -> usize {
         0
     }
+    /// Bytes on the heap beside kept values.
+    fn heap_bytes(&self) -> usize {
+        0
+    }
 }
 
 /// Running states of one function for many groups.
@@ -42,11 +46,17 @@ pub(super) struct Grouped<S> {
     name: &'static str,
     groups: Vec<S>,
     kept: usize,
+    heap: usize,
 }
 
 impl<S: GroupState + 'static> Grouped<S> {
     pub(super) fn new(name: &'static str) -> Self {
-        Self { name, groups: Vec::new(), kept: 0 }
+        Self { name, groups: Vec::new(), kept: 0, heap: 0 }
+    }
+
+    /// The groups' states, in order.
+    pub(super) fn states(&mut self) -> &mut [S] {
+        &mut self.groups
     }
 
     fn group(&mut self, number: u32) -> Result<&mut S, AggregationError> {
@@ -60,6 +70,20 @@ impl<S: GroupState + 'static> Grouped<S> {
             what: "groups",
             limit: limits::MAX_ACCUMULATOR_GROUPS as u64,
         })
+    }
+
+    /// Changes a group's state and accounts for its memory.
+    fn change(
+        &mut self,
+        number: u32,
+        change: impl FnOnce(&mut S) -> Result<(), Damage>,
+    ) -> Result<(), AggregationError> {
+        let state = self.group(number)?;
+        let before = state.heap_bytes();
+        let changed = change(state);
+        let after = state.heap_bytes();
+        self.heap = self.heap.saturating_add(after).saturating_sub(before);
+        changed.map_err(|reason| self.damage(reason))
     }
 
     fn keep(&mut self, more: usize) -> Result<(), AggregationError> {
@@ -90,9 +114,7 @@ impl<S: GroupState + 'static> Grouped<S> {
             return Ok(());
         }
         for (state, number) in groups.into_iter().zip(group_map) {
-            if let Err(reason) = self.group(*number)?.absorb(state) {
-                return Err(self.damage(reason));
-            }
+            self.change(*number, |ours| ours.absorb(state))?;
         }
         Ok(())
     }
@@ -120,7 +142,10 @@ impl<S: GroupState + 'static> Accumulator for Grouped<S> {
                 return Err(self.unsupported("its samples must come with their times"));
             }
             self.keep(run.values.len())?;
-            self.group(run.group)?.add(run.timestamps, run.values);
+            self.change(run.group, |state| {
+                state.add(run.timestamps, run.values);
+                Ok(())
+            })?;
         }
         Ok(())
     }
@@ -152,7 +177,8 @@ impl<S: GroupState + 'static> Accumulator for Grouped<S> {
 
     fn held_bytes(&self) -> u64 {
         let groups = self.groups.capacity().saturating_mul(size_of::<S>());
-        groups.saturating_add(self.kept.saturating_mul(size_of::<f64>())) as u64
+        let kept = self.kept.saturating_mul(size_of::<f64>());
+        groups.saturating_add(kept).saturating_add(self.heap) as u64
     }
 
     fn save(&mut self) -> Result<SavedState, AggregationError> {

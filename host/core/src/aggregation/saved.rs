@@ -41,6 +41,11 @@ impl StateWriter {
             *slot = value.to_le_bytes();
         }
     }
+    /// Bytes with their length in front.
+    pub(super) fn sized(&mut self, bytes: &[u8]) {
+        self.u64(bytes.len() as u64);
+        self.bytes(bytes);
+    }
     pub(super) fn finish(self) -> Vec<u8> {
         self.0
     }
@@ -94,6 +99,14 @@ impl<'a> StateReader<'a> {
         let values: Vec<f64> =
             bytes.as_chunks::<8>().0.iter().map(|value| f64::from_le_bytes(*value)).collect();
         if values.iter().any(|value| value.is_nan()) { Err(NOT_A_NUMBER) } else { Ok(values) }
+    }
+    /// What [`StateWriter::sized`] wrote.
+    pub(super) fn sized(&mut self) -> Result<&'a [u8], Damage> {
+        let length = self.u64()?;
+        let split = usize::try_from(length).ok().and_then(|length| self.0.split_at_checked(length));
+        let (bytes, rest) = split.ok_or("it is shorter than its parts")?;
+        self.0 = rest;
+        Ok(bytes)
     }
     /// Nothing may be left.
     pub(super) fn finish(self) -> Result<(), Damage> {

@@ -2,6 +2,7 @@
 
 mod contract;
 mod faults;
+mod kept;
 mod memory;
 mod oracle;
 mod plugins;

@@ -218,7 +218,7 @@ fn names_and_parameters() {
     assert_eq!(*trail.parameters.lock().unwrap(), *json!({"q": 0.5, "unit": "ms"}).as_object().unwrap());
     // Built-in names come first, whatever a plugin calls its own; each name is listed once.
     assert_eq!(run("mean").unwrap().metrics["cpu"].aggregation, "MEAN");
-    assert_eq!(registry.names().len(), 14);
+    assert_eq!(registry.names().len(), 15);
     for (text, message) in [
         ("MEDIAN", "Unsupported aggregation method: MEDIAN"),
         ("MEAN(q=1)", "Unsupported aggregation method: MEAN (it takes no parameters)"),

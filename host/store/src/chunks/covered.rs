@@ -18,6 +18,9 @@ impl PartitionScan<'_> {
         stats: &mut ScanStats,
         visit: &mut Visit<'_>,
     ) -> Result<ControlFlow<()>, StoreError> {
+        if self.states.is_some() {
+            return self.series_by_states(series, head, stats, visit);
+        }
         let whole = (self.first, self.last);
         let Some(rollups) = &mut self.rollups else { return self.stretch(series, head, stats, visit) };
         let mut covered = rollups.covered(self.sight.database, self.partition, series, whole)?;
@@ -73,7 +76,7 @@ impl PartitionScan<'_> {
     }
 
     /// Shows what chunks and head hold of a time that no rollup covers.
-    fn gap(
+    pub(super) fn gap(
         &mut self,
         series: u32,
         time: (i64, i64),

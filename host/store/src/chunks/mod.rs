@@ -7,6 +7,7 @@ mod cache;
 mod covered;
 mod fold;
 mod head_run;
+mod kept;
 mod known;
 mod locate;
 mod row;
@@ -20,5 +21,5 @@ pub(crate) use fold::{
     series_with_chunks, taken_generation,
 };
 pub(crate) use locate::{sealed_at, sealed_sample};
-pub(crate) use row::{ChunkKey, FIRST_CHUNK_KEY, LAST_CHUNK_KEY, check_row};
+pub(crate) use row::{ChunkKey, FIRST_CHUNK_KEY, LAST_CHUNK_KEY, check_row, chunk_at};
 pub use scan::ScanStats;

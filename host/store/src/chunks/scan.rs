@@ -23,6 +23,10 @@ pub struct ScanStats {
     pub digests: u64,
     /// Buckets of rollups that were shown.
     pub rollups: u64,
+    /// Kept states that were shown.
+    pub states: u64,
+    /// Kept states that are damaged; chunks were shown instead.
+    pub damaged_states: u64,
     /// Chunks that were decoded.
     pub decoded: u64,
     /// Chunks whose samples were at hand decoded.

@@ -20,7 +20,7 @@ use crate::codec::ChunkHeader;
 use crate::database::{Database, Family, Rows, Snapshot};
 use crate::error::StoreError;
 use crate::families::Partition;
-use crate::rollups::RollupScan;
+use crate::rollups::{RollupScan, StateScan};
 
 /// Takes the blocks of one series.
 pub(crate) type Visit<'v> = dyn FnMut(ScanBlock<'_>) -> ControlFlow<()> + 'v;
@@ -78,6 +78,7 @@ pub(crate) struct PartitionScan<'a> {
     family: Family<'a>,
     rows: Option<Rows<'a>>,
     pub(super) rollups: Option<RollupScan<'a>>,
+    pub(super) states: Option<StateScan<'a>>,
     /// Whether the rows were told where to go.
     pub(super) started: bool,
     pub(super) first: i64,
@@ -104,12 +105,16 @@ impl<'a> PartitionScan<'a> {
         let family = sight.database.find_family(&partition.family)?;
         let step = options.bucket.filter(|_| options.digests);
         let rollups = step.and_then(|step| RollupScan::new(sight.database, sight.snapshot, partition, step));
+        let kept = options.states.filter(|_| !options.ordered && !options.digests);
+        let states =
+            kept.and_then(|kept| StateScan::new(sight.database, sight.snapshot, partition, kept, options.bucket));
         Some(Self {
             sight,
             partition,
             family,
             rows: None,
             rollups,
+            states,
             started: false,
             first: first.max(partition.start),
             last: last.min(partition.end.saturating_sub(1)),

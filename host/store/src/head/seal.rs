@@ -19,7 +19,7 @@ use crate::error::StoreError;
 use crate::families::{Class, META, Partition};
 use crate::head::{HeadSamples, Series};
 use crate::meta::SealNote;
-use crate::rollups;
+use crate::rollups::{self, RemovedStates};
 
 /// Samples at which a buffer is worth a chunk.
 pub(crate) const FULL_HEAD: usize = 1024;
@@ -70,6 +70,8 @@ struct Harvest {
     partitions: SmallVec<[i64; 1]>,
     /// Partitions with how many small or overlapping chunks they got.
     ragged: Vec<(i64, u16)>,
+    /// Kept states that its samples made wrong.
+    removed: Vec<RemovedStates>,
 }
 
 impl Engine {
@@ -214,6 +216,7 @@ impl Engine {
         sealing.notes.push_back((number, note.last()));
         sealed.samples = samples as u64;
         for harvest in harvests {
+            harvest.removed.iter().for_each(|removed| self.note_sealed_states(&harvest.series, removed));
             for (partition, chunks) in harvest.ragged {
                 if harvest.series.head().add_ragged(chunks) >= RAGGED_CHUNKS {
                     sealing.ragged.insert((partition, harvest.series.id));
@@ -240,7 +243,7 @@ impl Engine {
         else {
             return Ok(None);
         };
-        let (mut partitions, mut ragged) = (SmallVec::new(), Vec::new());
+        let (mut partitions, mut ragged, mut removed) = (SmallVec::new(), Vec::new(), Vec::new());
         for (partition, part) in self.by_partition(&samples, first, last) {
             let Some(family) = self.database.find_family(&partition.family) else { continue };
             partitions.push(partition.start);
@@ -260,6 +263,7 @@ impl Engine {
                 ragged_here = ragged_here.saturating_add(if alone { 0 } else { 2 });
             }
             rollups::add(&self.database, (&partition, &family), batch, series.id, &part, vacancy)?;
+            removed.push(self.invalidate_states((&partition, &family), batch, series, &part, vacancy)?);
             if part.times.len() < SMALL_CHUNK as usize {
                 ragged_here = ragged_here.saturating_add(1);
             }
@@ -275,6 +279,7 @@ impl Engine {
             span: (first, last),
             partitions,
             ragged,
+            removed,
         }))
     }
 

@@ -8,9 +8,15 @@ mod buckets;
 mod build;
 mod row;
 mod scan;
+mod states;
 mod update;
 
 pub(crate) use build::build;
 pub(crate) use row::{FIRST_ROLLUP_KEY, check_row};
 pub(crate) use scan::{Covered, RollupScan};
+pub(crate) use states::{
+    CoveredState, FIRST_STATE_KEY, RemovedStates, StateBook, StateScan, check_row as check_state_row,
+    read_row as read_states_row,
+};
+pub use states::{StateBuild, StateBuildError, StateRollup, StateRollupStats};
 pub(crate) use update::add;

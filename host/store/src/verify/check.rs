@@ -20,6 +20,9 @@ pub(super) fn check_row(family: &str, key: &[u8], value: &[u8]) -> Result<(), Da
         _ if family.starts_with(METRICS_PREFIX) && rollups::FIRST_ROLLUP_KEY == [kind] => {
             rollups::check_row(key, value)
         }
+        _ if family.starts_with(METRICS_PREFIX) && rollups::FIRST_STATE_KEY == [kind] => {
+            rollups::check_state_row(key, value)
+        }
         _ if family.starts_with(METRICS_PREFIX) => series::check_row(key, value),
         _ => Err(Damage::new("row", "its family is not known")),
     }

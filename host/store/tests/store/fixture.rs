@@ -119,6 +119,7 @@ pub fn count_of(store: &Store, name: &str) -> u64 {
         .scan(&series_of(store, name), TimeRange::ALL, options, &mut |_, block| {
             count += match block {
                 ScanBlock::Digest(digest) => digest.count,
+                ScanBlock::State(kept) => kept.count,
                 ScanBlock::Samples { timestamps, .. } | ScanBlock::Text { timestamps } => {
                     timestamps.len() as u64
                 }

@@ -25,5 +25,6 @@ mod repair;
 mod retention;
 mod rollups;
 mod samples;
+mod states;
 mod threads;
 mod torn;

@@ -236,6 +236,7 @@ fn see(seen: &mut Seen, block: ScanBlock<'_>, range: TimeRange, options: ScanOpt
             seen.max = values.iter().copied().fold(seen.max, f64::max);
             seen.samples.extend(timestamps.iter().copied().zip(values.iter().copied()));
         }
+        ScanBlock::State(_) => panic!("no states were asked for"),
         ScanBlock::Text { timestamps } => seen.texts.extend_from_slice(timestamps),
     }
 }

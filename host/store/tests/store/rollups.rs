@@ -62,7 +62,7 @@ type Buckets = BTreeMap<i64, Bucket>;
 fn scanned(store: &Store, id: u32, range: TimeRange, step: i64, ordered: bool) -> (Buckets, ScanStats) {
     let mut buckets = Buckets::new();
     let mut latest = i64::MIN;
-    let options = ScanOptions { digests: true, bucket: Some(step), ordered };
+    let options = ScanOptions { digests: true, bucket: Some(step), ordered, states: None };
     let stats = store
         .scan(&[id], range, options, &mut |_, block| {
             let mut add = |time: i64, bucket: Bucket| {
@@ -86,6 +86,7 @@ fn scanned(store: &Store, id: u32, range: TimeRange, step: i64, ordered: bool) -
                         add(*time, Bucket::of(*time, *value));
                     }
                 }
+                ScanBlock::State(_) => panic!("no states were asked for"),
                 ScanBlock::Text { timestamps } => {
                     for time in timestamps {
                         add(*time, Bucket { texts: 1, ..Bucket::default() });

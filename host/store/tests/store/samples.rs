@@ -80,7 +80,7 @@ fn digests_stand_for_whole_chunks_and_never_cross_an_edge() {
     let series = series_of(&fixture.store, "m");
     let mean = |range: TimeRange, bucket: Option<i64>| {
         let (mut sum, mut count, mut digests) = (0.0, 0, 0);
-        let options = ScanOptions { digests: true, bucket, ordered: false };
+        let options = ScanOptions { digests: true, bucket, ..ScanOptions::default() };
         let stats = fixture
             .store
             .scan(&series, range, options, &mut |index, block| {
@@ -100,6 +100,7 @@ fn digests_stand_for_whole_chunks_and_never_cross_an_edge() {
                         count += values.len() as u64;
                     }
                     ScanBlock::Text { .. } => panic!("no text"),
+                    ScanBlock::State(_) => panic!("no states were asked for"),
                 }
                 ControlFlow::Continue(())
             })
