@@ -4,8 +4,9 @@ use std::ops::ControlFlow;
 
 use telemetry_core::ScanBlock;
 
+use crate::chunks::head_run::HeadRun;
 use crate::chunks::scan::ScanStats;
-use crate::chunks::series_scan::{HeadRun, PartitionScan, Visit};
+use crate::chunks::series_scan::{PartitionScan, Visit};
 use crate::error::StoreError;
 use crate::rollups::CoveredState;
 
@@ -20,7 +21,7 @@ impl PartitionScan<'_> {
     ) -> Result<ControlFlow<()>, StoreError> {
         let whole = (self.first, self.last);
         let Some(states) = &mut self.states else { return self.stretch(series, head, stats, visit) };
-        let covered = states.covered(self.database, self.partition, series, whole, stats)?;
+        let covered = states.covered(self.sight.database, self.partition, series, whole, stats)?;
         if covered.is_empty() {
             return self.stretch(series, head, stats, visit);
         }

@@ -106,8 +106,8 @@ impl<'a> PartitionScan<'a> {
         let step = options.bucket.filter(|_| options.digests);
         let rollups = step.and_then(|step| RollupScan::new(sight.database, sight.snapshot, partition, step));
         let kept = options.states.filter(|_| !options.ordered && !options.digests);
-        let states =
-            kept.and_then(|kept| StateScan::new(sight.database, sight.snapshot, partition, kept, options.bucket));
+        let states = kept
+            .and_then(|kept| StateScan::new(sight.database, sight.snapshot, partition, kept, options.bucket));
         Some(Self {
             sight,
             partition,

@@ -166,7 +166,7 @@ mod tests {
             put_varint(&mut bytes, buckets.len() as u64);
             let since = |digest: &SeriesDigest| digest.first_time.nanos() - 7;
             for column in [
-                &(|digest| since(digest) / WIDTH) as &dyn Fn(&SeriesDigest) -> i64,
+                &(|digest: &SeriesDigest| since(digest) / WIDTH) as &dyn Fn(&SeriesDigest) -> i64,
                 &|digest| digest.count as i64,
                 &|digest| since(digest) % WIDTH,
                 &|digest| digest.last_time.nanos() - digest.first_time.nanos(),
@@ -174,7 +174,7 @@ mod tests {
                 integers::encode(&buckets.iter().map(column).collect::<Vec<_>>(), Effort::Seal, &mut bytes);
             }
             for column in [
-                &(|digest| digest.min) as &dyn Fn(&SeriesDigest) -> f64,
+                &(|digest: &SeriesDigest| digest.min) as &dyn Fn(&SeriesDigest) -> f64,
                 &|digest| digest.max,
                 &|digest| digest.first,
                 &|digest| digest.last,

@@ -103,7 +103,7 @@ fn check(store: &Store, count: usize) -> anyhow::Result<()> {
             ScanBlock::Samples { values, .. } => {
                 (found, sum) = (found + values.len() as u64, sum + values.iter().sum::<f64>());
             }
-            ScanBlock::Text { .. } => {}
+            ScanBlock::Text { .. } | ScanBlock::State(_) => {}
         }
         ControlFlow::Continue(())
     })?;

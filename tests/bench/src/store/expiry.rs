@@ -178,6 +178,7 @@ fn read(
         site.store.scan(&[*id], range, options, &mut |_, block| {
             count += match block {
                 ScanBlock::Digest(digest) => digest.count,
+                ScanBlock::State(kept) => kept.count,
                 ScanBlock::Samples { timestamps, .. } | ScanBlock::Text { timestamps } => {
                     timestamps.len() as u64
                 }
