@@ -23,3 +23,4 @@ mod log;
 mod plugins;
 mod retention;
 mod server;
+mod toolkit;

@@ -15,5 +15,5 @@ struct Readme;
 mod artifact;
 mod crash;
 
-pub use artifact::{ArtifactError, component_folder, guest, host_binary, plugin};
+pub use artifact::{ArtifactError, component_folder, guest, host_binary, language_project, plugin};
 pub use crash::crash_event_id;

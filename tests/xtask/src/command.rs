@@ -15,6 +15,8 @@ The commands of this project. Each first completes the set-up: libclang and g++ 
                              build the plugins, then run the benchmarks, or the one called NAME; `bench store` holds the
                              storage engine against its goals, with --peers beside other stores
   cargo xtask plugins        only build the plugins, TARGET/plugins/NAME/, and the tests' guests, TARGET/guests/*.wasm
+  cargo xtask languages      only build the plugins of every language for the tests: TARGET/languages; installs their
+                             tools (componentize-py, jco, zig) into TARGET/tools from PyPI and npm
   cargo xtask setup          only complete the set-up
   cargo xtask help           this text
 
@@ -32,6 +34,8 @@ pub(crate) enum Command {
     Bench(Vec<OsString>),
     /// Only build the components.
     Plugins,
+    /// Only build the components of every language.
+    Languages,
     /// Only complete the set-up.
     Setup,
     /// Print the help.
@@ -50,6 +54,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
         "test" => return Ok(Command::Test(rest)),
         "bench" => return Ok(Command::Bench(rest)),
         "help" | "-h" | "--help" => return Ok(Command::Help),
+        "languages" => Command::Languages,
         "plugins" => Command::Plugins,
         "setup" => Command::Setup,
         _ => return Err(Failure::UnknownCommand { name }),
