@@ -32,6 +32,7 @@ pub mod monitors;
 pub mod plugins;
 pub mod query;
 pub mod recording;
+mod records;
 pub mod rollups;
 mod watch;
 
@@ -44,6 +45,7 @@ pub use host::Host;
 pub use plugins::OpenProgress;
 pub use query::{MetricQuery, QueryError};
 pub use recording::{Receipt, RecordError};
+pub use records::ReplayedRecord;
 pub use telemetry_core::{
     Clock, Context, EventDraft, EventQuery, JsonObject, ManualClock, MetricDraft, MetricValue, StoredEvent,
     StoredSample, SystemClock, TimeRange, Timestamp,

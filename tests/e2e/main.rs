@@ -24,3 +24,4 @@ mod plugins;
 mod retention;
 mod rollups;
 mod server;
+mod toolkit;

@@ -57,6 +57,20 @@ pub fn guest(name: &str) -> Result<PathBuf, ArtifactError> {
     component(&target_folder()?.join("guests"), name)
 }
 
+/// The project `name` with its component, written in one of the languages: `python-percentile`, or `new-c-sink` for a new one
+/// from the templates.
+///
+/// # Errors
+/// If it has not been built.
+pub fn language_project(name: &str) -> Result<PathBuf, ArtifactError> {
+    let path = target_folder()?.join("languages").join(name);
+    if path.is_dir() {
+        Ok(path)
+    } else {
+        Err(ArtifactError::NotBuilt { path, command: "cargo xtask languages" })
+    }
+}
+
 /// The program `bridge-telemetry`.
 ///
 /// # Errors

@@ -15,5 +15,5 @@ struct Readme;
 mod artifact;
 mod crash;
 
-pub use artifact::{ArtifactError, component_folder, guest, host_binary, plugin};
+pub use artifact::{ArtifactError, component_folder, guest, host_binary, language_project, plugin};
 pub use crash::{CRASH_MONITOR, CRASH_SAMPLES, crash_event_id, crash_signal};

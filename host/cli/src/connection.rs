@@ -32,6 +32,11 @@ impl Connection {
         }
     }
 
+    /// The host that runs on the configured data directory, if one does.
+    pub(crate) fn running(shared: &Shared) -> Result<Option<Self>, Failure> {
+        Ok(running_host(&settings::config(shared)?).map(Self::Remote))
+    }
+
     /// Reaches the running host, for what only a running host can do.
     pub(crate) fn to_running_host(shared: &Shared) -> Result<Self, Failure> {
         let config = settings::config(shared)?;

@@ -86,6 +86,15 @@ pub const EPOCH_TICK: Duration = Duration::from_millis(5);
 pub const PLUGIN_INIT_DEADLINE: Duration = Duration::from_secs(5);
 /// Default of a plugin's time for one call: far above the microseconds a call takes, short enough for a waiting recorder.
 pub const PLUGIN_CALL_DEADLINE: Duration = Duration::from_millis(500);
+/// Samples of a replay that are in memory at once; a stretch of time with more of them is read in parts.
+pub const MAX_REPLAY_ROWS: usize = 1_000_000;
+/// Findings of a replay that are kept; the others are counted.
+pub const MAX_REPLAY_FINDINGS: usize = 100_000;
+/// Fuel that stands for a millisecond of a call's time where guests run repeatably: about one is burnt for each instruction, and
+/// a core does some thousand million of them in a second.
+pub const FUEL_PER_MILLISECOND: u64 = 1_000_000;
+/// Where random numbers begin where guests run repeatably.
+pub const REPEATABLE_SEED: u64 = 0x0062_7269_6467_6531;
 /// Default of a plugin's memory per instance: an interpreter fits.
 pub const PLUGIN_MEMORY_BYTES: u64 = 64 << 20;
 /// Default of what one call may answer in bytes: a batch of rewritten events fits.

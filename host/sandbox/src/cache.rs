@@ -20,7 +20,7 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 use xxhash_rust::xxh3::Xxh3Default;
 
-use crate::engine::engine;
+use crate::engine::{Execution, engine};
 
 /// The last bytes of every entry; a change of the form changes them.
 const MARK: [u8; 8] = *b"BTCODE2\n";
@@ -33,8 +33,8 @@ pub(crate) struct CompiledCode(Vec<u8>);
 
 impl CompiledCode {
     /// Compiles with an engine of its own, so that what the compiler keeps for its next run goes with it.
-    pub(crate) fn of(component: &[u8]) -> wasmtime::Result<Self> {
-        engine()?.precompile_component(component).map(Self)
+    pub(crate) fn of(component: &[u8], execution: Execution) -> wasmtime::Result<Self> {
+        engine(execution)?.precompile_component(component).map(Self)
     }
 
     /// The code, ready to run.
@@ -207,11 +207,12 @@ mod tests {
     const SHA: &str = "00ff";
 
     fn code() -> CompiledCode {
-        CompiledCode::of(&wat::parse_str("(component (core module (func)))").unwrap()).unwrap()
+        CompiledCode::of(&wat::parse_str("(component (core module (func)))").unwrap(), Execution::Fast)
+            .unwrap()
     }
 
     fn filled(directory: &Path) -> (Engine, CodeCache, PathBuf) {
-        let engine = engine().unwrap();
+        let engine = engine(Execution::Fast).unwrap();
         let cache = CodeCache::open(directory, &engine).unwrap();
         cache.save(SHA, &code());
         let path = cache.path(SHA);

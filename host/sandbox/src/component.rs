@@ -12,7 +12,7 @@ use crate::heap;
 use crate::outline::Outline;
 use crate::runtime::Runtime;
 use crate::spec::Component;
-use crate::world::{self, Contract, PluginKind};
+use crate::world::{self, Contract, PluginKind, WorldError};
 
 /// A compiled component of a known world.
 pub(crate) struct Compiled {
@@ -66,6 +66,16 @@ impl Checked {
     }
 }
 
+/// All that keeps the component in a file from being a plugin of this host.
+pub(crate) fn world_faults(path: &Path, runtime: &Runtime) -> Result<Vec<WorldError>, LoadError> {
+    let bytes = read(path, runtime.options.max_component_bytes)?;
+    match Outline::read(&bytes) {
+        Ok(Outline { imports, exports }) => Ok(world::faults(&imports, &exports)),
+        Err(LoadError::World(fault)) => Ok(vec![fault]),
+        Err(error) => Err(error),
+    }
+}
+
 impl ComponentOutline {
     /// Reads and checks, without compiling.
     pub(crate) fn of(source: Component, runtime: &Runtime) -> Result<Self, LoadError> {
@@ -106,7 +116,7 @@ fn compile(
     runtime: &Runtime,
 ) -> Result<wasmtime::component::Component, LoadError> {
     let failed = |error: wasmtime::Error| LoadError::Compile { reason: format!("{error:#}") };
-    let code = CompiledCode::of(bytes).map_err(failed)?;
+    let code = CompiledCode::of(bytes, runtime.options.execution).map_err(failed)?;
     // Code that is mapped from the cache's file takes less memory than the same code on the heap.
     let from_file = runtime.cache.as_ref().and_then(|cache| {
         cache.save(sha256, &code);

@@ -3,12 +3,26 @@
 use telemetry_core::limits;
 use wasmtime::{Config, Engine, OptLevel};
 
-/// An engine with epoch interruption. Instances are allocated on demand: a pool of slots would bound what a plugin's
-/// modules may look like and gain a few microseconds per instance, of which few are made.
-pub(crate) fn engine() -> wasmtime::Result<Engine> {
+/// How guests run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Execution {
+    /// As fast as they can; a call ends by the clock.
+    #[default]
+    Fast,
+    /// The same at every run, to the last bit, whatever the machine has to do: a call ends by the fuel that it burns, every NaN
+    /// has the same bits, and random numbers come from one seed. For tests, replays and counting.
+    Repeatable,
+}
+
+/// An engine. Instances are allocated on demand: a pool of slots would bound what a plugin's modules may look like and gain a
+/// few microseconds per instance, of which few are made.
+pub(crate) fn engine(execution: Execution) -> wasmtime::Result<Engine> {
+    let repeatable = execution == Execution::Repeatable;
     let mut config = Config::new();
     config
-        .epoch_interruption(true)
+        .epoch_interruption(!repeatable)
+        .consume_fuel(repeatable)
+        .cranelift_nan_canonicalization(repeatable)
         .concurrency_support(false)
         .max_wasm_stack(limits::MAX_WASM_STACK_BYTES)
         .cranelift_opt_level(OptLevel::Speed)

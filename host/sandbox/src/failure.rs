@@ -17,7 +17,7 @@ pub(crate) fn of_call(error: &wasmtime::Error, state: &mut HostState, allowance:
         return reason.clone();
     }
     match error.downcast_ref::<Trap>() {
-        Some(Trap::Interrupt) => FailureReason::Deadline(allowance),
+        Some(Trap::Interrupt | Trap::OutOfFuel) => FailureReason::Deadline(allowance),
         Some(trap) => state.limiter.refusal().unwrap_or_else(|| of_trap(*trap, words)),
         // What is neither a trap nor ours is the conversion's: strings that are not UTF-8, lists outside memory, values
         // that no case has, more bytes than an answer may have.

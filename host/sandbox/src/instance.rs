@@ -12,6 +12,7 @@ use wasmtime::{Store, UpdateDeadline};
 
 use crate::bindings::lifecycle::Info;
 use crate::bindings::types::{PluginError, StateParam};
+use crate::engine::Execution;
 use crate::failure;
 use crate::guest::{Export, Lifecycle};
 use crate::http::HttpClient;
@@ -74,13 +75,14 @@ impl<G: Export> Template<G> {
     pub(crate) fn born(&self) -> Result<Instance<G>, BirthError> {
         let mut store = self.store();
         let deadline = self.plugin.runtime.options.init_deadline;
-        enter(&mut store, deadline, self.plugin.runtime.clock.now());
+        let entry = enter(&mut store, deadline, self.plugin.runtime.clock.now());
         let instance = match self.pre.instantiate(&mut store) {
             Ok(instance) => instance,
             Err(error) => {
                 return Err(BirthError::Failure(failure::of_birth(&error, store.data_mut(), deadline)));
             }
         };
+        entry.left(&store);
         let types = |error: wasmtime::Error| BirthError::Types(format!("{error:#}"));
         let lifecycle = Lifecycle::load(&self.lifecycle, &mut store, &instance).map_err(types)?;
         let guest = G::load(&self.guest, &mut store, &instance).map_err(types)?;
@@ -202,9 +204,10 @@ impl<G> Instance<G> {
         now: Timestamp,
         call: impl FnOnce(&Lifecycle, &G, &mut Store<HostState>) -> wasmtime::Result<Result<R, PluginError>>,
     ) -> Result<R, FailureReason> {
-        let start = enter(&mut self.store, allowance, now);
+        let entry = enter(&mut self.store, allowance, now);
         let answer = call(&self.lifecycle, &self.guest, &mut self.store);
-        self.store.data().plugin.meters.called(start.elapsed());
+        self.store.data().plugin.meters.called(entry.start.elapsed());
+        entry.left(&self.store);
         match answer {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(failure::of_plugin(error)),
@@ -213,12 +216,36 @@ impl<G> Instance<G> {
     }
 }
 
-/// Sets the deadline of the entry that follows.
-fn enter(store: &mut Store<HostState>, allowance: Duration, now: Timestamp) -> Instant {
+/// An entry into guest code.
+struct Entry {
+    start: Instant,
+    /// What it may burn, where fuel is counted.
+    fuel: Option<u64>,
+}
+
+impl Entry {
+    /// Counts the fuel that was burnt.
+    fn left(&self, store: &Store<HostState>) {
+        if let Some(fuel) = self.fuel {
+            let rest = store.get_fuel().unwrap_or(0);
+            store.data().plugin.meters.burnt(fuel.saturating_sub(rest));
+        }
+    }
+}
+
+/// Sets the deadline of the entry that follows: in fuel where guests run repeatably, else by the clock.
+fn enter(store: &mut Store<HostState>, allowance: Duration, now: Timestamp) -> Entry {
     let start = Instant::now();
     let state = store.data_mut();
     state.begin(start, allowance, now);
     let ticks = state.plugin.runtime.ticker.ticks(allowance);
-    store.set_epoch_deadline(ticks);
-    start
+    if state.plugin.runtime.options.execution == Execution::Fast {
+        store.set_epoch_deadline(ticks);
+        return Entry { start, fuel: None };
+    }
+    let millis = u64::try_from(allowance.as_millis()).unwrap_or(u64::MAX);
+    let fuel = millis.saturating_mul(limits::FUEL_PER_MILLISECOND);
+    // An engine that counts no fuel is impossible here; were it one, the call would end at once.
+    let _ = store.set_fuel(fuel);
+    Entry { start, fuel: Some(fuel) }
 }

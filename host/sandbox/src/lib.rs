@@ -54,8 +54,10 @@ mod validator;
 mod world;
 
 pub use component::ComponentOutline;
+pub use engine::Execution;
 pub use error::{LoadError, SandboxError};
 pub use grants::{Grants, Secrets};
+pub use http::{HttpAnswer, HttpFault, HttpPort, HttpRequest};
 pub use inspect::{AggregateInfo, PluginInfo};
 pub use limits::PluginLimits;
 pub use plugin::Plugin;

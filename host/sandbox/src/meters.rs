@@ -13,6 +13,7 @@ use telemetry_core::limits;
 pub(crate) struct Meters {
     calls: AtomicU64,
     nanos: AtomicU64,
+    fuel: AtomicU64,
     memory: AtomicU64,
     instances: AtomicU64,
     restarts: AtomicU64,
@@ -39,6 +40,7 @@ struct Counters {
 pub(crate) struct Reading {
     pub(crate) calls: u64,
     pub(crate) time_used: Duration,
+    pub(crate) fuel_used: u64,
     pub(crate) memory_bytes: u64,
     pub(crate) instances: u64,
     pub(crate) restarts: u64,
@@ -54,6 +56,10 @@ impl Meters {
     pub(crate) fn called(&self, took: Duration) {
         self.calls.fetch_add(1, Ordering::Relaxed);
         self.nanos.fetch_add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    pub(crate) fn burnt(&self, fuel: u64) {
+        self.fuel.fetch_add(fuel, Ordering::Relaxed);
     }
 
     pub(crate) fn failed(&self, reason: &FailureReason) {
@@ -128,6 +134,7 @@ impl Meters {
         let counters = self.counters.lock();
         Reading {
             calls: get(&self.calls),
+            fuel_used: self.fuel.load(Ordering::Relaxed),
             time_used: Duration::from_nanos(get(&self.nanos)),
             memory_bytes: get(&self.memory),
             instances: get(&self.instances),

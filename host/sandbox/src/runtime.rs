@@ -33,7 +33,7 @@ impl Runtime {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, SandboxError> {
         let failed = |error: wasmtime::Error| SandboxError::Engine { reason: format!("{error:#}") };
-        let engine = engine().map_err(failed)?;
+        let engine = engine(options.execution).map_err(failed)?;
         let ticker =
             Ticker::start(&engine, options.epoch_tick).map_err(|source| SandboxError::Ticker { source })?;
         let cache = options.cache_directory.as_deref().and_then(|directory| {

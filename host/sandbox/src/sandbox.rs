@@ -1,5 +1,6 @@
 //! The sandbox: loads plugins.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -7,7 +8,7 @@ use telemetry_core::Clock;
 use telemetry_core::extension::PluginFailure;
 
 use crate::aggregation::{BirthCertificate, PluginAggregations};
-use crate::component::{Compiled, ComponentOutline};
+use crate::component::{self, Compiled, ComponentOutline};
 use crate::config_schema::Schema;
 use crate::convert::{self, CheckedInfo};
 use crate::error::{LoadError, SandboxError};
@@ -23,7 +24,7 @@ use crate::runtime::Runtime;
 use crate::sink::SinkRole;
 use crate::spec::{Component, PluginSpec, Ports, SandboxOptions};
 use crate::validator::PluginValidator;
-use crate::world::{Contract, PluginKind};
+use crate::world::{Contract, PluginKind, WorldError};
 
 /// The plugin runtime. One per host; its plugins outlive it.
 pub struct Sandbox {
@@ -40,7 +41,7 @@ impl Sandbox {
     /// initialises it.
     pub fn load(&self, spec: PluginSpec) -> Result<Plugin, LoadError> {
         let compiled = Compiled::of(spec.component, &self.runtime)?;
-        let http = http_client(compiled.kind, &spec.grants, spec.secrets)?;
+        let http = http_client(compiled.kind, &spec.grants, spec.secrets, &self.runtime.options)?;
         let shared = Arc::new(PluginShared::new(&spec.name, spec.limits, Arc::clone(&self.runtime)));
         let birth = Birth { shared, compiled, config: spec.config, http };
         match birth.compiled.kind {
@@ -62,6 +63,12 @@ impl Sandbox {
     /// What a component is, as far as its bytes tell: cheap, and nothing of it runs.
     pub fn outline(&self, component: impl Into<Component>) -> Result<ComponentOutline, LoadError> {
         ComponentOutline::of(component.into(), &self.runtime)
+    }
+
+    /// All that keeps a component from being a plugin of this host: every undeclared import by name, with the remedy. Cheap, and
+    /// nothing of it runs.
+    pub fn world_faults(&self, path: &Path) -> Result<Vec<WorldError>, LoadError> {
+        component::world_faults(path, &self.runtime)
     }
 
     /// What a component is. It is described, never initialised.
@@ -95,9 +102,10 @@ fn http_client(
     kind: PluginKind,
     grants: &Grants,
     secrets: Secrets,
+    options: &SandboxOptions,
 ) -> Result<Option<Arc<HttpClient>>, LoadError> {
     if kind == PluginKind::Sink {
-        return HttpClient::new(grants, secrets).map(|client| Some(Arc::new(client)));
+        return HttpClient::new(grants, secrets, options.http.clone()).map(|client| Some(Arc::new(client)));
     }
     if *grants == Grants::default() {
         return Ok(None);

@@ -9,7 +9,9 @@ use serde_json::Value;
 use telemetry_core::extension::{KeyValuePort, QueryPort};
 use telemetry_core::limits;
 
+use crate::engine::Execution;
 use crate::grants::{Grants, Secrets};
+use crate::http::HttpPort;
 use crate::limits::PluginLimits;
 use crate::supervisor::SupervisionPolicy;
 
@@ -28,6 +30,10 @@ pub struct SandboxOptions {
     pub epoch_tick: Duration,
     /// When failures lead to what.
     pub supervision: SupervisionPolicy,
+    /// How guests run.
+    pub execution: Execution,
+    /// Answers the HTTP requests that the grants allow, in place of the network.
+    pub http: Option<Arc<dyn HttpPort>>,
 }
 
 impl Default for SandboxOptions {
@@ -39,6 +45,8 @@ impl Default for SandboxOptions {
             init_deadline: limits::PLUGIN_INIT_DEADLINE,
             epoch_tick: limits::EPOCH_TICK,
             supervision: SupervisionPolicy::default(),
+            execution: Execution::default(),
+            http: None,
         }
     }
 }

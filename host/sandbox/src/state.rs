@@ -9,6 +9,7 @@ use telemetry_core::extension::{FailureReason, QueryPort};
 use telemetry_core::{Timestamp, limits};
 use tracing::Level;
 
+use crate::engine::Execution;
 use crate::http::HttpClient;
 use crate::key_value::KeyValueSpace;
 use crate::limiter::InstanceLimiter;
@@ -51,10 +52,10 @@ impl HostState {
         let limiter = InstanceLimiter::new(Arc::clone(&plugin.meters), plugin.limits.memory());
         plugin.meters.instance_began();
         Self {
-            plugin,
             limiter,
             ports,
-            random: StdRng::from_rng(&mut rand::rng()),
+            random: random(plugin.runtime.options.execution),
+            plugin,
             now: Timestamp::EPOCH,
             stdout: LineBuffer::default(),
             stderr: LineBuffer::default(),
@@ -149,6 +150,14 @@ impl HostState {
 impl Drop for HostState {
     fn drop(&mut self) {
         self.plugin.meters.instance_ended();
+    }
+}
+
+/// An instance's random numbers.
+fn random(execution: Execution) -> StdRng {
+    match execution {
+        Execution::Fast => StdRng::from_rng(&mut rand::rng()),
+        Execution::Repeatable => StdRng::seed_from_u64(limits::REPEATABLE_SEED),
     }
 }
 

@@ -62,6 +62,9 @@ pub struct PluginStatus {
     /// Time spent inside it.
     #[serde(rename = "time_used_seconds", serialize_with = "seconds")]
     pub time_used: Duration,
+    /// Fuel that it burnt, where it runs repeatably: about one for each instruction.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub fuel_used: u64,
     /// Linear memory of all its instances in bytes.
     pub memory_bytes: u64,
     /// Its live instances.
@@ -95,6 +98,7 @@ impl PluginStatus {
             failures_by_kind: reading.failures,
             restarts: reading.restarts,
             time_used: reading.time_used,
+            fuel_used: reading.fuel_used,
             memory_bytes: reading.memory_bytes,
             instances: reading.instances,
             last_failure: reading.last_failure,
@@ -105,6 +109,10 @@ impl PluginStatus {
             counters_dropped: reading.counters_dropped,
         }
     }
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 fn seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {

@@ -45,7 +45,7 @@ mod tests {
 
     #[test]
     fn ticks_never_cut_a_deadline_short() {
-        let engine = crate::engine::engine().unwrap();
+        let engine = crate::engine::engine(crate::engine::Execution::Fast).unwrap();
         let ticker = Ticker::start(&engine, Duration::from_millis(5)).unwrap();
         assert_eq!(ticker.ticks(Duration::ZERO), 1);
         assert_eq!(ticker.ticks(Duration::from_millis(5)), 2);

@@ -200,6 +200,14 @@ pub(crate) fn check(imports: &[String], exports: &[String]) -> Result<(PluginKin
     Ok((kind, contract))
 }
 
+/// All that keeps a component from being a plugin: every undeclared import, not only the first.
+pub(crate) fn faults(imports: &[String], exports: &[String]) -> Vec<WorldError> {
+    match kind_of(exports) {
+        Err(fault) => vec![fault],
+        Ok((kind, contract)) => imports.iter().filter_map(|import| check_import(kind, contract, import).err()).collect(),
+    }
+}
+
 fn kind_of(exports: &[String]) -> Result<(PluginKind, Contract), WorldError> {
     let ours = exports.iter().filter_map(|name| {
         let (package, rest) = name.split_once('/')?;

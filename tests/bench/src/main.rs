@@ -3,6 +3,7 @@
 //! The machine's noise is met by repeating each measurement and showing the median with its range; nothing here passes
 //! or fails.
 
+mod languages;
 mod measure;
 mod peer;
 mod recording;
@@ -21,8 +22,8 @@ use crate::table::Report;
 #[derive(Parser)]
 #[command(about)]
 struct Arguments {
-    /// Only the parts whose name contains this text: recording, validation, retrieval, residence, rollups. Or `store`: the storage
-    /// engine against its goals, which takes minutes and is done only when it is named.
+    /// Only the parts whose name contains this text: recording, validation, retrieval, residence, rollups. Or `languages`: plugins
+    /// in each language; or `store`: the storage engine against its goals, which takes minutes. Both are done only when they are named.
     #[arg(default_value = "")]
     part: String,
     /// Repetitions of each measurement.
@@ -76,6 +77,9 @@ fn main() -> anyhow::Result<()> {
         let Arguments { only, divide, repeat, large, peers, .. } = arguments;
         store::run(&store::Plan { only, divide, repeat, large })?;
         return if peers { store::run_peers() } else { Ok(()) };
+    }
+    if arguments.part == "languages" {
+        return languages::run();
     }
     let scale = Scale { repeat: arguments.repeat, divide: arguments.divide };
     // Residence first: memory that other parts freed would count as the idle host's.

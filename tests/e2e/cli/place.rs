@@ -8,19 +8,19 @@ use bridge_telemetry_tests::host_binary;
 use serde_json::Value;
 
 /// A working folder; the store and the log lie in it.
-pub(super) struct Place(tempfile::TempDir);
+pub(crate) struct Place(tempfile::TempDir);
 
 impl Place {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
 
     /// The program with these arguments alone.
-    pub(super) fn bare(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn bare(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(host_binary().unwrap());
         command.current_dir(self.path()).args(arguments).stdin(Stdio::null());
         for (variable, _) in std::env::vars_os() {
@@ -32,23 +32,23 @@ impl Place {
     }
 
     /// The program on the store of this place.
-    pub(super) fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.bare(arguments);
         command.args(["--data", "data"]);
         command
     }
 
-    pub(super) fn run(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().unwrap()
     }
 
     /// Runs with `--json`: the exit code and the one document on standard output.
-    pub(super) fn json(&self, arguments: &[&str]) -> (i32, Value) {
+    pub(crate) fn json(&self, arguments: &[&str]) -> (i32, Value) {
         document(self.command(arguments).arg("--json"))
     }
 
     /// The same with something on standard input.
-    pub(super) fn json_with_input(&self, arguments: &[&str], input: &[u8]) -> (i32, Value) {
+    pub(crate) fn json_with_input(&self, arguments: &[&str], input: &[u8]) -> (i32, Value) {
         let mut child = self
             .command(arguments)
             .arg("--json")
@@ -66,16 +66,16 @@ impl Place {
         parsed(&output)
     }
 
-    pub(super) fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         std::fs::write(self.path().join(name), text).unwrap();
     }
 
-    pub(super) fn read(&self, name: &str) -> String {
+    pub(crate) fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.path().join(name)).unwrap()
     }
 
     /// One aggregate of one metric.
-    pub(super) fn aggregate(&self, metric: &str, aggregation: &str) -> Value {
+    pub(crate) fn aggregate(&self, metric: &str, aggregation: &str) -> Value {
         let (exit, body) = self.json(&["get", metric, "--aggregation", aggregation]);
         assert_eq!(exit, 0, "{body}");
         body["metrics"][metric]["value"].clone()
@@ -83,7 +83,7 @@ impl Place {
 }
 
 /// Runs a command: its exit code and the one JSON document on standard output.
-pub(super) fn document(command: &mut Command) -> (i32, Value) {
+pub(crate) fn document(command: &mut Command) -> (i32, Value) {
     parsed(&command.output().unwrap())
 }
 
@@ -95,12 +95,12 @@ fn parsed(output: &Output) -> (i32, Value) {
 }
 
 /// What the program said on standard error.
-pub(super) fn told(output: &Output) -> String {
+pub(crate) fn told(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// Sends a signal by its name.
-pub(super) fn signal(child: &Child, name: &str) {
+pub(crate) fn signal(child: &Child, name: &str) {
     let sent = Command::new("kill").arg(format!("-{name}")).arg(child.id().to_string()).status();
     assert!(sent.unwrap().success());
 }

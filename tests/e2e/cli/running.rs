@@ -13,20 +13,20 @@ use super::place::{Place, signal, told};
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A running host; killed when the test is over.
-pub(super) struct Running {
+pub(crate) struct Running {
     child: Child,
-    pub(super) summary: Value,
+    pub(crate) summary: Value,
     _output: BufReader<ChildStdout>,
 }
 
 impl Running {
     /// Without plugins, recording nothing of its own.
-    pub(super) fn start(place: &Place) -> Self {
+    pub(crate) fn start(place: &Place) -> Self {
         Self::of(place.command(&["run", "--no-system"]))
     }
 
     /// What `run` says, on a free port.
-    pub(super) fn of(mut run: Command) -> Self {
+    pub(crate) fn of(mut run: Command) -> Self {
         let mut child = run
             .args(["--listen", "127.0.0.1:0", "--json"])
             .stdout(Stdio::piped())
@@ -41,7 +41,7 @@ impl Running {
     }
 
     /// Ends it as an operator does; its exit code.
-    pub(super) fn terminate(mut self) -> i32 {
+    pub(crate) fn terminate(mut self) -> i32 {
         signal(&self.child, "TERM");
         self.child.wait().unwrap().code().unwrap()
     }
@@ -56,7 +56,7 @@ impl Drop for Running {
 }
 
 /// Asks until the answer is there.
-pub(super) fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
         if let Some(answer) = ask() {

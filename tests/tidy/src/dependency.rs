@@ -1,6 +1,6 @@
 //! The direction of dependencies: which member of the workspace may know which, and who alone may use a heavy crate.
 //!
-//! `core ← store`, `core ← sandbox`, `{core, store, sandbox} ← host ← server ← cli`; `plugin-sdk ← plugins`; host and
+//! `core ← store`, `core ← sandbox`, `{core, store, sandbox} ← host ← {server, toolkit} ← cli`; `plugin-sdk ← plugins`; host and
 //! SDK share only `wit/`. Reads `cargo metadata --no-deps`; build and test dependencies count like the others.
 
 use std::path::Path;
@@ -10,13 +10,14 @@ use serde_json::Value;
 use crate::finding::Finding;
 
 /// What a part may depend on, each part given by its folder; `/*` stands for every folder inside.
-const RULES: [(&str, &[&str]); 15] = [
+const RULES: [(&str, &[&str]); 16] = [
     ("host/core", &[]),
     ("host/store", &["host/core"]),
     ("host/sandbox", &["host/core"]),
     ("host", &["host/core", "host/store", "host/sandbox"]),
     ("host/server", &["host/core", "host/store", "host/sandbox", "host"]),
-    ("host/cli", &["host/core", "host/store", "host/sandbox", "host", "host/server"]),
+    ("host/toolkit", &["host/core", "host/sandbox", "host"]),
+    ("host/cli", &["host/core", "host/store", "host/sandbox", "host", "host/server", "host/toolkit"]),
     ("plugin-sdk", &["plugin-sdk/*"]),
     ("plugin-sdk/*", &["plugin-sdk/*"]),
     ("plugins/*", &["plugin-sdk", "plugin-sdk/*"]),

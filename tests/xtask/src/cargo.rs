@@ -38,12 +38,8 @@ impl<'w> Cargo<'w> {
         })
     }
 
-    /// Runs the tests; `arguments` go to `cargo test`.
+    /// Runs the tests; `arguments` go to `cargo test`. The program that they start is there already.
     pub(crate) fn test(&self, arguments: &[OsString]) -> Result<(), Failure> {
-        if !picks_packages(arguments) {
-            // Tests start the program, and `cargo test` alone does not make it.
-            self.build_binary("bridge-telemetry")?;
-        }
         let line = test_line(arguments);
         announce(&format!("running the tests: cargo {}", in_words(&line)));
         self.run(line)
@@ -92,7 +88,7 @@ fn describes_a_package(variable: &str) -> bool {
 }
 
 /// Whether the caller of `test` names packages. What stands behind `--` is for the test binaries.
-fn picks_packages(arguments: &[OsString]) -> bool {
+pub(crate) fn picks_packages(arguments: &[OsString]) -> bool {
     arguments
         .iter()
         .map_while(|argument| argument.to_str().filter(|text| *text != "--"))

@@ -18,6 +18,8 @@ The commands of this project. Each first completes the set-up: libclang and g++ 
   cargo xtask fuzz [DECODER] [--seconds N]
                              build the fuzzer of the store's decoders, then run it for each of them, or for the one named
   cargo xtask plugins        only build the plugins, TARGET/plugins/NAME/, and the tests' guests, TARGET/guests/*.wasm
+  cargo xtask languages      only build the plugins of every language for the tests: TARGET/languages; installs their
+                             tools (componentize-py, jco, zig) into TARGET/tools from PyPI and npm
   cargo xtask setup          only complete the set-up
   cargo xtask help           this text
 
@@ -37,6 +39,8 @@ pub(crate) enum Command {
     Fuzz(Request),
     /// Only build the components.
     Plugins,
+    /// Only build the components of every language.
+    Languages,
     /// Only complete the set-up.
     Setup,
     /// Print the help.
@@ -56,6 +60,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
         "fuzz" => return Request::parse(rest).map(Command::Fuzz),
         "bench" => return Ok(Command::Bench(rest)),
         "help" | "-h" | "--help" => return Ok(Command::Help),
+        "languages" => Command::Languages,
         "plugins" => Command::Plugins,
         "setup" => Command::Setup,
         _ => return Err(Failure::UnknownCommand { name }),

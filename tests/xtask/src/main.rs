@@ -15,9 +15,11 @@ mod command;
 mod component;
 mod failure;
 mod fuzz;
+mod languages;
 mod libclang;
 mod package;
 mod setup;
+mod tools;
 mod workspace;
 
 use cargo::Cargo;
@@ -53,12 +55,19 @@ fn carry_out(command: Command) -> Result<(), Failure> {
             let binary = cargo.build_binary("bridge-telemetry")?;
             cargo::replace_process(&binary, ["run".into()].into_iter().chain(plugins).chain(arguments))
         }
+        Command::Languages => languages::build(&workspace, &cargo.build_binary("bridge-telemetry")?),
         Command::Test(arguments) => {
             component::build(&workspace, &cargo)?;
+            if !cargo::picks_packages(&arguments) {
+                languages::build(&workspace, &cargo.build_binary("bridge-telemetry")?)?;
+            }
             cargo.test(&arguments)
         }
         Command::Bench(arguments) => {
             component::build(&workspace, &cargo)?;
+            if arguments.first().is_some_and(|name| name == "languages") {
+                languages::build(&workspace, &cargo.build_binary("bridge-telemetry")?)?;
+            }
             let binary = cargo.build_binary("bridge-telemetry-bench")?;
             cargo::replace_process(&binary, arguments)
         }

@@ -29,9 +29,14 @@ fn native_tools() -> Result<(), Failure> {
         return Ok(());
     }
     let Some(what) = missing_native_tools()? else { return Ok(()) };
-    let command = format!("apt-get install -y {}", PACKAGES.join(" "));
+    install(&what, &PACKAGES, || missing_native_tools().is_ok_and(|missing| missing.is_none()))
+}
+
+/// Installs packages with apt where that is allowed; else names the command. `is_there` says whether it helped.
+fn install(what: &str, packages: &[&str], is_there: impl Fn() -> bool) -> Result<(), Failure> {
+    let command = format!("apt-get install -y {}", packages.join(" "));
     let by_hand = || Failure::Missing {
-        what: what.clone(),
+        what: what.to_owned(),
         remedy: format!("run `sudo apt-get update && sudo {command}`, or your system's equivalent"),
     };
     if !on_path("apt-get") {
@@ -48,12 +53,18 @@ fn native_tools() -> Result<(), Failure> {
         announce(&format!("warning: {failure}"));
     }
     let mut arguments = vec!["install", "-y"];
-    arguments.extend(PACKAGES);
+    arguments.extend(packages);
     run(&mut apt(rights, &arguments))?;
-    match missing_native_tools()? {
-        None => Ok(()),
-        Some(_) => Err(by_hand()),
+    if is_there() { Ok(()) } else { Err(by_hand()) }
+}
+
+/// Checks for a Python that makes virtual environments, for the tools of other languages; installs it where it is missing.
+pub(crate) fn python() -> Result<(), Failure> {
+    const PYTHON: [&str; 2] = ["python3", "python3-venv"];
+    if quietly("python3", &["-c", "import venv, ensurepip"]) {
+        return Ok(());
     }
+    install("Python with venv", &PYTHON, || quietly("python3", &["-c", "import venv, ensurepip"]))
 }
 
 /// What of g++ and libclang is missing, in words.

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use bridge_telemetry::plugins::package::Sha256;
 use clap::{Args, Subcommand};
 
+use super::PluginAuthor;
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Plugin {
     /// Every plugin with its state
@@ -23,6 +25,8 @@ pub(crate) enum Plugin {
     Sign(Sign),
     /// Make a pair of keys to sign packages with
     Keygen(Keygen),
+    #[command(flatten)]
+    Author(PluginAuthor),
 }
 
 #[derive(Debug, Args)]

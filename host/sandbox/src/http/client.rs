@@ -1,5 +1,6 @@
 //! One plugin's HTTP client: checks a request against the grant, sends it, bounds the answer.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use telemetry_core::limits;
@@ -9,6 +10,7 @@ use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Body};
 
 use super::origin::{Origins, Refusal};
+use super::port::{self, HttpPort};
 use super::resolver::{AddressRefused, CheckedResolver};
 use super::secret::GrantedSecrets;
 use crate::bindings::outbound_http::{self, Failure, Header, Response};
@@ -29,11 +31,17 @@ pub(crate) struct HttpClient {
     origins: Origins,
     secrets: GrantedSecrets,
     agent: Agent,
+    /// Stands in place of the network.
+    port: Option<Arc<dyn HttpPort>>,
 }
 
 impl HttpClient {
     /// The client for these grants.
-    pub(crate) fn new(grants: &Grants, secrets: Secrets) -> Result<Self, LoadError> {
+    pub(crate) fn new(
+        grants: &Grants,
+        secrets: Secrets,
+        port: Option<Arc<dyn HttpPort>>,
+    ) -> Result<Self, LoadError> {
         let config = Agent::config_builder()
             // The environment's proxy would be an address that nobody checked.
             .proxy(None)
@@ -52,6 +60,7 @@ impl HttpClient {
             origins: Origins::parse(&grants.http)?,
             secrets: GrantedSecrets::new(grants, secrets),
             agent: Agent::with_parts(config, DefaultConnector::default(), resolver),
+            port,
         })
     }
 
@@ -63,6 +72,9 @@ impl HttpClient {
             return Err(Failure::Timeout);
         }
         let request = self.checked(request)?;
+        if let Some(port) = &self.port {
+            return port::answered(&**port, request);
+        }
         let response = if carries_body(request.method()) {
             self.agent.run(self.agent.configure_request(request).timeout_global(Some(time)).build())
         } else {

@@ -3,7 +3,9 @@
 mod address;
 mod client;
 mod origin;
+mod port;
 mod resolver;
 mod secret;
 
 pub(crate) use client::HttpClient;
+pub use port::{HttpAnswer, HttpFault, HttpPort, HttpRequest};

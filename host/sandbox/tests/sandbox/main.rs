@@ -16,6 +16,7 @@ mod http;
 mod load;
 mod logging;
 mod monitor;
+mod repeatable;
 mod shipped;
 mod sink;
 mod supervision;

@@ -1,18 +1,24 @@
 //! `plugin …`: one file per subcommand.
 
+mod bench;
+mod build;
+mod check;
+mod create;
 mod inspect;
 mod install;
 mod keygen;
 mod list;
+mod replay;
 mod sign;
 mod switch;
+mod test;
 
 use std::path::Path;
 
 use bridge_telemetry::plugins::package::PackageError;
 use serde_json::{Map, Value, json};
 
-use crate::arguments::{Plugin, Shared};
+use crate::arguments::{Plugin, PluginAuthor, Shared};
 use crate::connection;
 use crate::exit::{Exit, Failure};
 use crate::output::{self, line, one_line};
@@ -27,6 +33,22 @@ pub(super) fn execute(command: Plugin, shared: &Shared) -> Result<Exit, Failure>
         Plugin::Remove(arguments) => switch::remove(&arguments, shared),
         Plugin::Sign(arguments) => sign::execute(&arguments, shared),
         Plugin::Keygen(arguments) => keygen::execute(&arguments, shared),
+        Plugin::Author(PluginAuthor::New(new)) => create::execute(&new, shared),
+        Plugin::Author(PluginAuthor::Build { directory }) => build::execute(&directory, shared),
+        Plugin::Author(PluginAuthor::Check { plugin }) => check::execute(&plugin, shared),
+        Plugin::Author(PluginAuthor::Test(arguments)) => test::execute(&arguments, shared),
+        Plugin::Author(PluginAuthor::Replay(arguments)) => replay::execute(&arguments, shared),
+        Plugin::Author(PluginAuthor::Bench(arguments)) => bench::execute(&arguments, shared),
+    }
+}
+
+/// A plugin's configuration as it was given.
+fn settings_json(given: Option<&str>) -> Result<Option<Value>, Failure> {
+    let Some(text) = given else { return Ok(None) };
+    match serde_json::from_str(text) {
+        Ok(settings @ Value::Object(_)) => Ok(Some(settings)),
+        Ok(_) => Err(Failure::usage(anyhow::anyhow!("--settings: must be a JSON object"))),
+        Err(error) => Err(Failure::usage(anyhow::Error::new(error).context("--settings"))),
     }
 }
 

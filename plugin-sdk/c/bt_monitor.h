@@ -1,0 +1,30 @@
+/* A plugin that watches what was stored and raises signals. */
+#ifndef BT_MONITOR_H
+#define BT_MONITOR_H
+
+#include "bt_rows.h"
+
+typedef struct bt_signals bt_signals;
+
+typedef enum { BT_INFO, BT_WARNING, BT_ERROR, BT_CRITICAL } bt_severity;
+
+/* A finding. Signals with one key are one alert; `firing` false resolves it. */
+typedef struct {
+    bt_text key;
+    bool firing;
+    bt_severity severity;
+    const char *summary;
+    double value; /* NaN: none */
+    int64_t timestamp;
+    const char *labels; /* a JSON object of strings; NULL: none */
+} bt_signal;
+
+/* The author's; each may be left out. */
+void bt_on_event(const bt_event *event, bt_signals *signals);
+void bt_on_sample(const bt_sample *sample, bt_signals *signals);
+void bt_tick(int64_t now, bt_signals *signals);
+
+/* Raises a signal; what it points to is copied. */
+void bt_raise(bt_signals *signals, const bt_signal *signal);
+
+#endif

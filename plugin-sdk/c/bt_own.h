@@ -1,0 +1,18 @@
+/* What the helper's own parts share; not for authors. */
+#ifndef BT_OWN_H
+#define BT_OWN_H
+
+#include "bt.h"
+#include "bt_world.h"
+
+void *bt_allocate(void *before, size_t bytes);
+bt_world_string_t bt_borrowed(const char *text);
+bt_world_string_t bt_owned(bt_text text);
+bt_world_string_t bt_owned_string(const char *text);
+bt_text bt_shown(bt_world_string_t text);
+void bt_fault(bridge_telemetry_types_plugin_error_t *error, uint8_t tag, const char *message);
+void bt_subscribe(bridge_telemetry_types_subscription_t *subscription);
+/* String `index` of a column; the host gives whole columns. */
+bt_text bt_column(const bridge_telemetry_types_text_column_t *column, size_t index);
+
+#endif

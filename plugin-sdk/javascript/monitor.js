@@ -1,0 +1,44 @@
+import * as hostKeyValue from "bridge:telemetry/key-value@0.1.0";
+import { getMetrics as hostGetMetrics } from "bridge:telemetry/query@0.1.0";
+
+import { events, samples } from "./batch.js";
+import { answered } from "./errors.js";
+import { lifecycleOf, running, subscriptionOf } from "./lifecycle.js";
+
+/** Takes and answers what `get_metrics` of the host does, as of the time of the records. */
+export const getMetrics = (request) => JSON.parse(hostGetMetrics(JSON.stringify(request)));
+
+/** The plugin's own durable key-value space, values are bytes: `get(key)`, `put(key, value)`, `delete(key)`. */
+export const keyValue = hostKeyValue;
+
+const signals = (answers) =>
+  answers
+    .flat()
+    .filter((signal) => signal)
+    .map((signal) => ({
+      key: signal.key,
+      firing: signal.firing ?? true,
+      severity: signal.severity ?? "warning",
+      summary: signal.summary,
+      value: signal.value ?? undefined,
+      timestamp: signal.timestamp,
+      labelsJson: JSON.stringify(signal.labels ?? {}),
+    }));
+
+/**
+ * The exports of a plugin that watches what was stored:
+ * `export const { lifecycle, monitoring } = exportMonitor({ name, metrics, onSample(sample) { … } });`
+ *
+ * Implement `onEvent(event)`, `onSample(sample)`, `tick(now)`: each answers a signal, several, or nothing. A signal has `key`,
+ * `summary`, `timestamp`, and may have `firing`, `severity`, `value`, `labels`. Implement `save()` and `restore(state, version)` for
+ * what it has to remember. `tickSeconds` says how often `tick` is called.
+ */
+export const exportMonitor = (plugin) => ({
+  lifecycle: lifecycleOf(plugin),
+  monitoring: {
+    subscribe: () => subscriptionOf(plugin),
+    onEvents: answered((batch) => signals(events(batch).map((event) => running.plugin.onEvent?.(event)))),
+    onSamples: answered((batch) => signals(samples(batch).map((sample) => running.plugin.onSample?.(sample)))),
+    tick: answered((now) => signals([running.plugin.tick?.(now)])),
+  },
+});

@@ -1,0 +1,111 @@
+"""Columns as rows."""
+
+import json
+
+
+def texts(column):
+    """The strings of a column."""
+    whole, start, found = column.bytes, 0, []
+    for end in column.ends:
+        found.append(str(whole[start:end], "utf-8"))
+        start = end
+    return found
+
+
+class Event:
+    """One event."""
+
+    __slots__ = ("row", "timestamp", "id", "event_type", "source", "data_json", "extra_json", "_data", "verdict")
+
+    def __init__(self, row, timestamp, fields, verdict):
+        self.row = row
+        self.timestamp = timestamp
+        self.id, self.event_type, self.source, self.data_json, self.extra_json = fields
+        self._data = None
+        self.verdict = verdict
+
+    @property
+    def data(self):
+        """The event's `data`, parsed when it is first asked for."""
+        if self._data is None:
+            self._data = json.loads(self.data_json)
+        return self._data
+
+    @property
+    def extra(self):
+        """The event's other top-level fields."""
+        return json.loads(self.extra_json)
+
+    def reject(self, code, path, message):
+        """Refuses the event (validators only)."""
+        self.verdict.issue(self.row, True, code, path, message)
+
+    def warn(self, code, path, message):
+        """Accepts the event and warns the caller (validators only)."""
+        self.verdict.issue(self.row, False, code, path, message)
+
+    def replace_data(self, data):
+        """Stores the event with this `data` (validators only)."""
+        self.verdict.rewrite(self.row, data, None)
+
+    def replace_extra(self, extra):
+        """Stores the event with these other top-level fields (validators only)."""
+        self.verdict.rewrite(self.row, None, extra)
+
+
+def events(batch, verdict=None):
+    """The events of a batch."""
+    fields = texts(batch.fields)
+    return [
+        Event(row, timestamp, fields[5 * row : 5 * row + 5], verdict)
+        for row, timestamp in enumerate(batch.timestamps)
+    ]
+
+
+class Series:
+    """One series of a batch of samples."""
+
+    __slots__ = ("number", "metric", "context_json", "verdict")
+
+    def __init__(self, number, metric, context_json, verdict):
+        self.number = number
+        self.metric = metric
+        self.context_json = context_json
+        self.verdict = verdict
+
+    @property
+    def context(self):
+        """The series' labels."""
+        return json.loads(self.context_json)
+
+    def replace_context(self, context):
+        """Stores this batch's samples of the series with another context (validators only)."""
+        self.verdict.rewrite_series(self.number, context)
+
+
+class Sample:
+    """One sample; a value that is text is None."""
+
+    __slots__ = ("row", "series", "timestamp", "value")
+
+    def __init__(self, row, series, timestamp, value):
+        self.row = row
+        self.series = series
+        self.timestamp = timestamp
+        self.value = None if value != value else value
+
+    def reject(self, code, path, message):
+        """Refuses the sample (validators only)."""
+        self.series.verdict.issue(self.row, True, code, path, message)
+
+    def warn(self, code, path, message):
+        """Accepts the sample and warns the caller (validators only)."""
+        self.series.verdict.issue(self.row, False, code, path, message)
+
+
+def samples(batch, verdict=None):
+    """The samples of a batch."""
+    names = texts(batch.series)
+    series = [Series(n, names[2 * n], names[2 * n + 1], verdict) for n in range(len(names) // 2)]
+    rows = zip(batch.series_indices, batch.timestamps, batch.values)
+    return [Sample(row, series[n], timestamp, value) for row, (n, timestamp, value) in enumerate(rows)]

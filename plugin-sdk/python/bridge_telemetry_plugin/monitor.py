@@ -1,0 +1,125 @@
+"""A plugin that watches what was stored and raises signals."""
+
+import json
+
+from componentize_py_types import Err
+from wit_world.exports import monitoring as contract
+from wit_world.imports import key_value as host_key_value
+from wit_world.imports import query as host_query
+from wit_world.imports import types
+
+from . import batch as rows
+from .errors import answered
+from .lifecycle import Plugin, Running, lifecycle_of, subscription_of
+
+_SEVERITIES = {
+    "info": types.Severity.INFO,
+    "warning": types.Severity.WARNING,
+    "error": types.Severity.ERROR,
+    "critical": types.Severity.CRITICAL,
+}
+
+
+class Signal:
+    """A finding. Signals with one key are one alert; `firing=False` resolves it."""
+
+    def __init__(self, key, summary, timestamp, *, firing=True, severity="warning", value=None, labels=None):
+        self.key = key
+        self.summary = summary
+        self.timestamp = timestamp
+        self.firing = firing
+        self.severity = severity
+        self.value = value
+        self.labels = labels or {}
+
+
+class Monitor(Plugin):
+    """Implement `on_event`, `on_sample`, `tick`: each answers signals, or None. Implement `save` and `restore` for what it has to
+    remember: after a crash it goes on from there."""
+
+    #: Event types that are shown, all with an empty list; a trailing `*` matches a prefix. None: no events.
+    event_types = None
+    #: Event sources, narrowing the events further. None: any source.
+    sources = None
+    #: Metric names. None: no samples.
+    metrics = None
+    #: Seconds between two calls of `tick`. None: never.
+    tick_seconds = None
+
+    def on_event(self, event):
+        """Looks at a stored event."""
+
+    def on_sample(self, sample):
+        """Looks at a stored sample."""
+
+    def tick(self, now):
+        """The only clock there is."""
+
+
+def get_metrics(**request):
+    """Takes and answers what `get_metrics` of the host does, as of the time of the records."""
+    try:
+        return json.loads(host_query.get_metrics(json.dumps(request)))
+    except Err as error:
+        raise RuntimeError(error.value.value) from error
+
+
+class KeyValue:
+    """The plugin's own durable key-value space; what is written becomes durable with the next checkpoint."""
+
+    @staticmethod
+    def get(key):
+        """The value of a key as bytes, or None."""
+        return host_key_value.get(key)
+
+    @staticmethod
+    def put(key, value):
+        """Sets the value of a key, bytes."""
+        host_key_value.put(key, value)
+
+    @staticmethod
+    def delete(key):
+        """Removes a key."""
+        host_key_value.delete(key)
+
+
+def _signals(answers):
+    found = []
+    for answer in answers:
+        if answer is None:
+            continue
+        found.extend([answer] if isinstance(answer, Signal) else answer)
+    return [
+        contract.Signal(
+            signal.key,
+            signal.firing,
+            _SEVERITIES[signal.severity],
+            signal.summary,
+            None if signal.value is None else float(signal.value),
+            signal.timestamp,
+            json.dumps(signal.labels),
+        )
+        for signal in found
+    ]
+
+
+def export(kind):
+    """The exports of a monitor: `Lifecycle, Monitoring = export(MyMonitor)`."""
+
+    class Monitoring:
+        def subscribe(self):
+            return subscription_of(kind)
+
+        @answered
+        def on_events(self, batch):
+            return _signals([Running.plugin.on_event(event) for event in rows.events(batch)])
+
+        @answered
+        def on_samples(self, batch):
+            return _signals([Running.plugin.on_sample(sample) for sample in rows.samples(batch)])
+
+        @answered
+        def tick(self, now):
+            return _signals([Running.plugin.tick(now)])
+
+    return lifecycle_of(kind), Monitoring

@@ -1,0 +1,41 @@
+/* Posts each alert as JSON. */
+#include "bt_sink.h"
+
+#include <string.h>
+
+static char url[1024] = "https://hooks.example.com/alerts";
+
+const bt_plugin bt_this_plugin = {
+    .name = "{{name}}",
+    .version = "0.1.0",
+    .description = "Posts each alert as JSON",
+    .config_schema = "{\"type\":\"object\",\"properties\":{\"url\":{\"type\":\"string\",\"maxLength\":1000}},"
+                     "\"additionalProperties\":false}",
+};
+
+const char *bt_start(bt_text config) {
+    bt_text given;
+    if (!bt_json_string(config, "url", &given)) return NULL;
+    if (given.len >= sizeof url) return "url is too long";
+    memcpy(url, given.ptr, given.len);
+    url[given.len] = 0;
+    return NULL;
+}
+
+bt_outcome bt_deliver(const bt_alert *alert) {
+    bt_text status = {0}, summary = {0};
+    bt_json_string(alert->json, "status", &status);
+    bt_json_string(alert->json, "summary", &summary);
+    bt_buffer body = {0};
+    bt_add_string(&body, "{\"text\":\"");
+    bt_add_text(&body, status);
+    bt_add_string(&body, ": ");
+    bt_add_text(&body, summary); /* its escapes are still there */
+    bt_add_string(&body, "\"}");
+    const char *fault = NULL;
+    uint16_t answer = bt_http_post(url, "application/json", (bt_text){(const char *)body.ptr, body.len}, &fault);
+    bt_buffer_free(&body);
+    if (answer == 0) return (bt_outcome){BT_RETRY, "no answer"}; /* `fault` says why */
+    if (answer >= 500) return (bt_outcome){BT_RETRY, "the far side failed"};
+    return answer < 300 ? (bt_outcome){BT_DELIVERED, NULL} : (bt_outcome){BT_REJECTED, "the far side refused it"};
+}

@@ -1,0 +1,19 @@
+"""Refuses commands without an id, or with one that is too long."""
+
+from bridge_telemetry_plugin.validator import Validator, export
+
+
+class {{type}}(Validator):
+    name = "{{name}}"
+    event_types = ["COMMAND_*"]
+    config = {"longest": 64}
+
+    def validate_event(self, event):
+        command_id = event.data.get("command_id")
+        if not isinstance(command_id, str):
+            event.reject("bad_command", "/data", "the command has no id")
+        elif len(command_id) > self.config["longest"]:
+            event.reject("too_long", "/data/command_id", "the command's id is too long")
+
+
+Lifecycle, Validation = export({{type}})

@@ -1,0 +1,125 @@
+//! The subcommands as authors type them.
+
+use std::path::Path;
+
+use bridge_telemetry_tests::language_project;
+use serde_json::{Value, json};
+
+use crate::cli::place::{Place, document, told};
+
+/// A copy of a project that a test may change.
+fn copy(project: &str, place: &Place) {
+    copy_folder(&language_project(project).unwrap(), &place.path().join("project"));
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy_folder(&path, &target);
+        } else {
+            std::fs::copy(&path, &target).unwrap();
+        }
+    }
+}
+
+fn run(place: &Place, arguments: &[&str]) -> (i32, Value) {
+    document(place.bare(arguments).arg("--json"))
+}
+
+#[test]
+fn a_failed_case_is_shown_by_its_lines_and_blessed_on_demand() {
+    let place = Place::new();
+    copy("new-c-validator", &place);
+    let (exit, body) = run(&place, &["plugin", "test", "project"]);
+    assert_eq!((exit, &body["results"][0]["passed"]), (0, &json!(true)), "{body}");
+
+    let expected = "project/tests/first.expected.json";
+    place.write(expected, &place.read(expected).replace("too_long", "too_wide"));
+    let (exit, body) = run(&place, &["plugin", "test", "project"]);
+    assert_eq!((exit, &body["status"]), (1, &json!("error")), "{body}");
+    let output = place.bare(&["plugin", "test", "project"]).output().unwrap();
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert!(shown.contains("FAILED  first"), "{shown}");
+    assert!(shown.contains("-        {\"row\": 1") || shown.contains("-        {"), "{shown}");
+    assert!(shown.contains("too_wide") && shown.contains("too_long"), "{shown}");
+
+    let (exit, body) = run(&place, &["plugin", "test", "project", "--bless"]);
+    assert_eq!((exit, &body["results"][0]["blessed"]), (0, &json!(true)), "{body}");
+    assert_eq!(run(&place, &["plugin", "test", "project"]).0, 0);
+}
+
+#[test]
+fn a_check_finds_all_at_once() {
+    let place = Place::new();
+    copy("new-c-validator", &place);
+    assert_eq!(run(&place, &["plugin", "check", "project"]).0, 0);
+
+    let manifest = place.read("project/plugin.toml");
+    let manifest = manifest
+        .replace("version = \"0.1.0\"", "version = \"9.9.9\"")
+        .replace("sha256 = \"", "sha256 = \"00");
+    let hash = manifest.split("sha256 = \"").nth(1).unwrap().split('"').next().unwrap();
+    place.write("project/plugin.toml", &manifest.replace(hash, &hash[..64]));
+    let (exit, body) = run(&place, &["plugin", "check", "project"]);
+    assert_eq!(exit, 1, "{body}");
+    let errors: Vec<&str> = body["check"]["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|finding| finding["severity"] == "error")
+        .map(|finding| finding["message"].as_str().unwrap())
+        .collect();
+    assert!(errors.iter().any(|error| error.contains("version is \"9.9.9\"")), "{errors:?}");
+    assert!(errors.iter().any(|error| error.contains("sha256")), "{errors:?}");
+    let (exit, _) = run(&place, &["plugin", "check", "nowhere"]);
+    assert_eq!(exit, 2);
+}
+
+#[test]
+fn what_a_build_lacks_is_named_with_the_command_that_installs_it() {
+    let place = Place::new();
+    for (language, tool, command) in [
+        ("python", "componentize-py", "pip install componentize-py=="),
+        ("javascript", "jco", "npm install --no-save @bytecodealliance/jco@"),
+        ("c", "zig", "pip install ziglang=="),
+        ("rust", "cargo", "https://rustup.rs"),
+    ] {
+        let (exit, body) =
+            run(&place, &["plugin", "new", language, "--kind", "sink", "--language", language]);
+        assert_eq!(exit, 0, "{body}");
+        let mut build = place.bare(&["plugin", "build", language]);
+        let output = build.env("PATH", "/nowhere").output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        let told = told(&output);
+        assert!(told.contains(tool) && told.contains(command), "{language}: {told}");
+    }
+    let (exit, body) = run(&place, &["plugin", "new", "c", "--kind", "sink", "--language", "c"]);
+    assert_eq!(exit, 2, "{body}");
+    let (exit, body) = run(&place, &["plugin", "new", "../up", "--kind", "sink"]);
+    assert_eq!(exit, 2, "{body}");
+}
+
+#[test]
+fn a_plugin_that_became_dearer_is_found() {
+    let place = Place::new();
+    copy("new-c-validator", &place);
+    let (exit, body) = run(&place, &["plugin", "bench", "project", "--save-baseline", "base.json"]);
+    assert_eq!(exit, 0, "{body}");
+    let figures = body["measurements"].as_array().unwrap();
+    assert!(figures.iter().any(|figure| figure["name"] == "1000 events a call"), "{body}");
+    let (exit, body) = run(&place, &["plugin", "bench", "project", "--baseline", "base.json"]);
+    assert_eq!(exit, 0, "fuel is the same at every run: {body}");
+
+    let mut base: Value = serde_json::from_str(&place.read("base.json")).unwrap();
+    let fuel = base[1]["fuel"].as_f64().unwrap();
+    base[1]["fuel"] = json!(fuel / 1.5);
+    place.write("base.json", &base.to_string());
+    let (exit, body) = run(&place, &["plugin", "bench", "project", "--baseline", "base.json"]);
+    assert_eq!((exit, body["regressions"].as_array().unwrap().len()), (1, 1), "{body}");
+    let (exit, _) =
+        run(&place, &["plugin", "bench", "project", "--baseline", "base.json", "--threshold", "60"]);
+    assert_eq!(exit, 0);
+}

@@ -1,0 +1,27 @@
+/* Refuses commands without an id of bounded length. */
+#include "bt_validator.h"
+
+static double longest = 64;
+
+const bt_plugin bt_this_plugin = {
+    .name = "command-id",
+    .version = "0.1.0",
+    .description = "Refuses commands without an id of bounded length",
+    .config_schema = "{\"type\":\"object\",\"properties\":{\"longest\":{\"type\":\"integer\",\"default\":64}},"
+                     "\"additionalProperties\":false}",
+    .event_types = (const char *const[]){"COMMAND_*", NULL},
+};
+
+const char *bt_start(bt_text config) {
+    bt_json_number(config, "longest", &longest);
+    return NULL;
+}
+
+void bt_validate_event(const bt_event *event, bt_verdict *verdict) {
+    bt_text id;
+    if (!bt_json_string(event->data, "command_id", &id)) {
+        bt_reject(verdict, event->row, "bad_command", "/data", "the command has no id");
+    } else if ((double)id.len > longest) {
+        bt_reject(verdict, event->row, "too_long", "/data/command_id", "the command's id is too long");
+    }
+}
