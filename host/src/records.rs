@@ -127,7 +127,7 @@ impl Host {
                     ScanBlock::Text { timestamps } => {
                         rows.extend(timestamps.iter().map(|time| (*time, index, f64::NAN)));
                     }
-                    ScanBlock::Digest(_) => {}
+                    ScanBlock::Digest(_) | ScanBlock::State(_) => {}
                 }
                 too_many = rows.len() > limits::MAX_REPLAY_ROWS && !shortest;
                 if too_many { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }

@@ -13,6 +13,17 @@ __attribute__((weak)) void bt_on_event(const bt_event *event, bt_signals *signal
 __attribute__((weak)) void bt_on_sample(const bt_sample *sample, bt_signals *signals) { (void)sample, (void)signals; }
 __attribute__((weak)) void bt_tick(int64_t now, bt_signals *signals) { (void)now, (void)signals; }
 
+static exports_bridge_telemetry_monitoring_list_label_t labels_of(const bt_signal *given) {
+    exports_bridge_telemetry_monitoring_list_label_t labels = {NULL, given->label_count};
+    if (labels.len == 0) return labels;
+    labels.ptr = bt_allocate(NULL, labels.len * sizeof *labels.ptr);
+    for (size_t at = 0; at < labels.len; at++) {
+        labels.ptr[at].name = bt_owned_string(given->labels[at].name);
+        labels.ptr[at].value = bt_owned_string(given->labels[at].value);
+    }
+    return labels;
+}
+
 void bt_raise(bt_signals *signals, const bt_signal *given) {
     signal_t signal = {
         .key = bt_owned(given->key),
@@ -21,7 +32,7 @@ void bt_raise(bt_signals *signals, const bt_signal *given) {
         .summary = bt_owned_string(given->summary),
         .value = {given->value == given->value, given->value},
         .timestamp = given->timestamp,
-        .labels_json = bt_owned_string(given->labels ? given->labels : "{}"),
+        .labels = labels_of(given),
     };
     bt_add(&signals->found, &signal, sizeof signal);
 }

@@ -8,6 +8,11 @@ typedef struct bt_signals bt_signals;
 
 typedef enum { BT_INFO, BT_WARNING, BT_ERROR, BT_CRITICAL } bt_severity;
 
+/* A label of a signal. */
+typedef struct {
+    const char *name, *value;
+} bt_label;
+
 /* A finding. Signals with one key are one alert; `firing` false resolves it. */
 typedef struct {
     bt_text key;
@@ -16,7 +21,8 @@ typedef struct {
     const char *summary;
     double value; /* NaN: none */
     int64_t timestamp;
-    const char *labels; /* a JSON object of strings; NULL: none */
+    const bt_label *labels; /* routes match on them */
+    size_t label_count;
 } bt_signal;
 
 /* The author's; each may be left out. */

@@ -37,7 +37,16 @@ bool exports_bridge_telemetry_delivery_deliver(exports_bridge_telemetry_delivery
     for (size_t at = 0; at < alerts->len; at++) {
         exports_bridge_telemetry_delivery_alert_t *given = &alerts->ptr[at];
         bt_alert alert = {
-            bt_shown(given->idempotency_key), given->attempt, given->first_seen, bt_shown(given->alert_json)};
+            .idempotency_key = bt_shown(given->idempotency_key),
+            .attempt = given->attempt,
+            .alert_id = bt_shown(given->alert_id),
+            .monitor = bt_shown(given->monitor),
+            .key = bt_shown(given->key),
+            .summary = bt_shown(given->summary),
+            .firing = given->firing,
+            .first_seen = given->first_seen,
+            .json = bt_shown(given->alert_json),
+        };
         tell(&answer->ptr[at], bt_deliver(&alert));
     }
     exports_bridge_telemetry_delivery_list_alert_free(alerts);

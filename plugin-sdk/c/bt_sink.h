@@ -8,8 +8,10 @@
 typedef struct {
     bt_text idempotency_key;
     uint32_t attempt;
+    bt_text alert_id, monitor, key, summary;
+    bool firing; /* false: it is resolved */
     int64_t first_seen;
-    bt_text json; /* the alert as people see it */
+    bt_text json; /* the whole alert as people see it */
 } bt_alert;
 
 typedef enum { BT_DELIVERED, BT_REJECTED, BT_RETRY } bt_outcome_tag;

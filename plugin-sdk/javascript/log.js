@@ -1,4 +1,4 @@
-import { write } from "bridge:telemetry/log@0.1.0";
+import { write } from "bridge:telemetry/log@0.2.0";
 
 const line = (level) => (message, fields) => write(level, message, fields ? JSON.stringify(fields) : "");
 

@@ -1,5 +1,5 @@
-import * as hostKeyValue from "bridge:telemetry/key-value@0.1.0";
-import { getMetrics as hostGetMetrics } from "bridge:telemetry/query@0.1.0";
+import * as hostKeyValue from "bridge:telemetry/key-value@0.2.0";
+import { getMetrics as hostGetMetrics } from "bridge:telemetry/query@0.2.0";
 
 import { events, samples } from "./batch.js";
 import { answered } from "./errors.js";
@@ -22,7 +22,7 @@ const signals = (answers) =>
       summary: signal.summary,
       value: signal.value ?? undefined,
       timestamp: signal.timestamp,
-      labelsJson: JSON.stringify(signal.labels ?? {}),
+      labels: Object.entries(signal.labels ?? {}).map(([name, value]) => ({ name, value: String(value) })),
     }));
 
 /**

@@ -97,7 +97,7 @@ def _signals(answers):
             signal.summary,
             None if signal.value is None else float(signal.value),
             signal.timestamp,
-            json.dumps(signal.labels),
+            [types.Label(name, str(value)) for name, value in signal.labels.items()],
         )
         for signal in found
     ]
