@@ -26,7 +26,7 @@ fn scan(
                 ScanBlock::Samples { timestamps, values } => {
                     samples.extend(timestamps.iter().copied().zip(values.iter().copied()));
                 }
-                ScanBlock::Text { .. } => panic!("there are no texts"),
+                ScanBlock::Text { .. } | ScanBlock::State(_) => panic!("there are only numbers"),
             }
             ControlFlow::Continue(())
         })
@@ -80,7 +80,7 @@ fn a_digest_that_is_at_hand_hides_no_chunk_that_overlaps() {
     fixture.store.seal().unwrap();
     fixture.samples(run_of("m", at(30), 90));
     fixture.store.seal().unwrap();
-    let ordered = ScanOptions { digests: true, bucket: Some(60_000_000_000), ordered: true };
+    let ordered = ScanOptions { digests: true, bucket: Some(60_000_000_000), ordered: true, states: None };
     // Pages of the later chunk come to hand; of the earlier one, which lies within a bucket, the header.
     let cut = TimeRange::between(at(60), at(100));
     assert_eq!(scan(&fixture.store, "m", cut, ordered).0.len(), 41);

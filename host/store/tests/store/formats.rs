@@ -107,7 +107,7 @@ fn check_minutes(fixture: &Fixture, metric: &str, indices: &[i64]) {
         }
     }
     let mut found = std::collections::BTreeMap::new();
-    let options = ScanOptions { digests: true, bucket: Some(minute), ordered: false };
+    let options = ScanOptions { digests: true, bucket: Some(minute), ordered: false, states: None };
     let mut add = |time: i64, count: u64, sum: f64| {
         let bucket: &mut (u64, f64) = found.entry(time.div_euclid(minute)).or_default();
         *bucket = (bucket.0 + count, bucket.1 + sum);

@@ -37,7 +37,7 @@ fn look() -> impl Strategy<Value = Step> {
     let bucket = prop_oneof![Just(None), Just(Some(7_000_000_000)), Just(Some(3_600_000_000_000))];
     (start, length, any::<bool>(), any::<bool>(), bucket).prop_map(
         |(start, length, digests, ordered, bucket)| {
-            Step::Look(start, length, ScanOptions { digests, bucket, ordered })
+            Step::Look(start, length, ScanOptions { digests, bucket, ordered, states: None })
         },
     )
 }
@@ -126,7 +126,7 @@ fn check(store: &Store, oracle: &Oracle, cuts: &[(i64, i64)]) {
         for digests in [false, true] {
             for ordered in [false, true] {
                 for bucket in [None, Some(3_600_000_000_000), Some(300_000_000_000), Some(7_000_000_000)] {
-                    check_range(store, oracle, range, ScanOptions { digests, bucket, ordered });
+                    check_range(store, oracle, range, ScanOptions { digests, bucket, ordered, states: None });
                 }
             }
         }

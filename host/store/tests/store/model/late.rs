@@ -23,7 +23,7 @@ fn figures(store: &Store, range: TimeRange, digests: bool) -> (u64, f64) {
                 ScanBlock::Samples { values, .. } => {
                     (count, sum) = (count + values.len() as u64, sum + values.iter().sum::<f64>());
                 }
-                ScanBlock::Text { .. } => {}
+                ScanBlock::Text { .. } | ScanBlock::State(_) => {}
             }
             ControlFlow::Continue(())
         })

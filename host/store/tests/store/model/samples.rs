@@ -21,7 +21,7 @@ pub fn check(world: &World, ranges: &[TimeRange]) {
         for digests in [false, true] {
             for ordered in [false, true] {
                 for bucket in BUCKETS {
-                    check_scan(world, &series, *range, ScanOptions { digests, bucket, ordered });
+                    check_scan(world, &series, *range, ScanOptions { digests, bucket, ordered, states: None });
                 }
             }
         }
@@ -58,6 +58,7 @@ impl Seen {
 
     fn see(&mut self, block: ScanBlock<'_>, range: TimeRange, options: ScanOptions) {
         match block {
+            ScanBlock::State(_) => panic!("nobody asked for states"),
             ScanBlock::Digest(digest) => {
                 assert!(options.digests && digest.count > 0);
                 assert!(range.contains(digest.first_time) && range.contains(digest.last_time));
