@@ -204,7 +204,9 @@ pub(crate) fn check(imports: &[String], exports: &[String]) -> Result<(PluginKin
 pub(crate) fn faults(imports: &[String], exports: &[String]) -> Vec<WorldError> {
     match kind_of(exports) {
         Err(fault) => vec![fault],
-        Ok((kind, contract)) => imports.iter().filter_map(|import| check_import(kind, contract, import).err()).collect(),
+        Ok((kind, contract)) => {
+            imports.iter().filter_map(|import| check_import(kind, contract, import).err()).collect()
+        }
     }
 }
 

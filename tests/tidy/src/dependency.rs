@@ -26,6 +26,7 @@ const RULES: [(&str, &[&str]); 16] = [
     ("tests/tidy", &[]),
     ("tests/faults", &["host/core", "host/store"]),
     ("tests/bench", &["host", "host/*", "tests"]),
+    ("tests/fuzz", &["host/store"]),
     ("tests", &["host", "host/*", "tests/*", "plugin-sdk"]),
 ];
 

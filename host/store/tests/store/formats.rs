@@ -119,7 +119,7 @@ fn check_minutes(fixture: &Fixture, metric: &str, indices: &[i64]) {
                 ScanBlock::Samples { timestamps, values } => {
                     timestamps.iter().zip(values).for_each(|(time, value)| add(*time, 1, *value));
                 }
-                ScanBlock::Text { .. } => {}
+                ScanBlock::Text { .. } | ScanBlock::State(_) => {}
             }
             std::ops::ControlFlow::Continue(())
         });

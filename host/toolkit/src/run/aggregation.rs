@@ -141,7 +141,7 @@ fn value(value: &AggregateValue) -> Value {
     match value {
         AggregateValue::None => Value::Null,
         AggregateValue::Number(number) => json!(number),
-        AggregateValue::Json(json) => json.clone(),
+        AggregateValue::Json(json) => (**json).clone(),
     }
 }
 

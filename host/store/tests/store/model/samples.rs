@@ -21,7 +21,12 @@ pub fn check(world: &World, ranges: &[TimeRange]) {
         for digests in [false, true] {
             for ordered in [false, true] {
                 for bucket in BUCKETS {
-                    check_scan(world, &series, *range, ScanOptions { digests, bucket, ordered, states: None });
+                    check_scan(
+                        world,
+                        &series,
+                        *range,
+                        ScanOptions { digests, bucket, ordered, states: None },
+                    );
                 }
             }
         }
