@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::finding::Finding;
 
 /// What a part may depend on, each part given by its folder; `/*` stands for every folder inside.
-const RULES: [(&str, &[&str]); 16] = [
+const RULES: [(&str, &[&str]); 17] = [
     ("host/core", &[]),
     ("host/store", &["host/core"]),
     ("host/sandbox", &["host/core"]),
