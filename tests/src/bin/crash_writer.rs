@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let config = serde_json::json!({
         "storage_config": {"connection_string": directory, "durability": durability},
         "loop": {"exempt_event_types": ["*"]},
-        "plugins": {"settings": {CRASH_MONITOR: {"component": component, "required": true}}},
+        "plugins": {"policy": "any", "settings": {CRASH_MONITOR: {"component": component, "required": true}}},
     });
     let host = Host::open(Config::from_value(config)?)?;
     let context = Context::from_labels([("run", run.as_str())]);

@@ -55,8 +55,9 @@ impl HttpPort for Echo {
 #[test]
 fn recorded_answers_stand_in_place_of_the_network_behind_the_grant() {
     let fixture = Fixture::with(SandboxOptions { http: Some(Arc::new(Echo)), ..SandboxOptions::default() });
-    let mut granted = spec("webhook");
-    granted.component = telemetry_sandbox::Component::File(crate::fixture::shipped("webhook"));
+    let component = telemetry_sandbox::Component::File(crate::fixture::shipped("webhook"));
+    let mut granted =
+        telemetry_sandbox::PluginSpec { name: "webhook".to_owned(), component, ..spec("evil-sink") };
     granted.config = serde_json::json!({"url": "https://hooks.example.com/x"});
     let refused = fixture.sandbox.load(granted.clone()).unwrap();
     granted.grants.http = vec!["https://hooks.example.com".to_owned()];

@@ -41,8 +41,6 @@ fn a_component_or_manifest_that_was_changed_is_not_loaded() {
     restore();
     without_line(&at.join("plugin.toml"), "sha256");
     refused(&place, "the manifest of \"redact\" was changed");
-    fs::copy(plugin("json-schema").unwrap(), at.join("redact.wasm")).unwrap();
-    refused(&place, "the component of \"redact\" was changed");
     restore();
     fs::rename(at.join("redact.wasm"), place.path().join("moved.wasm")).unwrap();
     symlink(place.path().join("moved.wasm"), at.join("redact.wasm")).unwrap();
