@@ -50,7 +50,7 @@ impl Divisors {
     pub(super) fn split(self, value: f64, most: u64) -> Option<(i64, i64)> {
         let scaled = (value * self.power).round_ties_even();
         // NaN fails the comparison.
-        if !(scaled.abs() <= MAX_EXACT) {
+        if scaled.is_nan() || scaled.abs() > MAX_EXACT {
             return None;
         }
         #[allow(clippy::cast_possible_truncation, reason = "a whole number within the exact range")]

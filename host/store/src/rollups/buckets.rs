@@ -23,8 +23,11 @@ pub(super) fn digests(samples: &[(i64, f64)], resolution: Resolution) -> Vec<Ser
     digests
 }
 
+/// Times and values.
+type Samples<'a> = &'a [(i64, f64)];
+
 /// The samples before an instant, and the others. The first one always belongs to those before it.
-pub(super) fn split_at_time(samples: &[(i64, f64)], after: i64) -> (&[(i64, f64)], &[(i64, f64)]) {
+pub(super) fn split_at_time(samples: Samples<'_>, after: i64) -> (Samples<'_>, Samples<'_>) {
     let before = samples.partition_point(|(time, _)| *time < after).max(1);
     samples.split_at_checked(before).unwrap_or((samples, &[]))
 }
