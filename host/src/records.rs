@@ -50,6 +50,8 @@ impl ReplayedRecord<'_> {
 
 /// A sample of a stretch, by its series' place.
 type Row = (i64, usize, f64);
+/// Series, and rows of them.
+type Rows = (Vec<SeriesKey>, Vec<Row>);
 
 impl Host {
     /// Shows `visit` the records within `range` that `subscription` names, by time; of one instant events come before samples,
@@ -98,7 +100,7 @@ impl Host {
         &self,
         part: TimeRange,
         subscription: &Subscription,
-    ) -> Result<Option<(Vec<SeriesKey>, Vec<Row>)>, QueryError> {
+    ) -> Result<Option<Rows>, QueryError> {
         if !subscription.wants_samples() {
             return Ok(Some((Vec::new(), Vec::new())));
         }

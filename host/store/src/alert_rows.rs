@@ -99,9 +99,13 @@ fn delivery_1() -> String {
     )
 }
 
+/// Inputs of one decoder.
+#[cfg(any(test, feature = "fuzzing"))]
+type Inputs = Vec<Vec<u8>>;
+
 /// For the fuzzer, alerts, deliveries and dead letters: the version's number, then the JSON.
 #[cfg(any(test, feature = "fuzzing"))]
-pub(crate) fn examples() -> (Vec<Vec<u8>>, Vec<Vec<u8>>, Vec<Vec<u8>>) {
+pub(crate) fn examples() -> (Inputs, Inputs, Inputs) {
     let of = |version: u8, json: &str| [&[version], json.as_bytes()].concat();
     let created = delivery_1().replacen("\"due\"", "\"created\":\"2025-05-21T14:32:17Z\",\"due\"", 1);
     let letter = |delivery: &str| {

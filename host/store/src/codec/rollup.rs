@@ -137,12 +137,15 @@ mod tests {
 
     const WIDTH: i64 = 60_000_000_000;
 
+    /// A bucket's index and its samples: time within it, and a value of each kind.
+    type Bucket = (i64, Vec<(i64, (i64, f64))>);
+
     fn any_buckets() -> impl Strategy<Value = Vec<SeriesDigest>> {
         let value = (-1000..1000_i64, prop_oneof![-1e300..1e300_f64, Just(-0.0)]);
         let bucket = prop::collection::vec((0..WIDTH, value), 1..5);
         let kind = prop::sample::select(vec![1.0, 0.1, 100.0, f64::NAN]);
         (prop::collection::btree_map(0..1440_i64, bucket, 0..40), kind).prop_map(|(buckets, unit)| {
-            let digest = |(index, mut samples): (i64, Vec<(i64, (i64, f64))>)| {
+            let digest = |(index, mut samples): Bucket| {
                 samples.sort_by_key(|(time, _)| *time);
                 let value = |(near, any): (i64, f64)| if unit > 0.0 { near as f64 / unit } else { any };
                 let samples = samples.into_iter().map(|(time, any)| (7 + index * WIDTH + time, value(any)));
