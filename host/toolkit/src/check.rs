@@ -104,7 +104,7 @@ pub fn check(path: &Path) -> Result<CheckReport, CheckError> {
             format!("there is no {MANIFEST_FILE} beside it: installing needs one"),
         ),
     }
-    report.findings.sort_by(|one, other| other.severity.cmp(&one.severity));
+    report.findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     Ok(report)
 }
 

@@ -336,7 +336,10 @@ fn the_manifest_is_made_anew() {
 }
 
 /// Ways in which a table can be damaged.
-const WAYS: [(&str, fn(&Path)); 6] = [
+/// A way of damaging a table, by its name.
+type Way = (&'static str, fn(&Path));
+
+const WAYS: [Way; 6] = [
     ("first block", |path| flip(path, |_| 20)),
     ("middle", |path| flip(path, |length| length / 2)),
     ("footer", |path| flip(path, |length| length - 5)),
