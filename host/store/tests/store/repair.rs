@@ -335,7 +335,6 @@ fn the_manifest_is_made_anew() {
     check(&damaged.directory(), &report, "absent");
 }
 
-/// Ways in which a table can be damaged.
 /// A way of damaging a table, by its name.
 type Way = (&'static str, fn(&Path));
 

@@ -61,7 +61,7 @@ pub(super) fn store(days: u32) -> anyhow::Result<(Site, usize)> {
                 .map(|(time, value)| (time.nanos() - midnight.nanos(), value))
                 .filter(|row| row.0 < most)
         };
-        let days = kept().last().map_or(1, |(since, _)| since / NANOS_PER_DAY + 1);
+        let days = kept().next_back().map_or(1, |(since, _)| since / NANOS_PER_DAY + 1);
         let mut moved: Vec<_> =
             kept().map(|(since, value)| ((since + ahead) % (days * NANOS_PER_DAY), value)).collect();
         moved.sort_by_key(|(since, _)| *since);

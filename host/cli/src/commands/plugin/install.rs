@@ -40,7 +40,7 @@ pub(super) fn execute(arguments: &Install, shared: &Shared) -> Result<Exit, Fail
         "trust": trust,
         "grants": grants,
     });
-    report_change(shared, &told, Map::from_iter([("plugin".to_owned(), Value::from(plugin))]))
+    report_change(shared, &told, Map::from_iter([("plugin".to_owned(), plugin)]))
 }
 
 /// What the plugin asks for, a line each: nothing of it is given by installing.
