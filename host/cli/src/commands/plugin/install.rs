@@ -2,7 +2,7 @@
 
 use bridge_telemetry::plugins::package::{GrantReport, InstallOptions, Installation, install};
 use bridge_telemetry::{Clock, SystemClock};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 
 use super::{failure, path_text, report_change};
 use crate::arguments::{Install, Shared};
