@@ -77,7 +77,7 @@ fn open(directory: &Path) -> Host {
     let component = guest("tally-monitor").unwrap();
     let config = serde_json::json!({
         "storage_config": {"connection_string": directory},
-        "plugins": {"settings": {CRASH_MONITOR: {"component": component, "required": true}}},
+        "plugins": {"policy": "any", "settings": {CRASH_MONITOR: {"component": component, "required": true}}},
     });
     Host::open(Config::from_value(config).unwrap()).unwrap()
 }
