@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// The version of the WIT package that this host speaks.
 pub const CONTRACT_VERSION: &str = "0.2.0";
 
-/// A version of the contract that this host can talk to: its own, and the one before through an adapter ([`crate::guest`]).
+/// A version of the contract that this host can talk to: its own, and the one before through an adapter (`guest`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Contract {
     /// [`CONTRACT_VERSION`].
