@@ -96,11 +96,7 @@ impl Host {
     }
 
     /// The samples of a stretch by time; `None` when there are more than are kept at once and the stretch can be shorter.
-    fn samples_of(
-        &self,
-        part: TimeRange,
-        subscription: &Subscription,
-    ) -> Result<Option<Rows>, QueryError> {
+    fn samples_of(&self, part: TimeRange, subscription: &Subscription) -> Result<Option<Rows>, QueryError> {
         if !subscription.wants_samples() {
             return Ok(Some((Vec::new(), Vec::new())));
         }

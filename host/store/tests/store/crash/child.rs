@@ -61,7 +61,7 @@ fn batch(store: &Store, id: u64) -> RecordBatch {
     let draft = EventDraft::new("E", "test").at(at).with_data(data);
     let event = admit_event(draft, &any_time(), store.event_ids()).unwrap();
     let value = |place: u64| i64::try_from(id << PLACE_BITS | place).unwrap();
-    let samples =
-        (0..SAMPLES).map(|place| labelled("m", if id.is_multiple_of(2) { "a" } else { "b" }, at, value(place)));
+    let samples = (0..SAMPLES)
+        .map(|place| labelled("m", if id.is_multiple_of(2) { "a" } else { "b" }, at, value(place)));
     RecordBatch { events: vec![event], samples: samples.collect() }
 }

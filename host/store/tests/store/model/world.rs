@@ -265,7 +265,11 @@ fn options(directory: &Path) -> StoreOptions {
 
 pub fn given_id(number: u8) -> Uuid {
     // Some look like the host's own.
-    if number.is_multiple_of(2) { Uuid::from_u128(u128::from(number) + 1) } else { Uuid::new_v8([number; 16]) }
+    if number.is_multiple_of(2) {
+        Uuid::from_u128(u128::from(number) + 1)
+    } else {
+        Uuid::new_v8([number; 16])
+    }
 }
 
 fn data(event: &EventStep) -> String {
