@@ -30,14 +30,23 @@ pub(crate) struct PluginAggregations {
 
 impl PluginAggregations {
     /// Asks an initialised instance what it offers and takes it as the first one of the pool.
-    pub(crate) fn new(template: Template<Guest>, mut first: Instance<Guest>) -> Result<Self, PluginFailure> {
+    pub(crate) fn new(
+        template: Template<Guest>,
+        mut first: Instance<Guest>,
+        restored: Option<SavedState>,
+    ) -> Result<Self, PluginFailure> {
         let plugin = Arc::clone(&template.plugin);
         let offered = first
             .ask(|guest, store| guest.call_aggregates(store))
             .and_then(convert::aggregates)
             .map_err(|reason| plugin.answered(reason))?;
         let instances = plugin.runtime.instances(plugin.limits.instances);
-        Ok(Self { pool: Arc::new(Pool::new(template, instances, first)), offered })
+        Ok(Self { pool: Arc::new(Pool::new(template, instances, first, restored)), offered })
+    }
+
+    /// The state of one of its instances.
+    pub(crate) fn snapshot(&self) -> Result<Option<SavedState>, PluginFailure> {
+        self.pool.with(Instance::snapshot)
     }
 
     /// The functions for people.
@@ -206,6 +215,9 @@ impl PluginAccumulator {
 
     fn send(&mut self) -> Result<(), PluginFailure> {
         let columns = std::mem::take(&mut self.columns);
+        if let Some(lease) = &self.lease {
+            lease.meters().batch(columns.values.len());
+        }
         let sent = self.call(|guest, store, resource| {
             guest.call_update(
                 store,

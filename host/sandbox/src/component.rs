@@ -14,7 +14,8 @@ use crate::runtime::Runtime;
 use crate::spec::Component;
 use crate::world::{self, PluginKind};
 
-/// A compiled component of a known world.
+/// A compiled component of a known world. Cloning shares the code.
+#[derive(Clone)]
 pub(crate) struct Compiled {
     pub(crate) component: wasmtime::component::Component,
     pub(crate) kind: PluginKind,
@@ -59,7 +60,7 @@ impl Checked {
         }
         let Outline { imports, exports } = Outline::read(&bytes)?;
         let kind = world::check(&imports, &exports)?;
-        let sha256 = hex(&Sha256::digest(&bytes));
+        let sha256 = component_sha256(&bytes);
         Ok(Self { bytes, kind, imports, sha256 })
     }
 }
@@ -84,6 +85,11 @@ impl Compiled {
         };
         Ok(Self { component, kind, imports, sha256, bytes: bytes.len() as u64 })
     }
+}
+
+/// SHA-256 of a component's bytes, in hexadecimal.
+pub fn component_sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
 }
 
 fn read(path: &Path, limit: u64) -> Result<Vec<u8>, LoadError> {

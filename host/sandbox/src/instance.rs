@@ -152,7 +152,7 @@ impl<G: Export> Template<G> {
     }
 
     fn ports(&self) -> InstancePorts {
-        let ports = &self.plugin.runtime.ports;
+        let ports = &self.plugin.ports;
         let name = || Arc::clone(&self.plugin.name);
         let key_value = match self.kind {
             PluginKind::Monitor => Some(KeyValueSpace::buffered(name(), Arc::clone(&ports.key_value))),
@@ -244,7 +244,8 @@ impl<G> Instance<G> {
     ) -> Result<R, FailureReason> {
         let start = enter(&mut self.store, allowance, now);
         let answer = call(&self.lifecycle, &self.guest, &mut self.store);
-        self.store.data().plugin.meters.called(start.elapsed());
+        let state = self.store.data();
+        state.plugin.meters.called(start.elapsed(), state.waited());
         match answer {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(failure::of_plugin(error)),

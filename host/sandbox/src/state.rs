@@ -31,6 +31,8 @@ pub(crate) struct HostState {
     deadline: Instant,
     port_calls: u32,
     http_requests: u32,
+    /// Time that this call spent in the host's imports.
+    waited: Duration,
 }
 
 /// What the imports of one instance reach, by its kind.
@@ -62,6 +64,7 @@ impl HostState {
             deadline: Instant::now(),
             port_calls: 0,
             http_requests: 0,
+            waited: Duration::ZERO,
         }
     }
 
@@ -73,6 +76,7 @@ impl HostState {
         self.last_words = None;
         self.port_calls = 0;
         self.http_requests = 0;
+        self.waited = Duration::ZERO;
     }
 
     /// Time left in this call.
@@ -91,8 +95,20 @@ impl HostState {
         }
         let start = Instant::now();
         let answer = call(self);
-        self.deadline = self.deadline.checked_add(start.elapsed()).unwrap_or(self.deadline);
+        let took = start.elapsed();
+        self.deadline = self.deadline.checked_add(took).unwrap_or(self.deadline);
+        self.wait(took);
         Ok(answer)
+    }
+
+    /// Counts time that the guest waited for the host.
+    pub(crate) fn wait(&mut self, time: Duration) {
+        self.waited = self.waited.saturating_add(time);
+    }
+
+    /// Time that this call waited for the host.
+    pub(crate) fn waited(&self) -> Duration {
+        self.waited
     }
 
     /// Counts an HTTP request. Its time is the guest's own: a delivery has one deadline for all it does.
