@@ -22,6 +22,8 @@ use super::storage::{Backend, StorageConfig};
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
+/// The shortest interval of what the host does by itself.
+const MIN_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Faults found so far.
 #[derive(Default)]
@@ -114,6 +116,13 @@ fn check_plugins(config: &PluginsConfig, findings: &mut Findings) {
         let value = if key == "directory" { &config.directory } else { &config.cache_directory };
         if let Some(directory) = value {
             findings.not_empty(path.key(key), directory);
+        }
+    }
+    for (key, interval) in
+        [("reload", config.reload.interval), ("runtime_metrics", config.runtime_metrics.interval)]
+    {
+        if interval.duration() < MIN_INTERVAL {
+            findings.add(path.key(key).key("interval"), "must be at least 100ms");
         }
     }
     for (name, settings) in &config.settings {
