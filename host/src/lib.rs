@@ -32,6 +32,7 @@ pub mod monitors;
 pub mod plugins;
 pub mod query;
 pub mod recording;
+mod timer;
 mod watch;
 
 pub use aggregation::MetricsAnswer;

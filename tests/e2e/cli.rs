@@ -8,6 +8,7 @@ mod importing;
 mod one_shot;
 mod opening;
 mod place;
+mod plugins;
 mod running;
 mod storing;
 mod terminal;

@@ -20,6 +20,8 @@ mod hostile;
 mod idempotency;
 mod injector;
 mod log;
+mod monitors;
 mod plugins;
+mod reload;
 mod retention;
 mod server;

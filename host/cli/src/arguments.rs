@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod plugin;
 
-pub(crate) use plugin::{Inspect, Plugin};
+pub(crate) use plugin::{Inspect, Logs, Plugin, Reload};
 
 /// Records, watches and queries the bridge's telemetry.
 #[derive(Debug, Parser)]

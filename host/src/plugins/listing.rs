@@ -5,6 +5,8 @@ use std::sync::Arc;
 use serde::Serialize;
 use telemetry_sandbox::{Plugin, PluginKind, PluginStatus};
 
+use super::history::PluginHistory;
+use super::lag::Lags;
 use super::loaded::LoadedPlugins;
 
 /// Whether a plugin works.
@@ -45,6 +47,12 @@ pub struct PluginListing {
     /// Why it could not be loaded, or is not used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Records that wait for it as a monitor, or deliveries as a receiver.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lag_records: Option<u64>,
+    /// Which version it is, and what became of the last one that was tried.
+    #[serde(flatten)]
+    pub history: PluginHistory,
     /// State, calls, failures and time used.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub status: Option<PluginStatus>,
@@ -61,11 +69,13 @@ impl PluginListing {
             sha256: None,
             aggregates: Vec::new(),
             reason: Some(reason.to_owned()),
+            lag_records: None,
+            history: PluginHistory::default(),
             status: None,
         }
     }
 
-    fn of_plugin(name: &str, plugin: &Arc<Plugin>) -> Self {
+    fn of_plugin(name: &str, plugin: &Arc<Plugin>, lags: &Lags) -> Self {
         let info = plugin.info();
         Self {
             name: name.to_owned(),
@@ -76,15 +86,18 @@ impl PluginListing {
             sha256: Some(info.sha256.clone()),
             aggregates: info.aggregates.iter().map(|aggregate| aggregate.name.clone()).collect(),
             reason: None,
+            lag_records: lags.of_plugin(plugin),
+            history: PluginHistory::default(),
             status: Some(plugin.status()),
         }
     }
 }
 
 /// Every plugin, receiver and failure, by name.
-pub(crate) fn plugin_listings(loaded: &LoadedPlugins) -> Vec<PluginListing> {
-    let plugins = loaded.plugins.iter().map(|plugin| PluginListing::of_plugin(plugin.name(), plugin));
-    let receivers = loaded.receivers.iter().map(|(name, plugin)| PluginListing::of_plugin(name, plugin));
+pub(crate) fn plugin_listings(loaded: &LoadedPlugins, lags: &Lags) -> Vec<PluginListing> {
+    let plugins = loaded.plugins().map(|plugin| PluginListing::of_plugin(plugin.name(), plugin, lags));
+    let receivers =
+        loaded.receivers.iter().map(|(name, plugin)| PluginListing::of_plugin(name, plugin, lags));
     let failed = (loaded.failed.iter()).map(|failed| {
         PluginListing::not_running(&failed.name, PluginState::Failed, failed.kind, &failed.reason)
     });
@@ -98,6 +111,11 @@ pub(crate) fn plugin_listings(loaded: &LoadedPlugins) -> Vec<PluginListing> {
         )
     });
     let mut listings: Vec<_> = plugins.chain(receivers).chain(failed).chain(unused).collect();
+    for listing in &mut listings {
+        if let Some(history) = loaded.history.get(&listing.name) {
+            listing.history = history.clone();
+        }
+    }
     listings.sort_by(|a, b| a.name.cmp(&b.name));
     listings
 }

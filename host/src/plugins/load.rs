@@ -112,7 +112,6 @@ struct Loader<'a> {
 impl Loader<'_> {
     /// Loads all plugins but sinks: those are loaded once for each receiver.
     fn load_plugins(&self, loaded: &mut LoadedPlugins, progress: &mut Progress) -> Result<(), HostError> {
-        let mut ordered = Vec::new();
         for Found { name, file, outline } in self.found.values() {
             if outline.kind == PluginKind::Sink {
                 continue;
@@ -120,14 +119,10 @@ impl Loader<'_> {
             progress.before_loading(name, &outline.sha256)?;
             let settings = self.config.plugins.settings_of(name);
             match self.load_plugin(name, file, &settings) {
-                Ok(plugin) => ordered.push((settings.order, name, Arc::new(plugin), settings)),
+                Ok(plugin) => loaded.take(Arc::new(plugin), &settings),
                 Err(error) if settings.required => return Err(error.into()),
                 Err(error) => loaded.note_failure(name, Some(outline.kind), &error),
             }
-        }
-        ordered.sort_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
-        for (_, _, plugin, settings) in ordered {
-            loaded.take(plugin, &settings);
         }
         Ok(())
     }
@@ -164,7 +159,7 @@ impl Loader<'_> {
                 }
             };
             match plugin {
-                Ok(plugin) => drop(loaded.receivers.insert(name.clone(), Arc::new(plugin))),
+                Ok(plugin) => loaded.take_receiver(Arc::new(plugin)),
                 Err(error) => loaded.note_failure(name, kind, &error),
             }
         }

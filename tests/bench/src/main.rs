@@ -6,6 +6,7 @@
 mod measure;
 mod peer;
 mod recording;
+mod reload;
 mod residence;
 mod retrieval;
 mod store;
@@ -20,7 +21,7 @@ use crate::table::Report;
 #[derive(Parser)]
 #[command(about)]
 struct Arguments {
-    /// Only the parts whose name contains this text: recording, validation, retrieval, residence. Or `store`: the storage
+    /// Only the parts whose name contains this text: recording, validation, retrieval, residence, reload. Or `store`: the storage
     /// engine against its goals, which takes minutes and is done only when it is named.
     #[arg(default_value = "")]
     part: String,
@@ -78,11 +79,12 @@ fn main() -> anyhow::Result<()> {
     }
     let scale = Scale { repeat: arguments.repeat, divide: arguments.divide };
     // Residence first: memory that other parts freed would count as the idle host's.
-    let parts: [Part; 4] = [
+    let parts: [Part; 5] = [
         ("residence", residence::run),
         ("recording", recording::run),
         ("validation", validation::run),
         ("retrieval", retrieval::run),
+        ("reload", reload::run),
     ];
     let mut report = Report::new();
     for (name, run) in parts {
