@@ -8,9 +8,9 @@ use proptest::prelude::*;
 use telemetry_core::extension::{FailureReason, PluginFailure};
 use telemetry_core::{Severity, Timestamp};
 
-use super::Successor;
 use super::follower::Step;
 use super::testbed::{Levels, POISON, World, level, tick_level};
+use super::{StartedFrom, Successor};
 use crate::alerts::model::{Fault, Record};
 
 #[derive(Clone, Debug)]
@@ -142,7 +142,11 @@ fn replace(world: &mut World, starts: bool) {
     let sabotage = world.sabotage.clone();
     let _ = world.follower.hand_over(Box::new(move |state| {
         if starts {
-            return Ok(Successor { monitor: Levels::boxed(&sabotage, state), instead: None });
+            return Ok(Successor {
+                monitor: Levels::boxed(&sabotage, state),
+                from: StartedFrom::Handed,
+                on_probation: false,
+            });
         }
         let reason = FailureReason::Trap("a bad version".to_owned());
         Err(PluginFailure { plugin: "levels".to_owned(), reason })

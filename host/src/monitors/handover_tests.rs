@@ -6,7 +6,8 @@ use std::time::Duration;
 use telemetry_core::extension::{FailureReason, PluginFailure, SavedState};
 use telemetry_core::{ManualClock, Severity};
 
-use super::testbed::{Levels, Sabotage, alerting, routes};
+use super::follower::Step;
+use super::testbed::{Levels, POISON, Sabotage, World, alerting, routes};
 use super::*;
 use crate::alerts::Dispatcher;
 use crate::alerts::model::{Mailbox, ModelStore, Record, Reported, at};
@@ -49,7 +50,7 @@ impl Scene {
 }
 
 fn successor(sabotage: &Arc<Sabotage>, state: Option<SavedState>) -> Result<Successor, PluginFailure> {
-    Ok(Successor { monitor: Levels::boxed(sabotage, state), instead: None })
+    Ok(Successor { monitor: Levels::boxed(sabotage, state), from: StartedFrom::Handed, on_probation: true })
 }
 
 fn in_both(check: impl Fn(Scene)) {
@@ -117,8 +118,13 @@ fn a_state_that_replaces_the_one_handed_over_is_durable_at_once() {
     scene.record(50.0);
     scene.drain();
     let former = || Some(SavedState { version: 1, bytes: b"7\n".to_vec() });
-    let start =
-        move |_| Ok(Successor { monitor: Levels::boxed(&Arc::default(), former()), instead: former() });
+    let start = move |_| {
+        Ok(Successor {
+            monitor: Levels::boxed(&Arc::default(), former()),
+            from: StartedFrom::Other(former()),
+            on_probation: false,
+        })
+    };
     scene.runner.replace("levels", Box::new(start)).unwrap();
     let cursor = scene.store.load_cursor("levels").unwrap().unwrap();
     assert_eq!((cursor.state, cursor.next_sequence), (former(), 2));
@@ -133,4 +139,30 @@ fn only_a_monitor_that_runs_can_be_replaced() {
         scene.runner.stop();
         assert!(matches!(replace("levels"), Err(HandoverError::NotRunning { .. })));
     });
+}
+
+#[test]
+fn no_record_is_set_aside_before_a_new_version_has_proved_itself() {
+    let mut world = World::new();
+    let sabotage = Arc::clone(&world.sabotage);
+    world.follower.hand_over(Box::new(move |state| successor(&sabotage, state))).unwrap();
+    world.store.record([Record::Sample("a".to_owned(), POISON), Record::Sample("a".to_owned(), 50.0)]);
+    for _ in 0..20 {
+        if let Step::Pause(pause) = world.follower.step() {
+            world.clock.advance(pause);
+        }
+    }
+    assert!(world.status().failures > 3);
+    assert_eq!((world.status().poison_records, world.status().cursor), (0, 1));
+    // The version before has no trouble with this record, or sets it aside by its own right.
+    let sabotage = Arc::clone(&world.sabotage);
+    world
+        .follower
+        .hand_over(Box::new(move |state| {
+            let monitor = Levels::boxed(&sabotage, state);
+            Ok(Successor { monitor, from: StartedFrom::Handed, on_probation: false })
+        }))
+        .unwrap();
+    world.settle();
+    assert_eq!((world.status().poison_records, world.status().cursor), (1, 3));
 }

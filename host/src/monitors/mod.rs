@@ -44,7 +44,7 @@ mod ticks;
 mod worker;
 
 pub use backlog::{BacklogGate, BacklogPolicy, BacklogStatus};
-pub use follower::{Handover, HandoverError, StartSuccessor, Successor};
+pub use follower::{Handover, HandoverError, StartSuccessor, StartedFrom, Successor};
 pub(crate) use joining::join;
 pub use log_store::LogStore;
 pub use runner::{AddMonitorError, MonitorRunner, RunnerError};

@@ -27,12 +27,13 @@ fn taken_back(host: &Host, name: &str, sha256: Option<&String>) {
 fn a_validator_comes_back() {
     let shelf = Shelf::new();
     shelf.put_revised("guard", &shipped("redact"), 1);
-    let (host, _) = host_with_clock(shelf.in_memory());
+    let (host, clock) = host_with_clock(shelf.in_memory());
     let before = listing(&host, "guard").sha256;
     shelf.put_revised("guard", &test_guest("evil"), 1);
     assert!(is_reloaded(&reload(&host, "guard")));
     for _ in 0..RELOAD_FAILURES {
         assert_eq!(code(&event(&host, json!({"event_type": "panic", "source": "s"}))), "PLUGIN_FAILURE");
+        clock.advance(Duration::from_secs(1));
     }
     assert!(host.drain(LONG));
     taken_back(&host, "guard", before.as_ref());
@@ -55,6 +56,7 @@ fn failures_after_the_probation_are_the_supervisors() {
     assert!(host.drain(LONG));
     for _ in 0..RELOAD_FAILURES {
         event(&host, json!({"event_type": "panic", "source": "s"}));
+        clock.advance(Duration::from_secs(1));
     }
     assert!(host.drain(LONG));
     assert_eq!(listing(&host, "guard").history.rollbacks, 0);

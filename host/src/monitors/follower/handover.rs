@@ -6,6 +6,7 @@
 use std::time::{Duration, Instant};
 
 use telemetry_core::extension::{Monitor, PluginFailure, SavedState};
+use telemetry_core::limits;
 
 use super::{Follower, guarded};
 use crate::monitors::poison::PoisonHunt;
@@ -16,8 +17,19 @@ use crate::monitors::ticks;
 pub struct Successor {
     /// The monitor, started.
     pub monitor: Box<dyn Monitor>,
-    /// The state that it started from, where that is not the one that was handed over.
-    pub instead: Option<SavedState>,
+    /// What it started from.
+    pub from: StartedFrom,
+    /// Whether it has to prove itself: for the time of a probation no record is set aside as poison because of it.
+    pub on_probation: bool,
+}
+
+/// What a successor started from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StartedFrom {
+    /// The state that was handed over.
+    Handed,
+    /// This state, or none at all; it takes the place of the one that was handed over.
+    Other(Option<SavedState>),
 }
 
 /// Starts a successor from the state of the last durable checkpoint.
@@ -82,14 +94,16 @@ impl Follower {
         }
         let state = self.durable.state.clone();
         let handed = state.clone();
-        let Successor { monitor, instead } =
+        let Successor { monitor, from, on_probation } =
             guarded(&self.name, || start(handed)).map_err(HandoverError::Refused)?;
         self.tick = ticks::interval(monitor.subscription());
         self.monitor = monitor;
         self.begin_anew();
-        if let Some(instead) = instead {
+        let probation = if on_probation { limits::RELOAD_PROBATION } else { Duration::ZERO };
+        self.proven_at = self.ports.clock.monotonic().saturating_add(probation);
+        if let StartedFrom::Other(state) = from {
             // Where this fails the next checkpoint stores it.
-            self.durable.state = Some(instead);
+            self.durable.state = state;
             self.checkpoint();
         }
         Ok(Handover { next_sequence: self.next, state, pause: began.elapsed() })

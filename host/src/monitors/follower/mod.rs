@@ -16,7 +16,7 @@ use telemetry_core::extension::{FailureReason, Monitor, PluginFailure};
 use telemetry_core::{Clock, Signal, Timestamp, limits};
 use telemetry_store::{LogBody, LogEntry, SavedCursor, StoreError};
 
-pub use handover::{Handover, HandoverError, StartSuccessor, Successor};
+pub use handover::{Handover, HandoverError, StartSuccessor, StartedFrom, Successor};
 
 use super::backlog::BacklogGate;
 use super::incidents::Incidents;
@@ -71,6 +71,8 @@ pub(super) struct Follower {
     /// Failures in a row without progress between them.
     setbacks: u32,
     resume_at: Duration,
+    /// From when on records can be set aside as poison: a version that took another's place lately may be to blame itself.
+    proven_at: Duration,
     status: Arc<Mutex<MonitorStatus>>,
 }
 
@@ -106,6 +108,7 @@ impl Follower {
             skip: None,
             setbacks: 0,
             resume_at: Duration::ZERO,
+            proven_at: Duration::ZERO,
             status: Arc::new(Mutex::new(status)),
         }
     }

@@ -11,7 +11,7 @@ use super::report::{PluginVersion, ReloadOutcome, ReloadReport, ReloadTrigger, S
 use super::swap::started;
 use super::{Reloader, Work};
 use crate::envelope::cause_chain;
-use crate::monitors::Successor;
+use crate::monitors::{StartedFrom, Successor};
 
 impl Reloader {
     /// Takes back versions that failed too often since they took their place, and lets those before the others go.
@@ -66,7 +66,7 @@ impl Reloader {
         let start = Box::new(move |state: Option<SavedState>| -> Result<Successor, PluginFailure> {
             let successor = start(state)?;
             // Nobody waits when the handover was given up.
-            let _ = sender.send(successor.instead.is_some());
+            let _ = sender.send(successor.from != StartedFrom::Handed);
             Ok(successor)
         });
         let handover =
@@ -107,8 +107,11 @@ fn successor(
     left: Option<SavedState>,
 ) -> Result<Successor, PluginFailure> {
     match started(previous, state.clone()) {
-        Ok(monitor) => Ok(Successor { monitor, instead: None }),
+        Ok(monitor) => Ok(Successor { monitor, from: StartedFrom::Handed, on_probation: false }),
         Err(failure) if state == left => Err(failure),
-        Err(_) => started(previous, left.clone()).map(|monitor| Successor { monitor, instead: left }),
+        Err(_) => {
+            let monitor = started(previous, left.clone())?;
+            Ok(Successor { monitor, from: StartedFrom::Other(left), on_probation: false })
+        }
     }
 }

@@ -11,7 +11,7 @@ use telemetry_sandbox::{LoadError, Plugin, PluginKind, PreparedPlugin};
 use super::Reloader;
 use super::error::{ReloadError, not_of_kind};
 use super::report::StateHandover;
-use crate::monitors::{HandoverError, Successor};
+use crate::monitors::{HandoverError, StartedFrom, Successor};
 use crate::plugins::source::PluginSource;
 
 /// A version took its place.
@@ -101,8 +101,13 @@ impl Reloader {
     fn swap_monitor(&self, source: &PluginSource, plugin: Arc<Plugin>) -> Result<Swapped, ReloadError> {
         let (name, watch) = (&source.name, &self.parts.watch);
         let successor = Arc::clone(&plugin);
-        let start =
-            move |state| started(&successor, state).map(|monitor| Successor { monitor, instead: None });
+        let start = move |state| {
+            started(&successor, state).map(|monitor| Successor {
+                monitor,
+                from: StartedFrom::Handed,
+                on_probation: true,
+            })
+        };
         match watch.replace_monitor(name, Box::new(start)) {
             Ok(handover) => {
                 self.put(source, &plugin);
