@@ -8,6 +8,8 @@ mod inspect;
 mod install;
 mod keygen;
 mod list;
+mod logs;
+mod reload;
 mod replay;
 mod sign;
 mod switch;
@@ -27,6 +29,8 @@ pub(super) fn execute(command: Plugin, shared: &Shared) -> Result<Exit, Failure>
     match command {
         Plugin::List => list::execute(shared),
         Plugin::Inspect(arguments) => inspect::execute(&arguments, shared),
+        Plugin::Reload(arguments) => reload::execute(&arguments, shared),
+        Plugin::Logs(arguments) => logs::execute(&arguments, shared),
         Plugin::Install(arguments) => install::execute(&arguments, shared),
         Plugin::Enable(arguments) => switch::enable(&arguments, shared),
         Plugin::Disable(arguments) => switch::disable(&arguments, shared),
