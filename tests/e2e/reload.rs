@@ -45,6 +45,7 @@ impl Shelf {
 
     /// A configuration whose plugins are those of this folder.
     fn config(&self, mut base: Value) -> Value {
+        base["plugins"]["policy"] = json!("any");
         base["plugins"]["directory"] = json!(self.path());
         base["plugins"]["cache_directory"] = json!(self.path().join("code"));
         base["plugins"]["runtime_metrics"] = json!({"enabled": false});

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use bridge_telemetry::config::PluginSettings;
+use bridge_telemetry::config::{PluginPolicy, PluginSettings};
 use bridge_telemetry::{Config, Host, MetricDraft};
 use bridge_telemetry_tests as artifact;
 
@@ -35,6 +35,7 @@ fn host(folder: &Path) -> anyhow::Result<Host> {
     let mut config = Config::default();
     config.storage_config.connection_string = folder.join("store");
     config.loops.exempt_event_types = vec!["*".to_owned()];
+    config.plugins.policy = PluginPolicy::Any;
     config.plugins.directory = Some(shelf);
     config.plugins.reload.watch = false;
     config.plugins.runtime_metrics.enabled = false;

@@ -25,6 +25,7 @@ fn config(store: &Path, code: &Path, hook: &Hook, trap_one_in: u64) -> Value {
     json!({
         "storage_config": {"connection_string": store},
         "plugins": {
+            "policy": "any",
             "cache_directory": code,
             "runtime_metrics": {"enabled": false},
             "settings": {

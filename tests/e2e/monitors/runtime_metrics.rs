@@ -25,6 +25,8 @@ fn a_plugins_cost_can_be_queried() {
     let config =
         shipped(shipped(in_memory(), "redact", json!({})), "threshold", json!({"config": {"rules": []}}));
     let config = with_plugin(config, "evil", &guest("evil").unwrap(), json!({"on_failure": "accept"}));
+    let mut config = config;
+    config["loop"] = json!({"exempt_event_types": ["A", "panic"]});
     let (host, clock) = host_with_clock(config);
     for event_type in ["A", "A", "panic"] {
         host.record_events(vec![EventDraft::new(event_type, "s"); 5])

@@ -1,10 +1,13 @@
 //! Files that change while the host runs.
 
+use std::path::Path;
+
+use bridge_telemetry::plugins::package::{InstallOptions, install};
 use bridge_telemetry::plugins::{ReloadOutcome, ReloadTrigger};
-use bridge_telemetry::{Config, Host, HostBuilder};
+use bridge_telemetry::{Config, Host, HostBuilder, Timestamp};
 use serde_json::json;
 
-use super::{Shelf, listing, shipped, test_guest};
+use super::{Shelf, listing, revised, shipped, test_guest};
 use crate::fixture::host_with_clock;
 
 /// Two looks: what changed counts when it was seen twice alike.
@@ -85,7 +88,7 @@ fn a_file_that_is_no_good_is_told_once_and_tried_again_when_it_changes() {
 #[test]
 fn a_plugin_whose_file_is_gone_goes_on_and_health_says_so() {
     let shelf = Shelf::new();
-    let file = shelf.put("redact", &super::revised(&shipped("redact"), 1));
+    let file = shelf.put("redact", &revised(&shipped("redact"), 1));
     let (host, _) = host_with_clock(shelf.in_memory());
     std::fs::remove_file(&file).unwrap();
     assert_eq!(outcomes(&host), []);
@@ -112,4 +115,47 @@ fn a_host_with_a_background_watches_by_itself() {
         assert!(std::time::Instant::now() < deadline);
         std::thread::yield_now();
     }
+}
+
+/// What nobody installed does not run, though it stands in the place of what runs.
+#[test]
+fn a_change_is_taken_over_when_its_pin_fits() {
+    let shelf = Shelf::new();
+    let mut config = shelf.in_memory();
+    config["plugins"]["policy"] = json!("pinned");
+    let plugins = Config::from_value(config.clone()).unwrap().plugins;
+    let sources = tempfile::tempdir().unwrap();
+    let put = |source: &Path| {
+        let options = InstallOptions { name: None, sha256: None, allow_downgrade: false };
+        install(&plugins, source, &options, Timestamp::EPOCH).unwrap();
+    };
+    let component = |revision: u32| {
+        let file = sources.path().join("redact.wasm");
+        std::fs::write(&file, revised(&shipped("redact"), revision)).unwrap();
+        file
+    };
+    put(&component(1));
+    let (host, _) = host_with_clock(config);
+    assert_eq!(listing(&host, "redact").history.generation, 1);
+
+    shelf.put_revised("redact", &shipped("redact"), 2);
+    let refused = outcomes(&host);
+    assert!(matches!(&refused[..], [(_, Err(reason))] if reason.contains("was changed")), "{refused:?}");
+    let refused = super::refusal(&host, "redact");
+    assert!(refused.contains("was changed"), "{refused}");
+    assert!(listing(&host, "redact").status.unwrap().state.is_active());
+
+    // The same bytes with their pin: the file of pins alone changes.
+    put(&component(2));
+    let reloaded = || [("redact".to_owned(), Ok(ReloadOutcome::Reloaded))];
+    assert_eq!(outcomes(&host), reloaded());
+    assert_eq!(outcomes(&host), []);
+
+    // A package in the place of a component: its manifest says what it may reach.
+    assert!(!listing(&host, "redact").package.unwrap().grants.has_manifest);
+    put(shipped("redact").parent().unwrap());
+    assert_eq!(outcomes(&host), reloaded());
+    let package = listing(&host, "redact").package.unwrap();
+    assert!(package.grants.has_manifest && package.trust.pinned, "{package:?}");
+    assert_eq!(host.health_json().body["status"], "healthy", "{}", host.health_json().body["issues"]);
 }
