@@ -2,7 +2,7 @@
 
 use bridge_telemetry::plugins::package::{GrantReport, InstallOptions, Installation, install};
 use bridge_telemetry::{Clock, SystemClock};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 
 use super::{Effect, failure, path_text, report_change};
 use crate::arguments::{Install, Shared};
@@ -40,7 +40,7 @@ pub(super) fn execute(arguments: &Install, shared: &Shared) -> Result<Exit, Fail
         "trust": trust,
         "grants": grants,
     });
-    let body = Map::from_iter([("plugin".to_owned(), Value::from(plugin))]);
+    let body = Map::from_iter([("plugin".to_owned(), plugin)]);
     report_change(shared, &told, body, Effect::of_gain(&config.plugins))
 }
 
