@@ -3,6 +3,8 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 use telemetry_core::{Clock, ErrorCode, SystemClock};
 use telemetry_sandbox::{Ports, Sandbox, SandboxError, SandboxOptions};
 use telemetry_store::{Location, OpenError, RepairError, RepairMode, RepairReport, Store, StoreOptions};
@@ -15,11 +17,13 @@ use crate::guards::{LoopGuard, RecursionDepth};
 use crate::host::{Host, Services};
 use crate::logging::{LogHandle, RefusalLog};
 use crate::plugins::{
-    LateQueryPort, OpenProgress, PluginLoadError, Progress, StoreKeyValuePort, load_plugins,
+    LateQueryPort, LivePlugins, OpenProgress, PluginLoadError, Progress, Reloader, ReloaderParts,
+    RuntimeMetrics, StoreKeyValuePort, load_plugins, watched_files,
 };
 use crate::recording::{Recorder, RecorderParts, ValidatorChain};
 use crate::rollups::{RollupBuilder, RollupSet};
-use crate::watch::{Watch, WatchError};
+use crate::timer::Timer;
+use crate::watch::{Watch, WatchBase, WatchError, backlog_gate};
 
 /// Why a host could not be opened; the message names the cause and the remedy.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +50,9 @@ pub enum HostError {
     /// The thread that builds rollups could not be started.
     #[error("rollups could not be started")]
     Rollups(#[source] std::io::Error),
+    /// The operating system gives no thread.
+    #[error("no thread for what the host does by itself")]
+    Thread(#[source] std::io::Error),
 }
 
 /// Sets up a [`Host`].
@@ -119,16 +126,20 @@ impl HostBuilder {
         let store = Arc::new(Store::open(store_options(&config, background), Arc::clone(&clock))?);
         let query_port = Arc::new(LateQueryPort::default());
         let sandbox = sandbox(&config, &store, &query_port, &clock)?;
-        let plugins = Arc::new(load_plugins(&config, &sandbox, &store, &mut progress)?);
+        let files = watched_files(&config);
+        let loaded = load_plugins(&config, &sandbox, &store, &mut progress)?;
         progress.tell(OpenProgress::Starting)?;
         let set = Arc::new(RollupSet::new(&config.rollups));
         let services = Arc::new(Services {
             store: Arc::clone(&store),
             engine: Engine::new(Arc::clone(&clock)),
-            registry: AggregationRegistry::new(plugins.aggregations.clone()).with_rollups(Arc::clone(&set)),
+            registry: ArcSwap::from_pointee(
+                AggregationRegistry::new(loaded.aggregations()).with_rollups(Arc::clone(&set)),
+            ),
         });
         query_port.connect(&services);
         let faults = Arc::new(Faults::new(Arc::clone(&clock)));
+        let backlog = Arc::new(backlog_gate(&config));
         let parts = RecorderParts {
             store: Arc::clone(&store),
             clock: Arc::clone(&clock),
@@ -138,17 +149,34 @@ impl HostBuilder {
             faults: Arc::clone(&faults),
             events_retention: config.retention_policy.events.duration(),
             metrics_retention: config.retention_policy.metrics.duration(),
+            backlog: Arc::clone(&backlog),
         };
-        let recorder = Arc::new(Recorder::new(parts, ValidatorChain::new(plugins.validators.clone())));
+        let recorder = Arc::new(Recorder::new(parts, ValidatorChain::new(loaded.validators())));
         faults.on_reboot_request(reboot_trigger(&recorder, reboot_request));
-        let watch = Watch::start(&config, &store, &plugins, &clock, &faults, background)?;
+        let base = WatchBase { store: &store, clock: &clock, faults: &faults, backlog: &backlog };
+        let watch = Arc::new(Watch::start(&config, &base, &loaded, background)?);
         let rollups = RollupBuilder::new(Arc::clone(&services), set, Arc::clone(&clock));
+        let plugins = Arc::new(LivePlugins::new(loaded));
+        let reloader = Arc::new(Reloader::new(ReloaderParts {
+            config: config.clone(),
+            sandbox,
+            clock: Arc::clone(&clock),
+            store,
+            live: Arc::clone(&plugins),
+            recorder: Arc::clone(&recorder),
+            services: Arc::clone(&services),
+            watch: Arc::clone(&watch),
+            files,
+        }));
+        let (live, recording) = (Arc::clone(&plugins), Arc::clone(&recorder));
+        let metrics = Arc::new(RuntimeMetrics { recorder: recording, live, watch: Arc::clone(&watch) });
         if background && rollups.has_work() {
             rollups.start().map_err(HostError::Rollups)?;
         }
+        let timer = if background { start_background(&config, &reloader, &metrics)? } else { None };
         let (started, instance) = (clock.monotonic(), Uuid::new_v4());
-        let watch = parking_lot::Mutex::new(Some(Arc::new(watch)));
-        Ok(Host {
+        let (watch, timer) = (Mutex::new(Some(watch)), Mutex::new(timer));
+        let host = Host {
             config,
             clock,
             started,
@@ -156,12 +184,36 @@ impl HostBuilder {
             services,
             recorder,
             plugins,
+            reloader,
+            metrics,
+            timer,
             faults,
             log,
+            backlog,
+            background,
             watch,
             rollups,
-        })
+        };
+        Ok(host)
     }
+}
+
+/// Starts what minds the plugins, and the timer that records their figures.
+fn start_background(
+    config: &Config,
+    reloader: &Arc<Reloader>,
+    metrics: &Arc<RuntimeMetrics>,
+) -> Result<Option<Timer>, HostError> {
+    reloader.start().map_err(HostError::Thread)?;
+    let recorded = config.plugins.runtime_metrics;
+    if !recorded.enabled {
+        return Ok(None);
+    }
+    let metrics = Arc::clone(metrics);
+    let record = move || {
+        metrics.record();
+    };
+    Timer::start("plugin-metrics", recorded.interval.duration(), record).map(Some).map_err(HostError::Thread)
 }
 
 /// Repairs the store of a configuration, which no host may have open: see [`telemetry_store::repair`].

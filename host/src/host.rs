@@ -6,7 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use parking_lot::Mutex;
+use telemetry_core::aggregation::AggregationSource;
 use telemetry_core::{
     Alert, Clock, DeadLetter, ErrorCode, EventDraft, EventPage, EventQuery, MetricDraft, Subscription,
     Timestamp,
@@ -25,27 +27,35 @@ use crate::envelope::EnvelopeError;
 use crate::faults::Faults;
 use crate::health::Health;
 use crate::logging::LogHandle;
-use crate::plugins::{LoadedPlugins, PluginListing, plugin_listings};
+use crate::monitors::BacklogGate;
+use crate::plugins::{Lags, LivePlugins, PluginListing, Reloader, RuntimeMetrics, plugin_listings};
 use crate::query::{MetricQuery, QueryError};
 use crate::recording::{ImportBatch, ImportOutcome, Receipt, RecordError, RecordRef, Recorder, SubscriberId};
 use crate::rollups::RollupBuilder;
+use crate::timer::Timer;
 use crate::watch::Watch;
 
 /// What queries need; shared with the port through which monitors ask.
 pub(crate) struct Services {
     pub(crate) store: Arc<Store>,
     pub(crate) engine: Engine,
-    pub(crate) registry: AggregationRegistry,
+    pub(crate) registry: ArcSwap<AggregationRegistry>,
 }
 
 impl Services {
+    /// From now on queries find these functions; those that are under way finish with the ones that they began with.
+    pub(crate) fn set_aggregations(&self, plugins: Vec<Arc<dyn AggregationSource>>) {
+        let registry = self.registry.load().with_plugins(plugins);
+        self.registry.store(Arc::new(registry));
+    }
+
     /// Answers a query; with `as_of`, as if nothing later had been recorded.
     pub(crate) fn run_query(
         &self,
         query: &MetricQuery,
         as_of: Option<Timestamp>,
     ) -> Result<MetricsAnswer, QueryError> {
-        self.engine.run(query, self.store.as_ref(), &self.registry, as_of)
+        self.engine.run(query, self.store.as_ref(), &self.registry.load_full(), as_of)
     }
 }
 
@@ -68,9 +78,14 @@ pub struct Host {
     pub(crate) instance: Uuid,
     pub(crate) services: Arc<Services>,
     pub(crate) recorder: Arc<Recorder>,
-    pub(crate) plugins: Arc<LoadedPlugins>,
+    pub(crate) plugins: Arc<LivePlugins>,
+    pub(crate) reloader: Arc<Reloader>,
+    pub(crate) metrics: Arc<RuntimeMetrics>,
+    pub(crate) timer: Mutex<Option<Timer>>,
     pub(crate) faults: Arc<Faults>,
     pub(crate) log: LogHandle,
+    pub(crate) backlog: Arc<BacklogGate>,
+    pub(crate) background: bool,
     pub(crate) watch: Mutex<Option<Arc<Watch>>>,
     pub(crate) rollups: Arc<RollupBuilder>,
 }
@@ -257,16 +272,25 @@ impl Host {
     pub fn drain(&self, timeout: Duration) -> bool {
         // Not under the lock: health must answer meanwhile.
         let watch = self.watch.lock().clone();
-        watch.is_none_or(|watch| watch.drain(timeout))
+        let drained = watch.is_none_or(|watch| watch.drain(timeout));
+        if !self.background {
+            self.reloader.settle();
+        }
+        drained
     }
 
     /// Every plugin with its state.
     pub fn plugins(&self) -> Vec<PluginListing> {
-        plugin_listings(&self.plugins)
+        // Not under the lock of the plugins: the watchers have locks of their own.
+        let lags = self.watch.lock().as_deref().map(Lags::of).unwrap_or_default();
+        self.plugins.read(|plugins| plugin_listings(plugins, &lags))
     }
 
     /// Stops monitors and deliveries at a checkpoint, and makes everything durable. Later calls do nothing.
     pub fn close(&self) {
+        self.reloader.stop();
+        let timer = self.timer.lock().take();
+        timer.into_iter().for_each(Timer::stop);
         // Not in the condition: the lock would be held to the end of the block.
         let watch = self.watch.lock().take();
         if let Some(watch) = watch {

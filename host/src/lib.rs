@@ -34,6 +34,7 @@ pub mod query;
 pub mod recording;
 mod records;
 pub mod rollups;
+mod timer;
 mod watch;
 
 pub use aggregation::MetricsAnswer;

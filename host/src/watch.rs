@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
+use telemetry_core::extension::{FailureReason, Monitor, PluginFailure, SavedState, Sink};
 use telemetry_core::{Clock, DeadLetter};
 use telemetry_sandbox::Plugin;
 use telemetry_store::{Store, StoreError};
@@ -13,10 +15,13 @@ use crate::alerts::{
     AlertStore, Dispatcher, DispatcherError, FaultReport, HostAlerts, OutboxStatus, Receiver, ReplayError,
     Route, RoutingTable,
 };
-use crate::config::Config;
+use crate::config::{Config, OnBacklog};
 use crate::envelope::cause_chain;
 use crate::faults::Faults;
-use crate::monitors::{LogStore, MonitorRunner, MonitorStatus, RunnerError};
+use crate::monitors::{
+    AddMonitorError, BacklogGate, BacklogPolicy, Handover, HandoverError, LogStore, MonitorRunner,
+    MonitorStatus, RunnerError, StartSuccessor,
+};
 use crate::plugins::LoadedPlugins;
 
 /// Why monitors or deliveries could not be started.
@@ -43,43 +48,51 @@ pub(crate) struct Watch {
     dispatcher: Arc<Dispatcher>,
     runner: MonitorRunner,
     /// Monitors that could not be started, with the reason.
-    pub(crate) failed: Vec<(String, String)>,
+    failed: Mutex<Vec<(String, String)>>,
+}
+
+/// What the watchers stand on.
+pub(crate) struct WatchBase<'a> {
+    pub(crate) store: &'a Arc<Store>,
+    pub(crate) clock: &'a Arc<dyn Clock>,
+    pub(crate) faults: &'a Arc<Faults>,
+    pub(crate) backlog: &'a Arc<BacklogGate>,
 }
 
 impl Watch {
     pub(crate) fn start(
         config: &Config,
-        store: &Arc<Store>,
+        base: &WatchBase<'_>,
         plugins: &LoadedPlugins,
-        clock: &Arc<dyn Clock>,
-        faults: &Arc<Faults>,
         background: bool,
     ) -> Result<Self, WatchError> {
-        let faults = Arc::clone(faults) as Arc<dyn FaultReport>;
+        let WatchBase { store, clock, faults, backlog } = base;
+        let faults = Arc::clone(*faults) as Arc<dyn FaultReport>;
         let routes = Arc::new(routes(config)?);
-        let alert_store = Arc::clone(store) as Arc<dyn AlertStore>;
+        let alert_store = Arc::clone(*store) as Arc<dyn AlertStore>;
         let dispatcher = Arc::new(Dispatcher::open(
             Arc::clone(&alert_store),
-            Arc::clone(clock),
+            Arc::clone(*clock),
             Arc::clone(&faults),
             receivers(config, plugins),
         )?);
         let host = Arc::new(HostAlerts::load(
             alert_store,
-            Arc::clone(clock),
+            Arc::clone(*clock),
             Arc::clone(&dispatcher),
             Arc::clone(&routes),
         )?);
         let runner = MonitorRunner::start(
-            Arc::clone(store) as Arc<dyn LogStore>,
-            Arc::clone(clock),
+            Arc::clone(*store) as Arc<dyn LogStore>,
+            Arc::clone(*clock),
             Arc::clone(&dispatcher),
             routes,
             host,
             faults,
             background,
-        )?;
-        let mut watch = Self { store: Arc::clone(store), dispatcher, runner, failed: Vec::new() };
+        )?
+        .with_backlog(Arc::clone(*backlog));
+        let watch = Self { store: Arc::clone(*store), dispatcher, runner, failed: Mutex::default() };
         watch.add_monitors(config, plugins)?;
         if background {
             watch.dispatcher.start()?;
@@ -87,14 +100,10 @@ impl Watch {
         Ok(watch)
     }
 
-    fn add_monitors(&mut self, config: &Config, plugins: &LoadedPlugins) -> Result<(), WatchError> {
+    fn add_monitors(&self, config: &Config, plugins: &LoadedPlugins) -> Result<(), WatchError> {
         for plugin in plugins.monitors() {
-            let name = plugin.name().to_owned();
-            if let Err(error) = self.runner.add(&name, |restored| build(plugin, restored)) {
-                let reason = cause_chain(&error);
-                tracing::error!(source = "Bridge_Telemetry", plugin = name, "{reason}");
-                self.failed.push((name, reason));
-            }
+            // Why not is kept for health.
+            let _ = self.add_monitor(plugin);
         }
         // One that is configured but could not be loaded today keeps its place and its alerts.
         let mut configured: BTreeSet<String> =
@@ -107,6 +116,43 @@ impl Watch {
             tracing::info!(source = "Bridge_Telemetry", monitor = name, "removed; its alerts are resolved");
         }
         Ok(())
+    }
+
+    /// Adds the monitor of a plugin; it goes on where it was.
+    pub(crate) fn add_monitor(&self, plugin: &Arc<Plugin>) -> Result<(), AddMonitorError> {
+        let name = plugin.name();
+        let added = self.runner.add(name, |restored| build(plugin, restored));
+        let mut failed = self.failed.lock();
+        failed.retain(|(failed, _)| failed != name);
+        if let Err(error) = &added {
+            let reason = cause_chain(error);
+            tracing::error!(source = "Bridge_Telemetry", plugin = name, "{reason}");
+            failed.push((name.to_owned(), reason));
+        }
+        added
+    }
+
+    /// Monitors that could not be started, with the reason.
+    pub(crate) fn failed(&self) -> Vec<(String, String)> {
+        self.failed.lock().clone()
+    }
+
+    /// Lets another monitor take the place of `name` between two records.
+    pub(crate) fn replace_monitor(
+        &self,
+        name: &str,
+        start: StartSuccessor,
+    ) -> Result<Handover, HandoverError> {
+        self.runner.replace(name, start)
+    }
+
+    /// Lets `change` put another sink in the place of a receiver's between two deliveries; `None`: no such receiver.
+    pub(crate) fn hand_over_sink<R>(
+        &self,
+        receiver: &str,
+        change: impl FnOnce(Option<Box<dyn Sink>>) -> (Option<Box<dyn Sink>>, R),
+    ) -> Option<R> {
+        self.dispatcher.hand_over(receiver, change)
     }
 
     /// Returns when the ticks that are due stand in the log, every monitor has gone through all that is stored now, and
@@ -143,16 +189,23 @@ impl Watch {
     }
 }
 
-fn build(
-    plugin: &Arc<Plugin>,
-    restored: Option<telemetry_core::extension::SavedState>,
-) -> Result<Box<dyn telemetry_core::extension::Monitor>, telemetry_core::extension::PluginFailure> {
+fn build(plugin: &Arc<Plugin>, restored: Option<SavedState>) -> Result<Box<dyn Monitor>, PluginFailure> {
     plugin.monitor(restored).unwrap_or_else(|| {
-        Err(telemetry_core::extension::PluginFailure {
-            plugin: plugin.name().to_owned(),
-            reason: telemetry_core::extension::FailureReason::Unsupported("it is no monitor".to_owned()),
-        })
+        let reason = FailureReason::Unsupported("it is no monitor".to_owned());
+        Err(PluginFailure { plugin: plugin.name().to_owned(), reason })
     })
+}
+
+/// Monitors that recording waits for.
+pub(crate) fn backlog_gate(config: &Config) -> BacklogGate {
+    let settings =
+        config.plugins.settings.iter().filter(|(_, it)| it.enabled && it.on_backlog == OnBacklog::Block);
+    let policies = settings.map(|(name, settings)| BacklogPolicy {
+        monitor: name.clone(),
+        records: settings.max_backlog,
+        wait: Duration::from_millis(settings.limits.wait_ms.into()),
+    });
+    BacklogGate::new(policies.collect())
 }
 
 /// Every configured receiver; one whose sink could not be loaded keeps its deliveries until it can.

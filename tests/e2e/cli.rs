@@ -9,6 +9,7 @@ mod one_shot;
 mod opening;
 mod packages;
 pub(crate) mod place;
+mod plugins;
 pub(crate) mod running;
 mod storing;
 mod terminal;

@@ -3,6 +3,7 @@
 
 mod document;
 mod operator;
+mod plugins;
 mod refusals;
 mod routes;
 mod shutdown;

@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 mod plugin;
 mod plugin_author;
 
-pub(crate) use plugin::{Inspect, Install, Keygen, Named, Plugin, Sign};
+pub(crate) use plugin::{Inspect, Install, Keygen, Logs, Named, Plugin, Reload, Sign};
 pub(crate) use plugin_author::{Bench, New, PluginAuthor, Replay, Test};
 
 /// Records, watches and queries the bridge's telemetry.

@@ -81,6 +81,14 @@ impl Client {
     }
 }
 
+/// A name as one segment of a path.
+pub(crate) fn segment(name: &str) -> String {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    name.bytes()
+        .map(|byte| if plain(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
+}
+
 fn envelope(body: Value) -> Envelope {
     let error = match body.pointer("/error/code").and_then(Value::as_str) {
         Some(code) => ErrorCode::ALL.into_iter().find(|known| known.as_str() == code),

@@ -9,7 +9,7 @@ use bridge_telemetry::logging::LogSetup;
 use bridge_telemetry::{Clock, Host, HostBuilder, OpenProgress, SystemClock};
 
 use crate::arguments::{AlertChoice, Shared};
-use crate::client::Client;
+use crate::client::{self, Client};
 use crate::exit::Failure;
 use crate::live_line::LiveLine;
 use crate::{host_file, settings};
@@ -43,7 +43,7 @@ impl Connection {
         running_host(&config).map(Self::Remote).ok_or_else(|| {
             let directory = config.storage_config.connection_string.display();
             Failure::unreachable(anyhow::anyhow!(
-                "no host runs on {directory}, so nothing new can come; start one with bridge-telemetry run"
+                "no host runs on {directory}; start one with bridge-telemetry run"
             ))
         })
     }
@@ -142,6 +142,22 @@ impl Connection {
         match self {
             Self::Remote(client) => client.get_unhurried("/v1/store/stats", &pairs),
             Self::Local(host) => Ok(host.store_stats_json(pairs)),
+        }
+    }
+
+    pub(crate) fn reload_plugin(&self, name: &str) -> Result<Envelope, Failure> {
+        match self {
+            Self::Remote(client) => {
+                client.post_unhurried(&format!("/v1/plugins/{}/reload", client::segment(name)), b"{}")
+            }
+            Self::Local(host) => Ok(host.reload_plugin_json(name, b"{}")),
+        }
+    }
+
+    pub(crate) fn plugin_log(&self, name: &str, pairs: &[(&str, &str)]) -> Result<Envelope, Failure> {
+        match self {
+            Self::Remote(client) => client.get(&format!("/v1/plugins/{}/logs", client::segment(name)), pairs),
+            Self::Local(host) => Ok(host.plugin_log_json(name, pairs.iter().copied())),
         }
     }
 

@@ -107,6 +107,10 @@ pub const PLUGIN_LOG_BURST_SECONDS: u32 = 5;
 pub const PLUGIN_WAIT: Duration = Duration::from_secs(1);
 /// Most bytes of one line of a plugin's log, and of its fields.
 pub const MAX_PLUGIN_LOG_BYTES: usize = 4 << 10;
+/// Lines of one plugin's log that are kept for whoever asks: some screens.
+pub const MAX_KEPT_LOG_LINES: usize = 1_000;
+/// Bytes of these lines at most.
+pub const MAX_KEPT_LOG_BYTES: usize = 256 << 10;
 /// Most counters of one plugin: they are kept for ever and shown in health.
 pub const MAX_PLUGIN_COUNTERS: usize = 256;
 /// Most bytes of the messages that a plugin answers: errors, issues, summaries, references.
@@ -158,6 +162,30 @@ pub const MAX_PLUGIN_RESTART_BACKOFF: Duration = Duration::from_secs(10);
 pub const PLUGIN_QUARANTINE: Duration = Duration::from_secs(30);
 /// The longest quarantine.
 pub const MAX_PLUGIN_QUARANTINE: Duration = Duration::from_secs(600);
+
+/// How long a new version of a plugin is watched after it replaced another, which is kept until then.
+pub const RELOAD_PROBATION: Duration = Duration::from_secs(60);
+/// Failures of a new version within [`RELOAD_PROBATION`] after which the one before takes its place again: fewer than bring it
+/// into quarantine, more than one record that would have killed any version.
+pub const RELOAD_FAILURES: u64 = 3;
+/// Recent records that a new version is shown in its trial run: a second of a busy bridge, some calls of a plugin.
+pub const TRIAL_RECORDS: u64 = 4_096;
+/// Time after which a trial run is shown no more: it has seen enough, and who reloads waits.
+pub const TRIAL_TIME: Duration = Duration::from_secs(5);
+/// How long a reload waits for a monitor to come to the end of what it is at.
+pub const HANDOVER_WAIT: Duration = Duration::from_secs(60);
+/// Default of how often the plugins' files are looked at. A change is acted upon when it was seen twice alike.
+pub const PLUGIN_WATCH_INTERVAL: Duration = Duration::from_secs(2);
+/// Most files that are watched: as many as there may be plugins.
+pub const MAX_WATCHED_FILES: usize = 1_024;
+/// Default of how often the plugins' own figures are recorded.
+pub const PLUGIN_METRICS_INTERVAL: Duration = Duration::from_secs(10);
+/// Lines of a plugin's log in one answer when the caller names no number.
+pub const DEFAULT_LOG_LINES: usize = 100;
+/// Default of how far a monitor with the policy `block` may fall behind before recording waits for it.
+pub const MAX_BACKLOG_RECORDS: u64 = 100_000;
+/// Records after which the bytes of a backlog are counted again.
+pub const BACKLOG_CHECK_RECORDS: u64 = 1_000;
 
 /// Largest body of a plugin's HTTP request in bytes.
 pub const MAX_HTTP_REQUEST_BYTES: usize = 1 << 20;

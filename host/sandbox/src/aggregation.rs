@@ -56,6 +56,7 @@ impl PluginAggregations {
         template: Template<Guest>,
         mut first: Instance<Guest>,
         birth: &BirthCertificate<'_>,
+        restored: Option<SavedState>,
     ) -> Result<Self, PluginFailure> {
         let plugin = Arc::clone(&template.plugin);
         let offered = first
@@ -64,7 +65,12 @@ impl PluginAggregations {
             .map_err(|reason| plugin.answered(reason))?;
         let instances = plugin.runtime.instances(plugin.limits.instances);
         let origin = birth.origin(&plugin.name).into();
-        Ok(Self { pool: Arc::new(Pool::new(template, instances, first)), offered, origin })
+        Ok(Self { pool: Arc::new(Pool::new(template, instances, first, restored)), offered, origin })
+    }
+
+    /// The state of one of its instances.
+    pub(crate) fn snapshot(&self) -> Result<Option<SavedState>, PluginFailure> {
+        self.pool.with(Instance::snapshot)
     }
 
     /// The functions for people.
@@ -243,6 +249,9 @@ impl PluginAccumulator {
     fn send(&mut self) -> Result<(), PluginFailure> {
         let columns = std::mem::take(&mut self.columns);
         let Columns { groups, lengths, timestamps, values } = &columns;
+        if let Some(lease) = &self.lease {
+            lease.meters().batch(values.len());
+        }
         let runs = Runs { groups, lengths, timestamps, values };
         let sent = self.call(|guest, store, resource| guest.call_update(store, resource, runs));
         self.columns = columns;

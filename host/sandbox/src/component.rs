@@ -14,7 +14,8 @@ use crate::runtime::Runtime;
 use crate::spec::Component;
 use crate::world::{self, Contract, PluginKind, WorldError};
 
-/// A compiled component of a known world.
+/// A compiled component of a known world. Cloning shares the code.
+#[derive(Clone)]
 pub(crate) struct Compiled {
     pub(crate) component: wasmtime::component::Component,
     pub(crate) kind: PluginKind,
@@ -61,7 +62,7 @@ impl Checked {
         }
         let Outline { imports, exports } = Outline::read(&bytes)?;
         let (kind, contract) = world::check(&imports, &exports)?;
-        let sha256 = hex(&Sha256::digest(&bytes));
+        let sha256 = component_sha256(&bytes);
         Ok(Self { bytes, kind, contract, imports, sha256 })
     }
 }
@@ -96,6 +97,11 @@ impl Compiled {
         };
         Ok(Self { component, kind, contract, imports, sha256, bytes: bytes.len() as u64 })
     }
+}
+
+/// SHA-256 of a component's bytes, in hexadecimal.
+pub fn component_sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
 }
 
 fn read(path: &Path, limit: u64) -> Result<Vec<u8>, LoadError> {

@@ -122,7 +122,7 @@ impl<G: Export> Template<G> {
     }
 
     fn ports(&self) -> InstancePorts {
-        let ports = &self.plugin.runtime.ports;
+        let ports = &self.plugin.ports;
         let name = || Arc::clone(&self.plugin.name);
         let key_value = match self.kind {
             PluginKind::Monitor => Some(KeyValueSpace::buffered(name(), Arc::clone(&ports.key_value))),
@@ -206,7 +206,8 @@ impl<G> Instance<G> {
     ) -> Result<R, FailureReason> {
         let entry = enter(&mut self.store, allowance, now);
         let answer = call(&self.lifecycle, &self.guest, &mut self.store);
-        self.store.data().plugin.meters.called(entry.start.elapsed());
+        let state = self.store.data();
+        state.plugin.meters.called(entry.start.elapsed(), state.waited());
         entry.left(&self.store);
         match answer {
             Ok(Ok(answer)) => Ok(answer),

@@ -5,7 +5,8 @@
 //! checked before it becomes a core value, and a plugin that fails is restarted, and after repeated failures put into
 //! quarantine, without harm to the host.
 //!
-//! The way in: `component` (bytes to compiled code, `outline` and `world` before, `cache` beside it) → `instance` (a live copy,
+//! The way in: `component` (bytes to compiled code, `outline` and `world` before, `cache` beside it) → `prepared` (tried
+//! with the ports of `trial` before it replaces another version) → `birth` → `instance` (a live copy,
 //! with `state`, `limiter` and `linker` around it, entered through `guest`) → `pool`, `monitor` and `sink` (who holds instances) → `validator` and
 //! `aggregation`. `convert` is the only way out.
 //!
@@ -18,6 +19,7 @@
 
 mod aggregation;
 mod bindings;
+mod birth;
 mod cache;
 mod component;
 mod config_schema;
@@ -36,11 +38,13 @@ mod limiter;
 mod limits;
 mod linker;
 mod log;
+mod log_ring;
 mod meters;
 mod monitor;
 mod outline;
 mod plugin;
 mod pool;
+mod prepared;
 mod runtime;
 mod sandbox;
 mod sink;
@@ -50,17 +54,20 @@ mod status;
 mod supervisor;
 mod text;
 mod ticker;
+mod trial;
 mod validator;
 mod world;
 
-pub use component::ComponentOutline;
+pub use component::{ComponentOutline, component_sha256};
 pub use engine::Execution;
 pub use error::{LoadError, SandboxError};
 pub use grants::{Grants, Secrets};
 pub use http::{HttpAnswer, HttpFault, HttpPort, HttpRequest};
 pub use inspect::{AggregateInfo, PluginInfo};
 pub use limits::PluginLimits;
+pub use log_ring::{LogLine, LogRing};
 pub use plugin::Plugin;
+pub use prepared::PreparedPlugin;
 pub use sandbox::Sandbox;
 pub use spec::{Component, PluginSpec, Ports, SandboxOptions};
 pub use status::{PluginState, PluginStatus};

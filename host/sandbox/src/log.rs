@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use telemetry_core::{Clock, limits};
 use tracing::Level;
 
+use crate::log_ring::LogRing;
 use crate::text::shown;
 
 /// The log of one plugin, shared by its instances.
@@ -18,6 +19,8 @@ pub(crate) struct PluginLog {
     plugin: Arc<str>,
     clock: Arc<dyn Clock>,
     lines_per_second: u32,
+    /// Where the last lines are kept; `None` for a log that nobody reads.
+    kept: Option<Arc<LogRing>>,
     dropped: AtomicU64,
     allowance: Mutex<Allowance>,
 }
@@ -32,9 +35,32 @@ struct Allowance {
 }
 
 impl PluginLog {
-    pub(crate) fn new(plugin: Arc<str>, lines_per_second: u32, clock: Arc<dyn Clock>) -> Self {
-        let allowance = Allowance { saved: burst(), at: clock.monotonic(), unreported: 0 };
-        Self { plugin, clock, lines_per_second, dropped: AtomicU64::new(0), allowance: Mutex::new(allowance) }
+    /// A log whose last lines go to `kept` too; without it nothing is written anywhere.
+    pub(crate) fn new(
+        plugin: Arc<str>,
+        lines_per_second: u32,
+        clock: Arc<dyn Clock>,
+        kept: Option<Arc<LogRing>>,
+    ) -> Self {
+        let allowance = Mutex::new(Allowance { saved: burst(), at: clock.monotonic(), unreported: 0 });
+        Self { plugin, clock, lines_per_second, kept, dropped: AtomicU64::new(0), allowance }
+    }
+
+    /// Whether nothing is written anywhere.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.kept.is_none()
+    }
+
+    /// The last lines; none of a log that nobody reads.
+    pub(crate) fn kept(&self) -> Arc<LogRing> {
+        self.kept.clone().unwrap_or_default()
+    }
+
+    /// Keeps what the host has to say of the plugin among its lines; the host's own log has it already.
+    pub(crate) fn remark(&self, level: Level, message: &str) {
+        if let Some(kept) = &self.kept {
+            kept.push(self.clock.now(), level, &shown(message.to_owned(), limits::MAX_PLUGIN_LOG_BYTES), "");
+        }
     }
 
     /// Lines left out since the start.
@@ -44,6 +70,7 @@ impl PluginLog {
 
     /// Writes one line. `fields` is a JSON object or empty.
     pub(crate) fn write(&self, level: Level, message: String, fields: String) {
+        let Some(kept) = &self.kept else { return };
         match self.take() {
             None => {
                 self.dropped.fetch_add(1, Ordering::Relaxed);
@@ -52,10 +79,13 @@ impl PluginLog {
                 if unreported > 0 {
                     let message =
                         format!("{unreported} lines of this plugin's log were left out: it writes too many");
+                    kept.push(self.clock.now(), Level::WARN, &message, "");
                     emit(Level::WARN, &self.plugin, &message, "");
                 }
                 let message = shown(message, limits::MAX_PLUGIN_LOG_BYTES);
-                emit(level, &self.plugin, &message, &shown(fields, limits::MAX_PLUGIN_LOG_BYTES));
+                let fields = shown(fields, limits::MAX_PLUGIN_LOG_BYTES);
+                kept.push(self.clock.now(), level, &message, &fields);
+                emit(level, &self.plugin, &message, &fields);
             }
         }
     }
@@ -142,12 +172,14 @@ mod tests {
     #[test]
     fn a_flood_is_cut_and_counted() {
         let clock = Arc::new(ManualClock::at(Timestamp::EPOCH));
-        let log = PluginLog::new("p".into(), 10, Arc::clone(&clock) as Arc<dyn Clock>);
+        let ring = Arc::new(LogRing::default());
+        let log =
+            PluginLog::new("p".into(), 10, Arc::clone(&clock) as Arc<dyn Clock>, Some(Arc::clone(&ring)));
         let burst = u64::from(10 * limits::PLUGIN_LOG_BURST_SECONDS);
         for _ in 0..1000 {
             log.write(Level::INFO, "line".to_owned(), String::new());
         }
-        assert_eq!(log.dropped(), 1000 - burst);
+        assert_eq!((log.dropped(), ring.last()), (1000 - burst, burst));
         clock.advance(Duration::from_secs(1));
         assert_eq!(log.take(), Some(1000 - burst));
         assert_eq!((1..100).filter(|_| log.take().is_some()).count(), 9);
@@ -156,9 +188,18 @@ mod tests {
     #[test]
     fn no_line_a_second_means_no_log() {
         let clock = Arc::new(ManualClock::at(Timestamp::EPOCH));
-        let log = PluginLog::new("p".into(), 0, clock);
+        let log = PluginLog::new("p".into(), 0, clock, Some(Arc::default()));
         log.write(Level::INFO, "line".to_owned(), String::new());
         assert_eq!(log.dropped(), 1);
+    }
+
+    #[test]
+    fn a_log_that_nobody_reads_writes_nothing() {
+        let clock = Arc::new(ManualClock::at(Timestamp::EPOCH));
+        let log = PluginLog::new("p".into(), 10, clock, None);
+        log.write(Level::INFO, "line".to_owned(), String::new());
+        log.remark(Level::WARN, "remark");
+        assert_eq!(log.dropped(), 0);
     }
 
     #[test]

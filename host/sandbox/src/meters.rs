@@ -8,12 +8,16 @@ use parking_lot::Mutex;
 use telemetry_core::extension::FailureReason;
 use telemetry_core::limits;
 
-/// All counts of one plugin, shared by its instances.
+/// All counts of one plugin, shared by the instances of all its versions.
 #[derive(Debug, Default)]
 pub(crate) struct Meters {
     calls: AtomicU64,
     nanos: AtomicU64,
     fuel: AtomicU64,
+    own_nanos: AtomicU64,
+    batches: AtomicU64,
+    rows: AtomicU64,
+    largest_batch: AtomicU64,
     memory: AtomicU64,
     instances: AtomicU64,
     restarts: AtomicU64,
@@ -41,6 +45,10 @@ pub(crate) struct Reading {
     pub(crate) calls: u64,
     pub(crate) time_used: Duration,
     pub(crate) fuel_used: u64,
+    pub(crate) own_time: Duration,
+    pub(crate) batches: u64,
+    pub(crate) rows: u64,
+    pub(crate) largest_batch: u64,
     pub(crate) memory_bytes: u64,
     pub(crate) instances: u64,
     pub(crate) restarts: u64,
@@ -53,9 +61,19 @@ pub(crate) struct Reading {
 }
 
 impl Meters {
-    pub(crate) fn called(&self, took: Duration) {
+    /// A call entered the plugin and took this long, of which it waited for the host's imports.
+    pub(crate) fn called(&self, took: Duration, waited: Duration) {
         self.calls.fetch_add(1, Ordering::Relaxed);
-        self.nanos.fetch_add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.nanos.fetch_add(nanos(took), Ordering::Relaxed);
+        self.own_nanos.fetch_add(nanos(took.saturating_sub(waited)), Ordering::Relaxed);
+    }
+
+    /// A call is about to show this many records, samples or alerts.
+    pub(crate) fn batch(&self, rows: usize) {
+        let rows = rows as u64;
+        self.batches.fetch_add(1, Ordering::Relaxed);
+        self.rows.fetch_add(rows, Ordering::Relaxed);
+        self.largest_batch.fetch_max(rows, Ordering::Relaxed);
     }
 
     pub(crate) fn burnt(&self, fuel: u64) {
@@ -136,6 +154,10 @@ impl Meters {
             calls: get(&self.calls),
             fuel_used: self.fuel.load(Ordering::Relaxed),
             time_used: Duration::from_nanos(get(&self.nanos)),
+            own_time: Duration::from_nanos(get(&self.own_nanos)),
+            batches: get(&self.batches),
+            rows: get(&self.rows),
+            largest_batch: get(&self.largest_batch),
             memory_bytes: get(&self.memory),
             instances: get(&self.instances),
             restarts: get(&self.restarts),
@@ -147,6 +169,10 @@ impl Meters {
             counters_dropped: counters.dropped,
         }
     }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 impl Counters {

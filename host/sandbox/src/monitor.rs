@@ -126,10 +126,12 @@ impl Monitor for PluginMonitor {
     }
 
     fn on_events(&mut self, batch: &EventBatch) -> Result<Vec<Signal>, PluginFailure> {
+        self.plugin().meters.batch(batch.len());
         self.watch(time_of(batch.timestamps()), |guest, store| guest.call_on_events(store, events(batch)))
     }
 
     fn on_samples(&mut self, batch: &SampleBatch) -> Result<Vec<Signal>, PluginFailure> {
+        self.plugin().meters.batch(batch.len());
         self.watch(time_of(batch.timestamps()), |guest, store| guest.call_on_samples(store, samples(batch)))
     }
 

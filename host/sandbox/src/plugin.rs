@@ -1,6 +1,7 @@
 //! A loaded plugin: what it is, how it does, and the core traits through which the host uses it.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use telemetry_core::aggregation::AggregationSource;
 use telemetry_core::extension::{FailureReason, Monitor, PluginFailure, SavedState, Sink, Validator};
@@ -9,35 +10,69 @@ use crate::aggregation::PluginAggregations;
 use crate::inspect::PluginInfo;
 use crate::limits::PluginLimits;
 use crate::log::PluginLog;
+use crate::log_ring::LogRing;
 use crate::meters::Meters;
 use crate::monitor::MonitorRole;
 use crate::runtime::Runtime;
 use crate::sink::SinkRole;
+use crate::spec::Ports;
 use crate::status::PluginStatus;
 use crate::supervisor::{Standing, Supervisor};
 use crate::validator::PluginValidator;
 
-/// What all instances of one plugin share.
+/// What all versions of one plugin share.
+#[derive(Clone, Default)]
+pub(crate) struct Lineage {
+    pub(crate) log: Arc<LogRing>,
+    pub(crate) meters: Arc<Meters>,
+}
+
+/// Is told when a version of a plugin failed.
+type Alarm = Box<dyn Fn() + Send + Sync>;
+
+/// What all instances of one version of a plugin share.
 pub(crate) struct PluginShared {
     pub(crate) name: Arc<str>,
     pub(crate) limits: PluginLimits,
     pub(crate) log: PluginLog,
     pub(crate) meters: Arc<Meters>,
     pub(crate) supervisor: Supervisor,
+    pub(crate) ports: Ports,
     pub(crate) runtime: Arc<Runtime>,
+    /// Failures that are this version's own fault.
+    faults: AtomicU64,
+    alarm: OnceLock<Alarm>,
 }
 
 impl PluginShared {
-    pub(crate) fn new(name: &str, limits: PluginLimits, runtime: Arc<Runtime>) -> Self {
+    /// A version that counts in `meters` and whose log's last lines go to `kept`; without it there is no log.
+    pub(crate) fn new(
+        name: &str,
+        limits: PluginLimits,
+        ports: Ports,
+        runtime: Arc<Runtime>,
+        meters: Arc<Meters>,
+        kept: Option<Arc<LogRing>>,
+    ) -> Self {
         let name: Arc<str> = name.into();
         let clock = &runtime.clock;
         Self {
-            log: PluginLog::new(Arc::clone(&name), limits.log_lines_per_second, Arc::clone(clock)),
+            log: PluginLog::new(Arc::clone(&name), limits.log_lines_per_second, Arc::clone(clock), kept),
             supervisor: Supervisor::new(runtime.options.supervision.clone(), Arc::clone(clock)),
-            meters: Arc::new(Meters::default()),
+            meters,
             name,
             limits,
+            ports,
             runtime,
+            faults: AtomicU64::new(0),
+            alarm: OnceLock::new(),
+        }
+    }
+
+    fn fault(&self) {
+        self.faults.fetch_add(1, Ordering::AcqRel);
+        if let Some(alarm) = self.alarm.get() {
+            alarm();
         }
     }
 
@@ -55,6 +90,10 @@ impl PluginShared {
     /// The plugin itself answered an error.
     pub(crate) fn answered(&self, reason: FailureReason) -> PluginFailure {
         self.meters.failed(&reason);
+        // The other errors are about what it was asked, or pass.
+        if let FailureReason::Other(_) = reason {
+            self.fault();
+        }
         self.failure(reason)
     }
 
@@ -62,7 +101,13 @@ impl PluginShared {
     pub(crate) fn lost(&self, reason: FailureReason) -> PluginFailure {
         self.meters.failed(&reason);
         self.supervisor.failed();
+        self.fault();
         let plugin = &*self.name;
+        if self.log.is_silent() {
+            // A trial says itself what became of it.
+            return self.failure(reason);
+        }
+        self.log.remark(tracing::Level::WARN, &format!("it lost an instance: {reason}"));
         match self.supervisor.standing() {
             Standing::Quarantined(retry_in) => {
                 tracing::error!(plugin, kind = reason.kind(), %reason, ?retry_in, "a plugin is in quarantine");
@@ -73,7 +118,7 @@ impl PluginShared {
     }
 }
 
-/// A loaded plugin. Cloning shares it.
+/// A version of a plugin that is loaded. Cloning shares it.
 #[derive(Clone)]
 pub struct Plugin {
     inner: Arc<Inner>,
@@ -111,6 +156,43 @@ impl Plugin {
     /// How the plugin does.
     pub fn status(&self) -> PluginStatus {
         PluginStatus::of(&self.inner.shared)
+    }
+
+    pub(crate) fn lineage(&self) -> Lineage {
+        let shared = &self.inner.shared;
+        Lineage { log: self.log(), meters: Arc::clone(&shared.meters) }
+    }
+
+    /// The last lines of its log, over all versions.
+    pub fn log(&self) -> Arc<LogRing> {
+        self.inner.shared.log.kept()
+    }
+
+    /// Keeps what the host has to say of it among the lines of its log.
+    pub fn remark(&self, level: tracing::Level, text: &str) {
+        self.inner.shared.log.remark(level, text);
+    }
+
+    /// How often this version failed by its own fault: it trapped, took too long or too much, answered what cannot be used,
+    /// or an error that does not pass.
+    pub fn faults(&self) -> u64 {
+        self.inner.shared.faults.load(Ordering::Acquire)
+    }
+
+    /// Calls back at each of these failures, on the thread that met it, which may hold locks. The first callback stays.
+    pub fn on_fault(&self, alarm: impl Fn() + Send + Sync + 'static) {
+        let _ = self.inner.shared.alarm.set(Box::new(alarm));
+    }
+
+    /// The state that it would hand over to another version. A monitor's stands in its checkpoint, and a sink's is to be had
+    /// while nobody holds the sink.
+    pub fn snapshot(&self) -> Result<Option<SavedState>, PluginFailure> {
+        match &self.inner.role {
+            Role::Validator(validator) => validator.snapshot(),
+            Role::Aggregator(aggregations) => aggregations.snapshot(),
+            Role::Monitor(_) => Ok(None),
+            Role::Sink(sink) => sink.snapshot(),
+        }
     }
 
     /// The validator; `None` for another kind.

@@ -6,16 +6,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
-use telemetry_core::extension::{FailureReason, PluginFailure};
+use telemetry_core::extension::{FailureReason, PluginFailure, SavedState};
 
 use crate::failure::loses_instance;
 use crate::guest::Export;
 use crate::instance::{Instance, Template};
+use crate::meters::Meters;
 use crate::plugin::PluginShared;
 
 /// The instances of one plugin.
 pub(crate) struct Pool<G: Export> {
     template: Template<G>,
+    /// What the version before handed over; every instance begins with it.
+    restored: Option<SavedState>,
     max: usize,
     slots: Mutex<Slots<G>>,
     freed: Condvar,
@@ -38,9 +41,14 @@ pub(crate) struct Lease<G: Export> {
 
 impl<G: Export> Pool<G> {
     /// A pool of at most `max` instances, with its first one.
-    pub(crate) fn new(template: Template<G>, max: usize, first: Instance<G>) -> Self {
-        let slots = Slots { idle: vec![first], live: 1, lost: 0 };
-        Self { template, max: max.max(1), slots: Mutex::new(slots), freed: Condvar::new() }
+    pub(crate) fn new(
+        template: Template<G>,
+        max: usize,
+        first: Instance<G>,
+        restored: Option<SavedState>,
+    ) -> Self {
+        let slots = Mutex::new(Slots { idle: vec![first], live: 1, lost: 0 });
+        Self { template, restored, max: max.max(1), slots, freed: Condvar::new() }
     }
 
     pub(crate) fn plugin(&self) -> &Arc<PluginShared> {
@@ -100,7 +108,7 @@ impl<G: Export> Pool<G> {
     }
 
     fn make(&self) -> Result<Instance<G>, PluginFailure> {
-        self.template.start(None).map_err(|reason| {
+        self.template.start(self.restored.as_ref()).map_err(|reason| {
             self.forget();
             self.plugin().lost(reason)
         })
@@ -141,6 +149,11 @@ impl<G: Export> Lease<G> {
                 Err(plugin.answered(reason))
             }
         }
+    }
+
+    /// The plugin's counts.
+    pub(crate) fn meters(&self) -> &Meters {
+        &self.pool.plugin().meters
     }
 
     /// Time for one call.

@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use telemetry_core::extension::{AlertForDelivery, DeliveryOutcome, FailureReason, PluginFailure, Sink};
+use telemetry_core::extension::{
+    AlertForDelivery, DeliveryOutcome, FailureReason, PluginFailure, SavedState, Sink,
+};
 
 use crate::convert;
 use crate::failure::loses_instance;
@@ -19,13 +21,34 @@ pub(crate) struct SinkRole {
     template: Template<Delivery>,
     /// The instance that nobody holds.
     spare: Mutex<Option<Instance<Delivery>>>,
+    /// What the version before handed over; every instance begins with it.
+    restored: Option<SavedState>,
     taken: AtomicBool,
 }
 
 impl SinkRole {
     /// A sink with an initialised instance.
-    pub(crate) fn new(template: Template<Delivery>, first: Instance<Delivery>) -> Self {
-        Self { template, spare: Mutex::new(Some(first)), taken: AtomicBool::new(false) }
+    pub(crate) fn new(
+        template: Template<Delivery>,
+        first: Instance<Delivery>,
+        restored: Option<SavedState>,
+    ) -> Self {
+        Self { template, spare: Mutex::new(Some(first)), restored, taken: AtomicBool::new(false) }
+    }
+
+    /// The state of the instance that nobody holds; of none when it was lost.
+    pub(crate) fn snapshot(&self) -> Result<Option<SavedState>, PluginFailure> {
+        let plugin = &self.template.plugin;
+        let mut spare = self.spare.lock();
+        let Some(instance) = spare.as_mut() else { return Ok(None) };
+        match instance.snapshot() {
+            Ok(state) => Ok(state),
+            Err(reason) if loses_instance(&reason) => {
+                *spare = None;
+                Err(plugin.lost(reason))
+            }
+            Err(reason) => Err(plugin.answered(reason)),
+        }
     }
 
     /// The sink, unless it is held already.
@@ -54,7 +77,7 @@ impl PluginSink {
         let instance = match self.instance.take() {
             Some(instance) => instance,
             None => {
-                let instance = self.role.template.start(None).map_err(|reason| {
+                let instance = self.role.template.start(self.role.restored.as_ref()).map_err(|reason| {
                     self.lost = true;
                     plugin.lost(reason)
                 })?;
@@ -81,6 +104,7 @@ impl Sink for PluginSink {
         let plugin = Arc::clone(&self.role.template.plugin);
         let now = plugin.runtime.clock.now();
         let instance = self.instance()?;
+        plugin.meters.batch(alerts.len());
         match deliver(instance, alerts, deadline, plugin.limits.deadline(), now) {
             Ok(outcomes) => {
                 plugin.supervisor.succeeded();

@@ -32,6 +32,8 @@ pub(crate) struct HostState {
     deadline: Instant,
     port_calls: u32,
     http_requests: u32,
+    /// Time that this call spent in the host's imports.
+    waited: Duration,
 }
 
 /// What the imports of one instance reach, by its kind.
@@ -63,6 +65,7 @@ impl HostState {
             deadline: Instant::now(),
             port_calls: 0,
             http_requests: 0,
+            waited: Duration::ZERO,
         }
     }
 
@@ -74,6 +77,7 @@ impl HostState {
         self.last_words = None;
         self.port_calls = 0;
         self.http_requests = 0;
+        self.waited = Duration::ZERO;
     }
 
     /// Time left in this call.
@@ -92,8 +96,20 @@ impl HostState {
         }
         let start = Instant::now();
         let answer = call(self);
-        self.deadline = self.deadline.checked_add(start.elapsed()).unwrap_or(self.deadline);
+        let took = start.elapsed();
+        self.deadline = self.deadline.checked_add(took).unwrap_or(self.deadline);
+        self.wait(took);
         Ok(answer)
+    }
+
+    /// Counts time that the guest waited for the host.
+    pub(crate) fn wait(&mut self, time: Duration) {
+        self.waited = self.waited.saturating_add(time);
+    }
+
+    /// Time that this call waited for the host.
+    pub(crate) fn waited(&self) -> Duration {
+        self.waited
     }
 
     /// Counts an HTTP request. Its time is the guest's own: a delivery has one deadline for all it does.

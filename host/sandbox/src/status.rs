@@ -45,7 +45,7 @@ impl PluginState {
     }
 }
 
-/// How a plugin does. Counts are since it was loaded.
+/// How a plugin does. Counts are since the host was opened, over all versions that were loaded meanwhile.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PluginStatus {
     /// Where it stands.
@@ -65,6 +65,16 @@ pub struct PluginStatus {
     /// Fuel that it burnt, where it runs repeatably: about one for each instruction.
     #[serde(skip_serializing_if = "is_zero")]
     pub fuel_used: u64,
+    /// Time that its own code took: `time_used` without what it waited for key-value, queries and HTTP. Its processor
+    /// time, unless its thread had to wait for a processor.
+    #[serde(rename = "cpu_seconds", serialize_with = "seconds")]
+    pub cpu_time: Duration,
+    /// Calls that showed it records, samples or alerts.
+    pub batches: u64,
+    /// The records, samples or alerts of these calls.
+    pub rows: u64,
+    /// The most of them in one call.
+    pub largest_batch: u64,
     /// Linear memory of all its instances in bytes.
     pub memory_bytes: u64,
     /// Its live instances.
@@ -99,6 +109,10 @@ impl PluginStatus {
             restarts: reading.restarts,
             time_used: reading.time_used,
             fuel_used: reading.fuel_used,
+            cpu_time: reading.own_time,
+            batches: reading.batches,
+            rows: reading.rows,
+            largest_batch: reading.largest_batch,
             memory_bytes: reading.memory_bytes,
             instances: reading.instances,
             last_failure: reading.last_failure,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use telemetry_core::Subscription;
 use telemetry_core::batch::{EventBatch, SampleBatch, TextColumn};
-use telemetry_core::extension::{EventVerdict, PluginFailure, SampleVerdict, Validator};
+use telemetry_core::extension::{EventVerdict, PluginFailure, SampleVerdict, SavedState, Validator};
 
 use crate::bindings::types;
 use crate::convert::{self, time_of};
@@ -23,6 +23,7 @@ impl PluginValidator {
     pub(crate) fn new(
         template: Template<Validation>,
         mut first: Instance<Validation>,
+        restored: Option<SavedState>,
     ) -> Result<Self, PluginFailure> {
         let plugin = Arc::clone(&template.plugin);
         let subscription = first
@@ -30,7 +31,14 @@ impl PluginValidator {
             .and_then(convert::subscription)
             .map_err(|reason| plugin.answered(reason))?;
         let instances = plugin.runtime.instances(plugin.limits.instances);
-        Ok(Self { pool: Arc::new(Pool::new(template, instances, first)), subscription })
+        Ok(Self { pool: Arc::new(Pool::new(template, instances, first, restored)), subscription })
+    }
+}
+
+impl PluginValidator {
+    /// The state of one of its instances.
+    pub(crate) fn snapshot(&self) -> Result<Option<SavedState>, PluginFailure> {
+        self.pool.with(Instance::snapshot)
     }
 }
 
@@ -48,6 +56,7 @@ impl Validator for PluginValidator {
             return Ok(EventVerdict::default());
         }
         let deadline = self.pool.plugin().limits.deadline();
+        self.pool.plugin().meters.batch(batch.len());
         self.pool.with(|instance| {
             let verdict = instance.call(deadline, time_of(batch.timestamps()), |guest, store| {
                 guest.call_validate_events(store, events(batch))
@@ -61,6 +70,7 @@ impl Validator for PluginValidator {
             return Ok(SampleVerdict::default());
         }
         let deadline = self.pool.plugin().limits.deadline();
+        self.pool.plugin().meters.batch(batch.len());
         self.pool.with(|instance| {
             let verdict = instance.call(deadline, time_of(batch.timestamps()), |guest, store| {
                 guest.call_validate_samples(store, samples(batch))

@@ -9,6 +9,8 @@
 //! | `POST /v1/store/backup` | `{"directory"}`, an absolute path that is absent or an empty directory | `{"status","last_sequence","made_at","files","bytes"}`, however long it takes |
 //! | `GET /v1/store/stats` | `quick` (`true` leaves out what must be counted) | `{"status","store":{…},"limits":{…},"readers":{…},"partitions":[…],"families":[…]}` |
 //! | `POST /v1/store/verify` | `{}` or nothing | `{"status","sound","tables","bytes","rows","families":[…],"findings":[{"family","file","rows","reason"}],"findings_left_out"}`, however long it takes |
+//! | `POST /v1/plugins/{name}/reload` | `{}` or nothing | `{"status","reloads":[{"plugin","outcome",…}]}`, however long the component takes to compile; 404 when there is no such plugin, 500 when the new version was refused and the one before goes on |
+//! | `GET /v1/plugins/{name}/logs` | `after` (0), `limit` (100; at most 1,000), both optional | `{"status","plugin","lines":[{"number","timestamp","level","message","fields"}],"last":n}`, oldest first; `after` = `last` asks for what came since |
 //! | `POST /v1/clock/accept` | `{}` or nothing | `{"status","time"}`: records expire by this clock from now on |
 
 use std::sync::Arc;
@@ -65,6 +67,8 @@ pub(crate) fn router(host: Arc<Host>, fence: Fence) -> Router {
         .route("/v1/store/stats", get(store_stats))
         .route("/v1/store/verify", post(verify))
         .route("/v1/plugins", get(plugins))
+        .route("/v1/plugins/{name}/reload", post(reload_plugin))
+        .route("/v1/plugins/{name}/logs", get(plugin_log))
         .route("/v1/openapi.json", get(document))
         .fallback(no_such_route)
         .method_not_allowed_fallback(wrong_method)
@@ -84,6 +88,9 @@ pub(crate) fn router(host: Arc<Host>, fence: Fence) -> Router {
 
 /// Time of a request that reads the whole store.
 const WHOLE_STORE_TIME: Duration = Duration::from_secs(24 * 3_600);
+
+/// Time of a request that compiles a component: an interpreter takes some ten seconds.
+const COMPILE_TIME: Duration = Duration::from_secs(600);
 
 impl Served {
     /// Runs a call of the host where it may block.
@@ -242,6 +249,28 @@ async fn store_stats(State(served): State<Served>, pairs: Pairs) -> Answer {
 
 async fn plugins(State(served): State<Served>) -> Answer {
     served.call(Host::plugins_json).await
+}
+
+type Name = Result<Path<String>, PathRejection>;
+
+async fn reload_plugin(State(served): State<Served>, name: Name, request: Request) -> Answer {
+    let name = match name {
+        Ok(Path(name)) => name,
+        Err(rejection) => return Answer::error(ErrorCode::NotFound, &rejection.body_text(), Map::new()),
+    };
+    served
+        .call_with_body_within(COMPILE_TIME, request, move |host, body| host.reload_plugin_json(&name, body))
+        .await
+}
+
+async fn plugin_log(State(served): State<Served>, name: Name, pairs: Pairs) -> Answer {
+    match (name, pairs) {
+        (Ok(Path(name)), Ok(Query(pairs))) => {
+            served.call(move |host| host.plugin_log_json(&name, texts(&pairs))).await
+        }
+        (Err(rejection), _) => Answer::error(ErrorCode::NotFound, &rejection.body_text(), Map::new()),
+        (_, Err(rejection)) => unreadable(&rejection),
+    }
 }
 
 /// The one body that is no envelope.

@@ -53,6 +53,11 @@ impl AggregationRegistry {
         self
     }
 
+    /// The same with other plugins in the place of its own; states are kept as before.
+    pub(crate) fn with_plugins(&self, plugins: impl IntoIterator<Item = Arc<dyn AggregationSource>>) -> Self {
+        Self::new(plugins).with_rollups(Arc::clone(&self.rollups))
+    }
+
     #[cfg(test)]
     pub(super) fn rollups(&self) -> &RollupSet {
         &self.rollups

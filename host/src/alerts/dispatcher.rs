@@ -202,6 +202,16 @@ impl Dispatcher {
         lane.map(|lane| lane.attach(sink)).is_some()
     }
 
+    /// Lets `change` put another sink in the place of a receiver's, between two deliveries: the two never work at once.
+    /// Waits for a call that is under way. `None` when there is no such receiver.
+    pub fn hand_over<R>(
+        &self,
+        receiver: &str,
+        change: impl FnOnce(Option<Box<dyn Sink>>) -> (Option<Box<dyn Sink>>, R),
+    ) -> Option<R> {
+        self.outbox.lanes.get(receiver).map(|lane| lane.hand_over(change))
+    }
+
     /// The dead letters, oldest first.
     pub fn dead_letters(&self) -> Result<Vec<DeadLetter>, StoreError> {
         let mut letters = self.outbox.store.dead_letters(usize::MAX)?;

@@ -61,12 +61,22 @@ impl Lane {
 
     /// Puts a sink in the place of the one before; waits for a round that is under way.
     pub(super) fn attach(&self, sink: Option<Box<dyn Sink>>) {
+        // The one before goes when nothing is locked any more.
+        drop(self.hand_over(|before| (sink, before)));
+    }
+
+    /// Lets `change` put a sink in the place of the one that it is given, between two rounds.
+    pub(super) fn hand_over<R>(
+        &self,
+        change: impl FnOnce(Option<Box<dyn Sink>>) -> (Option<Box<dyn Sink>>, R),
+    ) -> R {
         let mut desk = self.desk.lock();
+        let (sink, answer) = change(desk.sink.take());
         self.has_sink.store(sink.is_some(), Ordering::Release);
-        let before = std::mem::replace(&mut desk.sink, sink);
+        desk.sink = sink;
         drop(desk);
-        drop(before);
         self.wake();
+        answer
     }
 
     pub(super) fn insert(&self, delivery: PendingDelivery) {

@@ -24,6 +24,8 @@ use super::trust::PluginPolicy;
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
+/// The shortest interval of what the host does by itself.
+const MIN_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Faults found so far.
 #[derive(Default)]
@@ -134,6 +136,13 @@ fn check_plugins(config: &PluginsConfig, findings: &mut Findings) {
     }
     for name in config.trusted_keys.keys() {
         findings.name(&keys.key(name), name);
+    }
+    for (key, interval) in
+        [("reload", config.reload.interval), ("runtime_metrics", config.runtime_metrics.interval)]
+    {
+        if interval.duration() < MIN_INTERVAL {
+            findings.add(path.key(key).key("interval"), "must be at least 100ms");
+        }
     }
     for (name, settings) in &config.settings {
         let path = path.key("settings").key(name);

@@ -24,14 +24,16 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+use telemetry_core::limits::MAX_BACKLOG_RECORDS;
 
 use super::grant::Grants;
 use super::limits::PluginLimits;
+use super::supervision::{ReloadConfig, RuntimeMetricsConfig};
 use super::trust::{PluginPolicy, TrustedKey};
 use crate::plugins::package::{MANIFEST_FILE, Sha256};
 
 /// File name extension of a component.
-const COMPONENT_EXTENSION: &str = "wasm";
+pub(crate) const COMPONENT_EXTENSION: &str = "wasm";
 
 /// All plugins.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -45,6 +47,10 @@ pub struct PluginsConfig {
     pub policy: PluginPolicy,
     /// Whose signatures count, by a name of your choice: minisign public keys.
     pub trusted_keys: BTreeMap<String, TrustedKey>,
+    /// Taking over components that changed.
+    pub reload: ReloadConfig,
+    /// Recording what the plugins cost.
+    pub runtime_metrics: RuntimeMetricsConfig,
     /// By plugin name.
     pub settings: BTreeMap<String, PluginSettings>,
 }
@@ -72,6 +78,11 @@ pub struct PluginSettings {
     pub grants: Grants,
     /// What becomes of a record that it cannot judge because it failed; for validators.
     pub on_failure: OnFailure,
+    /// What becomes of recording while this monitor is far behind.
+    pub on_backlog: OnBacklog,
+    /// Records that may wait for this monitor before `on_backlog = "block"` holds recording up.
+    #[schemars(range(min = 1))]
+    pub max_backlog: u64,
     /// Validators run in ascending order; those with equal order by name.
     pub order: i32,
 }
@@ -87,6 +98,8 @@ impl Default for PluginSettings {
             limits: PluginLimits::default(),
             grants: Grants::default(),
             on_failure: OnFailure::Reject,
+            on_backlog: OnBacklog::Grow,
+            max_backlog: MAX_BACKLOG_RECORDS,
             order: 100,
         }
     }
@@ -101,6 +114,18 @@ pub enum OnFailure {
     Reject,
     /// It is taken as if the validator had not objected.
     Accept,
+}
+
+/// What becomes of recording while a monitor is far behind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnBacklog {
+    /// It goes on and the log grows, up to `storage_config.max_log_bytes`; then the monitor misses records, and the gap is
+    /// reported.
+    #[default]
+    Grow,
+    /// It waits for the monitor, for up to the `wait_ms` of its limits, and is refused as OVERLOADED then.
+    Block,
 }
 
 /// A plugin's own configuration. Its values may be confidential, so `Debug` shows the keys only.

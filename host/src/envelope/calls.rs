@@ -85,11 +85,6 @@ impl Host {
         })
     }
 
-    /// Every plugin with its state.
-    pub fn plugins_json(&self) -> Envelope {
-        self.answered("plugins", || one("plugins", serde_json::to_value(self.plugins()).unwrap_or_default()))
-    }
-
     /// Reads one or many drafts and records them; an element that cannot be read is refused in its place.
     fn record_json<T>(
         &self,

@@ -11,6 +11,7 @@ mod metric;
 mod opening;
 mod operator;
 mod payload;
+mod plugins;
 
 pub use event::event_draft;
 pub use failure::{Envelope, EnvelopeError, cause_chain, error_envelope};

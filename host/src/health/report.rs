@@ -9,8 +9,8 @@ use crate::alerts::OutboxStatus;
 use crate::faults::HostFault;
 use crate::host::Host;
 use crate::logging::LogStats;
-use crate::monitors::{MonitorState, MonitorStatus};
-use crate::plugins::{PluginListing, PluginState};
+use crate::monitors::{BacklogStatus, MonitorState, MonitorStatus};
+use crate::plugins::{PluginListing, PluginState, ReloadOutcome};
 use crate::recording::RecordingCounters;
 use crate::rollups::{RollupState, RollupStatus};
 
@@ -38,6 +38,9 @@ pub struct Health {
     pub plugins: Vec<PluginListing>,
     /// Each monitor's place in the log.
     pub monitors: Vec<MonitorStatus>,
+    /// Monitors that recording waits for when they are far behind.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub backlogs: Vec<BacklogStatus>,
     /// Deliveries of alerts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outbox: Option<OutboxStatus>,
@@ -81,7 +84,7 @@ impl Health {
         let log = host.log.stats();
         let plugins = host.plugins();
         let (monitors, outbox, unstarted) = match &*host.watch.lock() {
-            Some(watch) => (watch.monitors(), Some(watch.outbox()), watch.failed.clone()),
+            Some(watch) => (watch.monitors(), Some(watch.outbox()), watch.failed()),
             None => (Vec::new(), None, Vec::new()),
         };
         let mut issues = Issues::default();
@@ -89,6 +92,10 @@ impl Health {
         judge_plugins(&plugins, &mut issues);
         for (monitor, reason) in unstarted {
             issues.degraded(format!("monitor {monitor} could not be started: {reason}"));
+        }
+        let backlogs = host.backlog.status(&host.services.store);
+        for held in backlogs.iter().filter(|backlog| backlog.holding) {
+            issues.degraded(format!("recording waits for monitor {}, which is far behind", held.monitor));
         }
         judge_watchers(&monitors, outbox.as_ref(), &mut issues);
         let rollups = host.rollups.statuses(&store.state_rollups);
@@ -123,6 +130,7 @@ impl Health {
             },
             plugins,
             monitors,
+            backlogs,
             outbox,
             rollups,
         }
@@ -158,6 +166,16 @@ fn judge_plugins(plugins: &[PluginListing], issues: &mut Issues) {
         {
             let failure = status.last_failure.as_deref().unwrap_or_default();
             issues.degraded(format!("plugin {} is in quarantine: {failure}", plugin.name));
+        }
+        if let Some(note) = &plugin.history.file_note {
+            issues.degraded(format!("plugin {}: {note}", plugin.name));
+        }
+        if let Some(last) = &plugin.history.last_reload
+            && let ReloadOutcome::Refused { .. }
+            | ReloadOutcome::RolledBack { .. }
+            | ReloadOutcome::RollbackFailed { .. } = last.outcome
+        {
+            issues.degraded(format!("plugin {}: {}", plugin.name, last.outcome));
         }
     }
 }

@@ -5,10 +5,12 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use proptest::prelude::*;
+use telemetry_core::extension::{FailureReason, PluginFailure};
 use telemetry_core::{Severity, Timestamp};
 
 use super::follower::Step;
-use super::testbed::{POISON, World, level, tick_level};
+use super::testbed::{Levels, POISON, World, level, tick_level};
+use super::{StartedFrom, Successor};
 use crate::alerts::model::{Fault, Record};
 
 #[derive(Clone, Debug)]
@@ -22,6 +24,10 @@ enum Act {
     Unsaved,
     Fault(Fault),
     Advance(u16),
+    /// Another version takes its place, or does not start.
+    Replace {
+        starts: bool,
+    },
     Die,
 }
 
@@ -36,6 +42,7 @@ fn act() -> impl Strategy<Value = Act> {
         2 => Just(Act::Unsaved),
         2 => prop_oneof![Just(Fault::Before), Just(Fault::After)].prop_map(Act::Fault),
         4 => (0..1500_u16).prop_map(Act::Advance),
+        3 => any::<bool>().prop_map(|starts| Act::Replace { starts }),
         2 => Just(Act::Die),
     ]
 }
@@ -124,9 +131,26 @@ fn perform(mut world: World, act: &Act, second: &mut i64) -> World {
         Act::FailingRestart => world.sabotage.failing_restarts.store(1, Ordering::SeqCst),
         Act::Fault(fault) => world.store.fail_next(*fault),
         Act::Advance(millis) => world.clock.advance(Duration::from_millis((*millis).into())),
+        Act::Replace { starts } => replace(&mut world, *starts),
         Act::Die => return world.restart(),
     }
     if world.store.state.lock().poisoned { world.restart() } else { world }
+}
+
+/// What cannot be replaced now goes on.
+fn replace(world: &mut World, starts: bool) {
+    let sabotage = world.sabotage.clone();
+    let _ = world.follower.hand_over(Box::new(move |state| {
+        if starts {
+            return Ok(Successor {
+                monitor: Levels::boxed(&sabotage, state),
+                from: StartedFrom::Handed,
+                on_probation: false,
+            });
+        }
+        let reason = FailureReason::Trap("a bad version".to_owned());
+        Err(PluginFailure { plugin: "levels".to_owned(), reason })
+    }));
 }
 
 proptest! {

@@ -9,7 +9,7 @@ use telemetry_store::{LogBody, LogEntry};
 const LONG: usize = 256;
 
 /// The same records in the same order, in fewer entries.
-pub(super) fn join(entries: Vec<LogEntry>) -> Vec<LogEntry> {
+pub(crate) fn join(entries: Vec<LogEntry>) -> Vec<LogEntry> {
     let mut joined: Vec<LogEntry> = Vec::with_capacity(entries.len());
     let mut numbers = SeriesNumbers::default();
     for entry in entries {

@@ -13,13 +13,18 @@
 //!   release nothing and wait for that.
 //! - Ticks are aligned to the epoch and stand in the log: which ticks are a monitor's follows from their times alone.
 //!
+//! - A monitor is replaced between two records: the one before stops at a durable checkpoint, the one after starts from it.
+//!
 //! A monitor that is new starts at the end of the log: it watches what happens from now on; yesterday's records are looked
 //! at with a replay, which alerts nobody.
 
+mod backlog;
 #[cfg(test)]
 mod crash_tests;
 mod fault;
 mod follower;
+#[cfg(test)]
+mod handover_tests;
 mod incidents;
 mod joining;
 mod log_store;
@@ -38,6 +43,10 @@ mod tests;
 mod ticks;
 mod worker;
 
+pub use backlog::{BacklogGate, BacklogPolicy, BacklogStatus};
+pub use follower::{Handover, HandoverError, StartSuccessor, StartedFrom, Successor};
+pub(crate) use joining::join;
 pub use log_store::LogStore;
 pub use runner::{AddMonitorError, MonitorRunner, RunnerError};
+pub(crate) use selection::{select_events, select_samples};
 pub use status::{MonitorState, MonitorStatus};

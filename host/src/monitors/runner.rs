@@ -1,5 +1,7 @@
 //! All monitors of a host: their threads, their ticks, and their coming and going.
 
+mod replacing;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,13 +13,14 @@ use telemetry_core::extension::{Monitor, PluginFailure, SavedState};
 use telemetry_core::{Clock, limits};
 use telemetry_store::{AlertChanges, Checkpoint, SavedCursor, StoreError};
 
+use super::backlog::BacklogGate;
 use super::fault::MonitorFault;
 use super::follower::{Follower, Ports};
 use super::incidents::Incidents;
 use super::log_store::LogStore;
 use super::status::{MonitorState, MonitorStatus};
 use super::ticks::TickGrid;
-use super::worker::{self, Control};
+use super::worker::{self, Control, Errand};
 use crate::alerts::{AlertBook, Dispatcher, FaultReport, HOST_MONITOR, HostAlerts, RoutingTable};
 use crate::envelope::EnvelopeError;
 
@@ -73,6 +76,7 @@ pub enum RunnerError {
 
 struct Worker {
     leaving: Arc<AtomicBool>,
+    errand: Arc<Errand>,
     status: Arc<Mutex<MonitorStatus>>,
     tick: Option<i64>,
     legs: Legs,
@@ -118,7 +122,7 @@ impl MonitorRunner {
         background: bool,
     ) -> Result<Self, RunnerError> {
         let runner = Self {
-            ports: Ports { log, clock, dispatcher, faults },
+            ports: Ports { log, clock, dispatcher, faults, backlog: Arc::default() },
             routes,
             host,
             background,
@@ -132,6 +136,13 @@ impl MonitorRunner {
             runner.start_ticking()?;
         }
         Ok(runner)
+    }
+
+    /// The same runner, whose monitors say to this gate how far they are; to be called before the first is added.
+    #[must_use]
+    pub fn with_backlog(mut self, gate: Arc<BacklogGate>) -> Self {
+        self.ports.backlog = gate;
+        self
     }
 
     /// Adds the monitor `name` and lets it go on where it was; a new one begins at the end of the log. `build` makes it
@@ -153,15 +164,17 @@ impl MonitorRunner {
         let built = build(cursor.state.clone())
             .map_err(|source| AddMonitorError::Build { monitor: monitor.clone(), source })?;
         let incidents = Incidents::load(name, Arc::clone(&self.host), Arc::clone(&self.ports.clock));
+        self.ports.backlog.moved(name, Some(cursor.next_sequence));
         let follower =
             Follower::new(name, built, cursor, self.ports.clone(), self.load_book(name)?, incidents);
-        let (status, tick, leaving) =
-            (follower.status(), follower.tick_interval(), Arc::new(AtomicBool::new(false)));
+        let (status, tick) = (follower.status(), follower.tick_interval());
+        let (leaving, errand) = (Arc::new(AtomicBool::new(false)), Arc::<Errand>::default());
         let legs = if self.background {
             let (control, leave) = (Arc::clone(&self.control), Arc::clone(&leaving));
+            let tasks = Arc::clone(&errand);
             let thread = std::thread::Builder::new()
                 .name(format!("monitor-{name}"))
-                .spawn(move || worker::run(follower, &control, &leave))
+                .spawn(move || worker::run(follower, &control, &leave, &tasks))
                 .map_err(|source| AddMonitorError::Thread { monitor: monitor.clone(), source })?;
             Legs::Thread(thread)
         } else {
@@ -171,13 +184,14 @@ impl MonitorRunner {
             self.grid.lock().add(interval, self.ports.clock.now());
             self.control.announce();
         }
-        workers.insert(monitor, Worker { leaving, status, tick, legs });
+        workers.insert(monitor, Worker { leaving, errand, status, tick, legs });
         Ok(())
     }
 
     /// Removes a monitor that is not configured any more, running or not: its alerts are resolved, its place in the log and
     /// its state are forgotten.
     pub fn remove_monitor(&self, name: &str) -> Result<(), StoreError> {
+        self.ports.backlog.moved(name, None);
         let mut workers = self.workers.lock();
         let mut book = match workers.remove(name).and_then(|worker| self.join(name, worker)) {
             Some(follower) => follower.retire()?,

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use telemetry_core::{EventBatch, SampleBatch, Subscription};
 
 /// The subscribed events of a batch; `None` when there is none. A batch that is wanted whole is passed on as it is.
-pub(super) fn select_events<'a>(
+pub(crate) fn select_events<'a>(
     subscription: &Subscription,
     batch: &'a EventBatch,
 ) -> Option<Cow<'a, EventBatch>> {
@@ -28,7 +28,7 @@ pub(super) fn select_events<'a>(
 }
 
 /// The subscribed samples of a batch; `None` when there is none. A batch that is wanted whole is passed on as it is.
-pub(super) fn select_samples<'a>(
+pub(crate) fn select_samples<'a>(
     subscription: &Subscription,
     batch: &'a SampleBatch,
 ) -> Option<Cow<'a, SampleBatch>> {

@@ -242,6 +242,7 @@ impl World {
             clock: clock.clone(),
             dispatcher: Arc::clone(&dispatcher),
             faults: faults.clone(),
+            backlog: Arc::default(),
         };
         let follower = Follower::new("levels", monitor, cursor, ports, book, incidents);
         Self { store, clock, mailbox, sabotage, dispatcher, host, faults, follower }

@@ -8,6 +8,30 @@ use telemetry_core::limits;
 
 use super::follower::{Follower, Step};
 
+/// Something that is to be done with a follower between two of its steps, on whatever thread carries it.
+pub(super) type Task = Box<dyn FnOnce(&mut Follower) + Send>;
+
+/// The task that waits for one thread.
+#[derive(Default)]
+pub(super) struct Errand(Mutex<Option<Task>>);
+
+impl Errand {
+    /// Leaves a task; `false` when another one waits still.
+    pub(super) fn leave(&self, task: Task) -> bool {
+        let mut place = self.0.lock();
+        if place.is_some() {
+            return false;
+        }
+        *place = Some(task);
+        true
+    }
+
+    /// Takes the task away, to do it or to give it up.
+    pub(super) fn take(&self) -> Option<Task> {
+        self.0.lock().take()
+    }
+}
+
 /// What the runner asks of all its threads.
 #[derive(Debug, Default)]
 pub(super) struct Control {
@@ -87,9 +111,17 @@ impl Control {
 }
 
 /// Follows the log until the runner stops or the monitor is to leave; gives the follower back.
-pub(super) fn run(mut follower: Follower, control: &Control, leaving: &AtomicBool) -> Follower {
+pub(super) fn run(
+    mut follower: Follower,
+    control: &Control,
+    leaving: &AtomicBool,
+    errand: &Errand,
+) -> Follower {
     while !control.is_stopping() && !leaving.load(Ordering::Acquire) {
         let before = follower.durable();
+        if let Some(task) = errand.take() {
+            task(&mut follower);
+        }
         if follower.holds_back(control.drained_up_to()) {
             follower.flush();
         }
@@ -105,6 +137,8 @@ pub(super) fn run(mut follower: Follower, control: &Control, leaving: &AtomicBoo
             Step::Pause(left) => control.pause(left.min(limits::LOG_WAIT)),
         }
     }
+    // Who left a task hears that nobody does it.
+    drop(errand.take());
     follower.flush();
     control.checkpoint_made();
     follower

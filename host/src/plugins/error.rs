@@ -66,3 +66,17 @@ pub enum PluginLoadError {
         reason: String,
     },
 }
+
+impl PluginLoadError {
+    /// The plugin or receiver that it is about; the folder's name when it is about all.
+    pub(super) fn plugin(&self) -> &str {
+        match self {
+            Self::Directory { .. } => "plugins.directory",
+            Self::NoComponent { plugin, .. }
+            | Self::Component { plugin, .. }
+            | Self::Package { plugin, .. }
+            | Self::Secret { plugin, .. } => plugin,
+            Self::Receiver { receiver, .. } => receiver,
+        }
+    }
+}

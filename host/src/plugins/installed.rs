@@ -47,6 +47,7 @@ fn ready(
     sandbox: &Sandbox,
     package: VerifiedPackage,
 ) -> Result<PluginListing, PackageError> {
+    let content = package.content();
     let VerifiedPackage { name, place, manifest, component, sha256, trust, .. } = package;
     let outline = sandbox.outline(component).map_err(|source| PackageError::Component { place, source })?;
     let configured = config.plugins.settings_of(&name).grants;
@@ -59,6 +60,6 @@ fn ready(
     listing.version = manifest.as_ref().map(|manifest| manifest.version.to_string());
     listing.description = manifest.map(|manifest| manifest.description);
     listing.sha256 = Some(sha256.to_string());
-    listing.package = Some(PackageReport { trust, grants });
+    listing.package = Some(PackageReport { trust, grants, content });
     Ok(listing)
 }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use serde::Serialize;
 use telemetry_sandbox::{Plugin, PluginKind, PluginStatus};
 
+use super::history::PluginHistory;
+use super::lag::Lags;
 use super::loaded::LoadedPlugins;
 use super::prepared::PackageReport;
 
@@ -53,6 +55,12 @@ pub struct PluginListing {
     /// Why it may be run, and what it may reach.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub package: Option<PackageReport>,
+    /// Records that wait for it as a monitor, or deliveries as a receiver.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lag_records: Option<u64>,
+    /// Which version it is, and what became of the last one that was tried.
+    #[serde(flatten)]
+    pub history: PluginHistory,
     /// State, calls, failures and time used.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub status: Option<PluginStatus>,
@@ -70,11 +78,13 @@ impl PluginListing {
             aggregates: Vec::new(),
             reason: Some(reason.to_owned()),
             package: None,
+            lag_records: None,
+            history: PluginHistory::default(),
             status: None,
         }
     }
 
-    fn of_plugin(name: &str, plugin: &Arc<Plugin>, loaded: &LoadedPlugins) -> Self {
+    fn of_plugin(name: &str, plugin: &Arc<Plugin>, loaded: &LoadedPlugins, lags: &Lags) -> Self {
         let info = plugin.info();
         Self {
             name: name.to_owned(),
@@ -86,16 +96,19 @@ impl PluginListing {
             aggregates: info.aggregates.iter().map(|aggregate| aggregate.name.clone()).collect(),
             reason: None,
             package: loaded.packages.get(name).cloned(),
+            lag_records: lags.of_plugin(plugin),
+            history: PluginHistory::default(),
             status: Some(plugin.status()),
         }
     }
 }
 
 /// Every plugin, receiver and failure, by name.
-pub(crate) fn plugin_listings(loaded: &LoadedPlugins) -> Vec<PluginListing> {
-    let plugins = loaded.plugins.iter().map(|plugin| PluginListing::of_plugin(plugin.name(), plugin, loaded));
-    let receivers =
-        loaded.receivers.iter().map(|(name, plugin)| PluginListing::of_plugin(name, plugin, loaded));
+pub(crate) fn plugin_listings(loaded: &LoadedPlugins, lags: &Lags) -> Vec<PluginListing> {
+    let plugins = loaded.plugins().map(|plugin| (plugin.name(), plugin));
+    let receivers = loaded.receivers.iter().map(|(name, plugin)| (name.as_str(), plugin));
+    let running = plugins.chain(receivers);
+    let running = running.map(|(name, plugin)| PluginListing::of_plugin(name, plugin, loaded, lags));
     let failed = (loaded.failed.iter()).map(|failed| {
         PluginListing::not_running(&failed.name, PluginState::Failed, failed.kind, &failed.reason)
     });
@@ -116,7 +129,12 @@ pub(crate) fn plugin_listings(loaded: &LoadedPlugins) -> Vec<PluginListing> {
             "bridge-telemetry plugin enable switches it on",
         )
     });
-    let mut listings: Vec<_> = plugins.chain(receivers).chain(failed).chain(unused).chain(disabled).collect();
+    let mut listings: Vec<_> = running.chain(failed).chain(unused).chain(disabled).collect();
+    for listing in &mut listings {
+        if let Some(history) = loaded.history.get(&listing.name) {
+            listing.history = history.clone();
+        }
+    }
     listings.sort_by(|a, b| a.name.cmp(&b.name));
     listings
 }

@@ -12,7 +12,7 @@ use telemetry_store::Store;
 use super::error::PluginLoadError;
 use super::loaded::LoadedPlugins;
 use super::package::PluginPackages;
-use super::prepared::{PackageReport, Prepared};
+use super::prepared::{PackageReport, Prepared, verified};
 use super::progress::Progress;
 use crate::builder::HostError;
 use crate::config::{Config, ReceiverConfig};
@@ -33,7 +33,8 @@ pub(crate) fn load_plugins(
         let reason = format!("it is required, and {DISABLED}");
         return Err(PluginLoadError::NoComponent { plugin: plugin.clone(), reason }.into());
     }
-    let mut loaded = LoadedPlugins { disabled, ..LoadedPlugins::default() };
+    let mut loaded = LoadedPlugins::default();
+    loaded.disabled = disabled;
     refuse_names_without_component(config, &mut loaded)?;
     let found = find(config, sandbox, &mut loaded)?;
     let receivers = receivers(config, &found);
@@ -91,7 +92,7 @@ fn find(
     let mut found = BTreeMap::new();
     let packages = PluginPackages::of(&config.plugins);
     for name in packages.enabled().map_err(|source| directory(config, source))? {
-        match outline(&packages, &name, sandbox) {
+        match outline(config, &name, sandbox) {
             Ok(outline) => drop(found.insert(name.clone(), Found { name, outline })),
             Err(error) if config.plugins.settings_of(&name).required => return Err(error.into()),
             Err(error) => loaded.note_failure(&name, None, &error),
@@ -102,16 +103,9 @@ fn find(
 
 /// What a plugin's component is, as far as its bytes tell. They are read and checked again when it is loaded: many large
 /// components need not be in memory at once.
-fn outline(
-    packages: &PluginPackages<'_>,
-    name: &str,
-    sandbox: &Sandbox,
-) -> Result<ComponentOutline, PluginLoadError> {
-    let plugin = || name.to_owned();
-    let package =
-        packages.verified(name).map_err(|source| PluginLoadError::Package { plugin: plugin(), source })?;
-    let outline = sandbox.outline(package.component);
-    outline.map_err(|source| PluginLoadError::Component { plugin: plugin(), source })
+fn outline(config: &Config, name: &str, sandbox: &Sandbox) -> Result<ComponentOutline, PluginLoadError> {
+    let outline = sandbox.outline(verified(config, name)?.component);
+    outline.map_err(|source| PluginLoadError::Component { plugin: name.to_owned(), source })
 }
 
 /// The receivers that are to be had. A host without plugins needs no console: only a receiver that somebody configured
@@ -135,7 +129,6 @@ struct Loader<'a> {
 impl Loader<'_> {
     /// Loads all plugins but sinks: those are loaded once for each receiver.
     fn load_plugins(&self, loaded: &mut LoadedPlugins, progress: &mut Progress) -> Result<(), HostError> {
-        let mut ordered = Vec::new();
         for Found { name, outline } in self.found.values() {
             if outline.kind == PluginKind::Sink {
                 continue;
@@ -146,15 +139,11 @@ impl Loader<'_> {
             match self.load(outline, prepared) {
                 Ok((plugin, package)) => {
                     loaded.packages.insert(name.clone(), package);
-                    ordered.push((settings.order, name, Arc::new(plugin), settings));
+                    loaded.take(Arc::new(plugin), &settings);
                 }
                 Err(error) if settings.required => return Err(error.into()),
                 Err(error) => loaded.note_failure(name, Some(outline.kind), &error),
             }
-        }
-        ordered.sort_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
-        for (_, _, plugin, settings) in ordered {
-            loaded.take(plugin, &settings);
         }
         Ok(())
     }
@@ -185,7 +174,7 @@ impl Loader<'_> {
             match plugin {
                 Ok((plugin, package)) => {
                     loaded.packages.insert(name.clone(), package);
-                    loaded.receivers.insert(name.clone(), Arc::new(plugin));
+                    loaded.take_receiver(Arc::new(plugin));
                 }
                 Err(error) => loaded.note_failure(name, kind, &error),
             }

@@ -3,7 +3,7 @@
 //! Invariant: whatever is loaded into a host, at its start or later, comes through here.
 
 use serde::Serialize;
-use telemetry_sandbox::{Plugin, PluginKind, PluginSpec, Sandbox};
+use telemetry_sandbox::{Plugin, PluginKind, PluginSpec, PreparedPlugin, Sandbox};
 use telemetry_store::Store;
 
 use super::error::PluginLoadError;
@@ -26,12 +26,21 @@ pub struct PackageReport {
     pub trust: Trust,
     /// What it may reach, and what it asks for.
     pub grants: GrantReport,
+    /// See [`VerifiedPackage::content`].
+    #[serde(skip)]
+    pub(crate) content: String,
+}
+
+/// The package of the plugin `name`, if it may be run.
+pub(crate) fn verified(config: &Config, name: &str) -> Result<VerifiedPackage, PluginLoadError> {
+    let refused = |source| PluginLoadError::Package { plugin: name.to_owned(), source };
+    PluginPackages::of(&config.plugins).verified(name).map_err(refused)
 }
 
 impl Prepared {
     /// A plugin under its own name.
     pub(crate) fn plugin(config: &Config, name: &str, kind: PluginKind) -> Result<Self, PluginLoadError> {
-        Self::new(config, name, kind, None)
+        Self::of(config, verified(config, name)?, kind, None)
     }
 
     /// A sink plugin's copy for one receiver.
@@ -40,17 +49,18 @@ impl Prepared {
         name: &str,
         receiver: &ReceiverConfig,
     ) -> Result<Self, PluginLoadError> {
-        Self::new(config, &receiver.plugin, PluginKind::Sink, Some((name, receiver)))
+        let package = verified(config, &receiver.plugin)?;
+        Self::of(config, package, PluginKind::Sink, Some((name, receiver)))
     }
 
-    fn new(
+    /// What a package becomes, under its own name or as a receiver's copy.
+    pub(crate) fn of(
         config: &Config,
-        name: &str,
+        mut package: VerifiedPackage,
         kind: PluginKind,
         receiver: Option<(&str, &ReceiverConfig)>,
     ) -> Result<Self, PluginLoadError> {
-        let refused = |source| PluginLoadError::Package { plugin: name.to_owned(), source };
-        let mut package = PluginPackages::of(&config.plugins).verified(name).map_err(refused)?;
+        let name = package.name.as_str();
         let component = std::mem::take(&mut package.component);
         let settings = config.plugins.settings_of(name);
         let own = receiver.and_then(|(_, receiver)| receiver.grants.as_ref());
@@ -62,7 +72,7 @@ impl Prepared {
             Some((name, receiver)) => spec::receiver_spec(name, component, &settings, receiver, &effective),
         };
         let spec = spec.map_err(|source| PluginLoadError::Secret { plugin: name.to_owned(), source })?;
-        let report = PackageReport { trust: package.trust.clone(), grants };
+        let report = PackageReport { trust: package.trust.clone(), grants, content: package.content() };
         Ok(Self { spec, report, package })
     }
 
@@ -88,6 +98,26 @@ impl Prepared {
         let checked = package.check_description(loaded.info());
         checked.map_err(|source| PluginLoadError::Package { plugin: plugin(), source })?;
         Ok((loaded, report))
+    }
+}
+
+impl Prepared {
+    /// Compiles and checks a new version of a plugin that may run already: nothing of that one is touched.
+    pub(crate) fn prepare(
+        self,
+        sandbox: &Sandbox,
+    ) -> Result<(PreparedPlugin, PackageReport), PluginLoadError> {
+        let Self { spec, report, package } = self;
+        let name = spec.name.clone();
+        let plugin = || name.clone();
+        announce(&spec.name, &report.grants);
+        let failed = |source| PluginLoadError::Component { plugin: plugin(), source };
+        let prepared = sandbox.prepare(spec).map_err(failed)?;
+        if package.manifest.is_some() {
+            let checked = package.check_description(&prepared.inspect().map_err(failed)?);
+            checked.map_err(|source| PluginLoadError::Package { plugin: plugin(), source })?;
+        }
+        Ok((prepared, report))
     }
 }
 

@@ -37,7 +37,7 @@ impl Recorder {
 
     fn try_events(&self, drafts: Vec<EventDraft>) -> Vec<Outcome> {
         let size = drafts.len();
-        let passage = match self.enter(size) {
+        let passage = match self.enter_in_turn(size) {
             Ok(passage) => passage,
             Err(error) => {
                 let received = drafts.iter().map(|draft| || draft.to_json().to_string());

@@ -50,7 +50,7 @@ impl Recorder {
     fn try_import(&self, batch: ImportBatch) -> Result<ImportOutcome, RecordError> {
         let ImportBatch { batch_id, name, events, metrics } = batch;
         let count = events.len().saturating_add(metrics.len());
-        let _passage = self.enter(count).inspect_err(|error| {
+        let _passage = self.enter_in_turn(count).inspect_err(|error| {
             let each = events.iter().map(|draft| || draft.to_json().to_string());
             self.note_refusals(Refused::Event, error, each);
             let each = metrics.iter().map(|draft| || draft.to_json().to_string());

@@ -23,7 +23,7 @@ impl Recorder {
 
     fn try_metrics(&self, drafts: Vec<MetricDraft>) -> Vec<Outcome> {
         let size = drafts.len();
-        let passage = match self.enter(size) {
+        let passage = match self.enter_in_turn(size) {
             Ok(passage) => passage,
             Err(error) => {
                 let received = drafts.iter().map(|draft| || draft.to_json().to_string());

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use telemetry_core::limits::{MAX_BATCH_RECORDS, OVERLOAD_RETRY};
-use telemetry_core::{Clock, EventDraft};
+use telemetry_core::{Clock, EventDraft, MetricDraft};
 use telemetry_store::{Store, StoreError};
 
 use super::counters::Counters;
@@ -14,10 +14,11 @@ use super::events::LoopCheck;
 use super::passage::{InFlight, Passage};
 use super::round::{Outcome, Round};
 use super::subscribers::Subscribers;
-use super::validation::ValidatorChain;
+use super::validation::{ValidatorChain, ValidatorEntry};
 use crate::faults::Faults;
 use crate::guards::{LoopGuard, RecursionDepth};
 use crate::logging::{RefusalLog, Refused};
+use crate::monitors::BacklogGate;
 
 /// What a [`Recorder`] is made of.
 pub(crate) struct RecorderParts {
@@ -29,6 +30,7 @@ pub(crate) struct RecorderParts {
     pub(crate) faults: Arc<Faults>,
     pub(crate) events_retention: Duration,
     pub(crate) metrics_retention: Duration,
+    pub(crate) backlog: Arc<BacklogGate>,
 }
 
 /// Records events and samples; shared by all threads.
@@ -53,6 +55,20 @@ impl Recorder {
 
     pub(crate) fn counters(&self) -> super::RecordingCounters {
         self.counters.snapshot()
+    }
+
+    /// From now on records are judged by these validators, in this order; calls that are under way finish with the one before.
+    pub(crate) fn set_validators(&self, validators: Vec<ValidatorEntry>) {
+        self.validators.store(Arc::new(ValidatorChain::new(validators)));
+    }
+
+    /// Opens a caller's call of `size` records, once no monitor that must not miss records is too far behind.
+    pub(super) fn enter_in_turn(&self, size: usize) -> Result<Passage, RecordError> {
+        if self.parts.backlog.pass(&self.parts.store) {
+            self.enter(size)
+        } else {
+            Err(RecordError::Overloaded { retry_after: OVERLOAD_RETRY })
+        }
     }
 
     /// Opens a call of `size` records; the depth is held until it is dropped.
@@ -111,6 +127,21 @@ impl Recorder {
         let stored = self.store(&mut round, &mut no_samples);
         self.tell(&stored);
         round.finish().pop().unwrap_or_else(|| Err(RecordError::lost()))
+    }
+
+    /// Records samples of the host itself, which no validator sees: what they cost would be recorded again.
+    pub(crate) fn record_own_metrics(&self, drafts: Vec<MetricDraft>) -> Vec<Outcome> {
+        let size = drafts.len();
+        let passage = match self.enter(size) {
+            Ok(passage) => passage,
+            Err(error) => return vec![Err(error); size],
+        };
+        let (mut no_events, mut round) = (Round::of_size(0), Round::of_size(size));
+        self.admit_samples(drafts, &mut round);
+        let stored = self.store(&mut no_events, &mut round);
+        self.tell(&stored);
+        drop(passage);
+        round.finish()
     }
 
     /// The refusal of what the store could not store; its own failures are reported.

@@ -180,7 +180,7 @@ impl RollupBuilder {
     /// The function of today and its states, which the store keeps from now on.
     fn register(&self, entry: &RollupEntry) -> Result<(KeptStates, Arc<dyn Aggregation>), Unregistered> {
         let unavailable = |reason: String| Unregistered::Unavailable(reason);
-        let bound = self.services.registry.bind(&entry.aggregation);
+        let bound = self.services.registry.load().bind(&entry.aggregation);
         let function = bound.map_err(|error| unavailable(cause_chain(&error)))?.function;
         let identity = function.state_identity().ok_or_else(|| {
             unavailable("its states cannot be merged, or depend on the times of samples".to_owned())

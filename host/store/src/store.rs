@@ -88,6 +88,16 @@ impl Store {
         self.engine.ledger.published()
     }
 
+    /// Bytes of the log's rows above `sequence`, to a megabyte or so.
+    pub fn log_bytes_after(&self, sequence: u64) -> u64 {
+        self.engine.log_size.bytes_after(sequence)
+    }
+
+    /// Bytes at which the log forgets records, whoever has not read them.
+    pub fn log_limit(&self) -> u64 {
+        self.engine.log_limit()
+    }
+
     /// Waits until `sequence` is stored; whether it is after `timeout`.
     pub fn wait_for(&self, sequence: u64, timeout: Duration) -> bool {
         self.engine.wait_for(sequence, timeout)

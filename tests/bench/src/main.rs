@@ -7,6 +7,7 @@ mod languages;
 mod measure;
 mod peer;
 mod recording;
+mod reload;
 mod residence;
 mod retrieval;
 mod rollups;
@@ -22,8 +23,9 @@ use crate::table::Report;
 #[derive(Parser)]
 #[command(about)]
 struct Arguments {
-    /// Only the parts whose name contains this text: recording, validation, retrieval, residence, rollups. Or `languages`: plugins
-    /// in each language; or `store`: the storage engine against its goals, which takes minutes. Both are done only when they are named.
+    /// Only the parts whose name contains this text: recording, validation, retrieval, residence, rollups, reload. Or `languages`:
+    /// plugins in each language; or `store`: the storage engine against its goals, which takes minutes. Both are done only when they
+    /// are named.
     #[arg(default_value = "")]
     part: String,
     /// Repetitions of each measurement.
@@ -83,12 +85,13 @@ fn main() -> anyhow::Result<()> {
     }
     let scale = Scale { repeat: arguments.repeat, divide: arguments.divide };
     // Residence first: memory that other parts freed would count as the idle host's.
-    let parts: [Part; 5] = [
+    let parts: [Part; 6] = [
         ("residence", residence::run),
         ("recording", recording::run),
         ("validation", validation::run),
         ("retrieval", retrieval::run),
         ("rollups", rollups::run),
+        ("reload", reload::run),
     ];
     let mut report = Report::new();
     for (name, run) in parts {

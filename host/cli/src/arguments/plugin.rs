@@ -13,6 +13,10 @@ pub(crate) enum Plugin {
     List,
     /// What a plugin is, what it asks for, and whether this host would run it
     Inspect(Inspect),
+    /// Have the running host take over the component that now stands in a plugin's file
+    Reload(Reload),
+    /// The last lines of a plugin's log, from the running host
+    Logs(Logs),
     /// Check a plugin, copy it into the folder of plugins and pin its hash
     Install(Install),
     /// Let a disabled plugin be loaded again
@@ -33,6 +37,24 @@ pub(crate) enum Plugin {
 pub(crate) struct Inspect {
     /// A package's folder, an archive of one (tar, tar.gz), a component, or the name of a plugin
     pub(crate) plugin: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Reload {
+    /// A plugin, a sink (every receiver's copy of it) or a receiver
+    pub(crate) plugin: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Logs {
+    /// A plugin or a receiver
+    pub(crate) plugin: String,
+    /// At most so many lines
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(crate) lines: usize,
+    /// Go on with the lines that come; one JSON object a line with --json
+    #[arg(long)]
+    pub(crate) follow: bool,
 }
 
 #[derive(Debug, Args)]

@@ -30,6 +30,9 @@ pub(super) fn execute(shared: &Shared, run: &Run) -> Result<Exit, Failure> {
     if let Some(listen) = run.listen {
         layers = layers.set(["server", "listen"], listen.to_string(), "--listen");
     }
+    if run.no_system {
+        layers = layers.set(["plugins", "runtime_metrics", "enabled"], false, "--no-system");
+    }
     let (config, faults) = layers.load_with_plugins()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(SERVER_THREADS)

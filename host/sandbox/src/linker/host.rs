@@ -96,7 +96,9 @@ impl outbound_http::Host for HostState {
         self.count_http_request()?;
         // An ordinary call's time is kept back, so that the plugin can say what became of it.
         let time = self.time_left().saturating_sub(self.plugin.limits.deadline());
+        let start = std::time::Instant::now();
         let answer = client.send(request, time);
+        self.wait(start.elapsed());
         match &answer {
             Err(outbound_http::Failure::Denied(_)) => self.plugin.meters.http_refused(),
             _ => self.plugin.meters.http_sent(),

@@ -57,6 +57,7 @@ impl Follower {
         self.book.commit(&checkpoint.changes);
         self.ports.dispatcher.stored(&checkpoint.changes);
         self.durable = SavedCursor { next_sequence: self.next, state: checkpoint.state };
+        self.ports.backlog.moved(&self.name, Some(self.next));
         self.hunt.passed(self.next, self.called);
         self.called = false;
         self.checkpointed_at = self.ports.clock.monotonic();

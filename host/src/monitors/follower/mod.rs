@@ -4,6 +4,7 @@
 //! last durable checkpoint, and only a durable checkpoint releases what was raised.
 
 mod checkpoint;
+mod handover;
 mod recovery;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,6 +16,9 @@ use telemetry_core::extension::{FailureReason, Monitor, PluginFailure};
 use telemetry_core::{Clock, Signal, Timestamp, limits};
 use telemetry_store::{LogBody, LogEntry, SavedCursor, StoreError};
 
+pub use handover::{Handover, HandoverError, StartSuccessor, StartedFrom, Successor};
+
+use super::backlog::BacklogGate;
 use super::incidents::Incidents;
 use super::joining::join;
 use super::log_store::LogStore;
@@ -31,6 +35,7 @@ pub(super) struct Ports {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) dispatcher: Arc<Dispatcher>,
     pub(super) faults: Arc<dyn FaultReport>,
+    pub(super) backlog: Arc<BacklogGate>,
 }
 
 /// How a step ended.
@@ -66,6 +71,8 @@ pub(super) struct Follower {
     /// Failures in a row without progress between them.
     setbacks: u32,
     resume_at: Duration,
+    /// From when on records can be set aside as poison: a version that took another's place lately may be to blame itself.
+    proven_at: Duration,
     status: Arc<Mutex<MonitorStatus>>,
 }
 
@@ -101,6 +108,7 @@ impl Follower {
             skip: None,
             setbacks: 0,
             resume_at: Duration::ZERO,
+            proven_at: Duration::ZERO,
             status: Arc::new(Mutex::new(status)),
         }
     }

@@ -38,7 +38,7 @@ impl Follower {
         self.broken = true;
         match finding {
             Finding::Narrowed => self.setbacks = 0,
-            Finding::Poison(sequence) if sequence == self.next => {
+            Finding::Poison(sequence) if sequence == self.next && self.is_proven() => {
                 self.setbacks = 0;
                 self.skip = Some(sequence);
             }
@@ -47,6 +47,11 @@ impl Follower {
             }
         }
         self.note_failure(&failure);
+    }
+
+    /// Whether records can be to blame for its failures.
+    fn is_proven(&self) -> bool {
+        self.ports.clock.monotonic() >= self.proven_at
     }
 
     /// Counts a failure and pauses for as long as it asks for.

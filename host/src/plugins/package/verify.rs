@@ -31,6 +31,8 @@ pub struct VerifiedPackage {
     pub component: Vec<u8>,
     /// Their SHA-256.
     pub sha256: Sha256,
+    /// The SHA-256 of its manifest.
+    pub manifest_sha256: Option<Sha256>,
     /// Why it may be run.
     pub trust: Trust,
     /// The schema file that the manifest names.
@@ -91,9 +93,9 @@ impl UnverifiedPackage {
 
     /// The package as it is to be installed: checked by itself, with no pin yet.
     pub(super) fn verified(self, name: &str, trust: Trust) -> VerifiedPackage {
-        let (manifest, config_schema) = match self.manifest {
-            Some(found) => (Some(found.manifest), found.config_schema),
-            None => (None, None),
+        let (manifest, manifest_sha256, config_schema) = match self.manifest {
+            Some(found) => (Some(found.manifest), Some(found.sha256), found.config_schema),
+            None => (None, None, None),
         };
         VerifiedPackage {
             name: name.to_owned(),
@@ -101,6 +103,7 @@ impl UnverifiedPackage {
             manifest,
             component: self.component,
             sha256: self.sha256,
+            manifest_sha256,
             trust,
             config_schema,
         }
@@ -206,6 +209,14 @@ pub(super) fn check_version(name: &str, pin: &Pin, found: &str, at_load: bool) -
 }
 
 impl VerifiedPackage {
+    /// Changes with the component and with what its manifest says.
+    pub(crate) fn content(&self) -> String {
+        match &self.manifest_sha256 {
+            Some(manifest) => format!("{} {manifest}", self.sha256),
+            None => self.sha256.to_string(),
+        }
+    }
+
     /// Checks that the component says the same of itself as its manifest.
     pub fn check_description(&self, info: &PluginInfo) -> Result<(), PackageError> {
         let Some(manifest) = &self.manifest else { return Ok(()) };

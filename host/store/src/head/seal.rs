@@ -112,8 +112,9 @@ impl Engine {
     /// Seals the buffers that are full or old, or hold back the log; under memory pressure the largest ones too.
     pub(crate) fn seal_due(&self, sealing: &mut Sealing) -> Result<Sealed, StoreError> {
         let now = self.seconds();
-        let held_back =
-            self.log_size.cut_after(self.watermark.load(Ordering::Acquire), MAX_UNSEALED_LOG_BYTES);
+        // A log with a small limit can be cut there only as far as its records are sealed.
+        let unsealed = MAX_UNSEALED_LOG_BYTES.min(self.log_limit() / 2);
+        let held_back = self.log_size.cut_after(self.watermark.load(Ordering::Acquire), unsealed);
         let mut others = Vec::new();
         let mut due = Vec::new();
         for series in self.registry.read().all() {

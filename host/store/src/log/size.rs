@@ -55,6 +55,13 @@ impl LogSize {
         self.segments.lock().total
     }
 
+    /// Bytes of the rows above `sequence`, to a segment.
+    pub(crate) fn bytes_after(&self, sequence: u64) -> u64 {
+        let segments = self.segments.lock();
+        let above = segments.list.iter().rev().take_while(|segment| segment.last > sequence);
+        above.map(|segment| segment.bytes).fold(0, u64::saturating_add)
+    }
+
     /// The sequence number up to which the log must be cut to have at most `limit` bytes; `None` when it has not more.
     pub(crate) fn cut_for(&self, limit: u64) -> Option<u64> {
         let segments = self.segments.lock();
@@ -105,6 +112,7 @@ mod tests {
         assert_eq!(size.cut_for(8 * SEGMENT_BYTES - 1), Some(3));
         assert_eq!(size.cut_after(2, 8 * SEGMENT_BYTES), None);
         assert_eq!(size.cut_after(2, 7 * SEGMENT_BYTES), Some(6));
+        assert_eq!((size.bytes_after(0), size.bytes_after(7)), (10 * SEGMENT_BYTES, 3 * SEGMENT_BYTES));
         size.forget(3);
         assert_eq!(size.bytes(), 7 * SEGMENT_BYTES);
         size.forget(10);

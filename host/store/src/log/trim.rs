@@ -88,12 +88,17 @@ impl Engine {
         })
     }
 
+    /// Bytes at which the log is cut, whoever has not read it.
+    pub(crate) fn log_limit(&self) -> u64 {
+        let share = self.options.max_bytes.map_or(u64::MAX, |limit| limit / LOG_SHARE);
+        self.options.max_log_bytes.min(share)
+    }
+
     /// The last record that can go. Rows are never cut in two.
     fn find_cut(&self, watermark: u64, trimmed: u64) -> Result<u64, StoreError> {
         let readers = self.cursors()?;
         let slowest = readers.iter().map(|(_, next)| next.saturating_sub(1)).min().unwrap_or(u64::MAX);
-        let share = self.options.max_bytes.map_or(u64::MAX, |limit| limit / LOG_SHARE);
-        let forced = self.log_size.cut_for(self.options.max_log_bytes.min(share)).unwrap_or(0).min(watermark);
+        let forced = self.log_size.cut_for(self.log_limit()).unwrap_or(0).min(watermark);
         let wanted = slowest.min(watermark);
         if forced > wanted.max(trimmed) {
             let late = readers.iter().filter(|(_, next)| *next <= forced).map(|(name, _)| name.as_str());

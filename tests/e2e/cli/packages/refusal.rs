@@ -151,8 +151,8 @@ fn another_component_than_was_asked_for() {
     let wrong = "0".repeat(64);
     place.refuses(&["install", folder.to_str().unwrap(), "--sha256", &wrong], "ExpectedHash");
     assert_eq!(place.install(&folder, &["--sha256", &right]).0, 0);
-    let short = ["plugin", "install", folder.to_str().unwrap(), "--sha256", "abc"];
-    assert_eq!(place.run(&short).status.code(), Some(2), "no hash has three digits");
+    let arguments = ["plugin", "install", folder.to_str().unwrap(), "--sha256", "abc"];
+    assert_eq!(place.run(&arguments).status.code(), Some(2), "no hash at all");
     let (exit, body) = place.install(&folder, &["--name", "other"]);
     assert_eq!((exit, &body["error"]["details"]["exception_type"]), (2, &json!("Name")), "{body}");
 }

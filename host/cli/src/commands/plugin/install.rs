@@ -4,7 +4,7 @@ use bridge_telemetry::plugins::package::{GrantReport, InstallOptions, Installati
 use bridge_telemetry::{Clock, SystemClock};
 use serde_json::{Map, json};
 
-use super::{failure, path_text, report_change};
+use super::{Effect, failure, path_text, report_change};
 use crate::arguments::{Install, Shared};
 use crate::exit::{Exit, Failure};
 use crate::settings;
@@ -40,7 +40,8 @@ pub(super) fn execute(arguments: &Install, shared: &Shared) -> Result<Exit, Fail
         "trust": trust,
         "grants": grants,
     });
-    report_change(shared, &told, Map::from_iter([("plugin".to_owned(), plugin)]))
+    let body = Map::from_iter([("plugin".to_owned(), plugin)]);
+    report_change(shared, &told, body, Effect::of_gain(&config.plugins))
 }
 
 /// What the plugin asks for, a line each: nothing of it is given by installing.

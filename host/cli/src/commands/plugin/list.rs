@@ -34,21 +34,43 @@ fn show(body: &Value, table: impl Fn(&[Value])) {
 
 fn running(plugins: &[Value]) {
     output::table(
-        ["NAME", "KIND", "STATE", "TRUST", "CALLS", "FAILURES", "TIME", "DESCRIPTION"],
+        [
+            "NAME",
+            "KIND",
+            "VERSION",
+            "STATE",
+            "TRUST",
+            "CALLS",
+            "FAILURES",
+            "RESTARTS",
+            "LAG",
+            "CPU",
+            "MEMORY",
+            "DESCRIPTION",
+        ],
         plugins.iter().map(|plugin| {
             let cell = |name: &str| text(plugin, &format!("/{name}"));
             let state = match cell("load").as_str() {
                 "loaded" => cell("state"),
                 other => other.to_owned(),
             };
+            let memory = plugin.get("memory_bytes").and_then(Value::as_u64);
+            let memory =
+                memory.map_or_else(|| "-".to_owned(), |bytes| format!("{} KiB", bytes.div_ceil(1024)));
+            let cpu = plugin.get("cpu_seconds").and_then(Value::as_f64);
+            let cpu = cpu.map_or_else(|| "-".to_owned(), |seconds| format!("{seconds:.3} s"));
             [
                 cell("name"),
                 cell("kind"),
+                version(plugin),
                 state,
                 trust(plugin),
                 cell("calls"),
                 cell("failures"),
-                cell("time_used_seconds"),
+                cell("restarts"),
+                cell("lag_records"),
+                cpu,
+                memory,
                 told(plugin),
             ]
         }),
@@ -75,6 +97,20 @@ fn trust(plugin: &Value) -> String {
     }
 }
 
+/// Why it does not run, or why its last version does not; else what it is.
 fn told(plugin: &Value) -> String {
-    text(plugin, if plugin.get("reason").is_some() { "/reason" } else { "/description" })
+    let is_there = |name: &str| plugin.get(name).is_some();
+    match plugin.pointer("/last_reload/outcome").and_then(Value::as_str) {
+        _ if is_there("reason") => text(plugin, "/reason"),
+        Some("refused" | "rolled_back" | "rollback_failed") => text(plugin, "/last_reload/reason"),
+        _ => text(plugin, "/description"),
+    }
+}
+
+/// The version, with its number since the host was opened when it is not the first.
+fn version(plugin: &Value) -> String {
+    match plugin.get("generation").and_then(Value::as_u64) {
+        Some(generation) if generation > 1 => format!("{} (no. {generation})", text(plugin, "/version")),
+        _ => text(plugin, "/version"),
+    }
 }

@@ -8,6 +8,8 @@ mod inspect;
 mod install;
 mod keygen;
 mod list;
+mod logs;
+mod reload;
 mod replay;
 mod sign;
 mod switch;
@@ -15,6 +17,7 @@ mod test;
 
 use std::path::Path;
 
+use bridge_telemetry::config::PluginsConfig;
 use bridge_telemetry::plugins::package::PackageError;
 use serde_json::{Map, Value, json};
 
@@ -27,6 +30,8 @@ pub(super) fn execute(command: Plugin, shared: &Shared) -> Result<Exit, Failure>
     match command {
         Plugin::List => list::execute(shared),
         Plugin::Inspect(arguments) => inspect::execute(&arguments, shared),
+        Plugin::Reload(arguments) => reload::execute(&arguments, shared),
+        Plugin::Logs(arguments) => logs::execute(&arguments, shared),
         Plugin::Install(arguments) => install::execute(&arguments, shared),
         Plugin::Enable(arguments) => switch::enable(&arguments, shared),
         Plugin::Disable(arguments) => switch::disable(&arguments, shared),
@@ -57,12 +62,33 @@ fn failure(error: PackageError) -> Failure {
     if error.is_usage() { Failure::usage(error) } else { Failure::refused(error) }
 }
 
-/// Prints what was changed in the folder of plugins, and whether a host that runs has to be told.
-fn report_change(shared: &Shared, told: &[String], mut body: Map<String, Value>) -> Result<Exit, Failure> {
+/// What a host that runs does about a change in the folder of plugins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Effect {
+    /// It takes the change over by itself, if it is configured as this command is.
+    TakenOver,
+    /// It goes on with what it has loaded.
+    AtNextStart,
+}
+
+impl Effect {
+    /// Of a plugin that a host may load from now on.
+    fn of_gain(plugins: &PluginsConfig) -> Self {
+        if plugins.reload.watch { Self::TakenOver } else { Self::AtNextStart }
+    }
+}
+
+/// Prints what was changed in the folder of plugins, and what a host that runs does about it.
+fn report_change(
+    shared: &Shared,
+    told: &[String],
+    mut body: Map<String, Value>,
+    effect: Effect,
+) -> Result<Exit, Failure> {
     let is_running = connection::is_host_running(shared)?;
     if shared.json {
         body.insert("status".to_owned(), "success".into());
-        body.insert("restart_needed".to_owned(), is_running.into());
+        body.insert("restart_needed".to_owned(), (is_running && effect == Effect::AtNextStart).into());
         output::line(&Value::Object(body).to_string());
         return Ok(Exit::Done);
     }
@@ -70,7 +96,12 @@ fn report_change(shared: &Shared, told: &[String], mut body: Map<String, Value>)
         line(&one_line(text));
     }
     if is_running {
-        line("the host that runs here goes on with what it has loaded until it is started again");
+        line(match effect {
+            Effect::TakenOver => "the host that runs here takes it over when it has tried it",
+            Effect::AtNextStart => {
+                "the host that runs here goes on with what it has loaded until it is started again"
+            }
+        });
     }
     Ok(Exit::Done)
 }

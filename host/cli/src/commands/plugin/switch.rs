@@ -3,7 +3,7 @@
 use bridge_telemetry::plugins::package;
 use serde_json::{Map, Value, json};
 
-use super::{failure, report_change};
+use super::{Effect, failure, report_change};
 use crate::arguments::{Named, Shared};
 use crate::exit::{Exit, Failure};
 use crate::settings;
@@ -11,27 +11,32 @@ use crate::settings;
 pub(super) fn enable(arguments: &Named, shared: &Shared) -> Result<Exit, Failure> {
     let config = settings::config(shared)?;
     let changed = package::enable(&config.plugins, &arguments.name).map_err(failure)?;
-    report(shared, &arguments.name, changed, "enabled")
+    report(shared, &arguments.name, changed, ("enabled", Effect::of_gain(&config.plugins)))
 }
 
 pub(super) fn disable(arguments: &Named, shared: &Shared) -> Result<Exit, Failure> {
     let config = settings::config(shared)?;
     let changed = package::disable(&config.plugins, &arguments.name).map_err(failure)?;
-    report(shared, &arguments.name, changed, "disabled")
+    report(shared, &arguments.name, changed, ("disabled", Effect::AtNextStart))
 }
 
 pub(super) fn remove(arguments: &Named, shared: &Shared) -> Result<Exit, Failure> {
     let config = settings::config(shared)?;
     package::remove(&config.plugins, &arguments.name).map_err(failure)?;
-    report(shared, &arguments.name, true, "removed")
+    report(shared, &arguments.name, true, ("removed", Effect::AtNextStart))
 }
 
-fn report(shared: &Shared, name: &str, changed: bool, what: &str) -> Result<Exit, Failure> {
+fn report(
+    shared: &Shared,
+    name: &str,
+    changed: bool,
+    (what, effect): (&str, Effect),
+) -> Result<Exit, Failure> {
     let told = if changed { format!("{name} is {what}") } else { format!("{name} was {what} already") };
     let body: Map<String, Value> =
         [("name", json!(name)), ("changed", json!(changed)), ("state", json!(what))]
             .map(|(key, value)| (key.to_owned(), value))
             .into_iter()
             .collect();
-    report_change(shared, &[told], body)
+    report_change(shared, &[told], body, effect)
 }

@@ -1,0 +1,142 @@
+//! From compiled code to a plugin: instantiated, described, checked against its configuration, initialised.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use telemetry_core::extension::{PluginFailure, SavedState};
+
+use crate::aggregation::{BirthCertificate, PluginAggregations};
+use crate::component::Compiled;
+use crate::config_schema::Schema;
+use crate::convert::{self, CheckedInfo};
+use crate::error::LoadError;
+use crate::guest::{Aggregation, Delivery, Export, Monitoring, Validation};
+use crate::http::HttpClient;
+use crate::inspect::PluginInfo;
+use crate::instance::{BirthError, Instance, Template};
+use crate::monitor::MonitorRole;
+use crate::plugin::{Plugin, PluginShared, Role};
+use crate::sink::SinkRole;
+use crate::validator::PluginValidator;
+use crate::world::{Contract, PluginKind};
+
+/// A plugin that is about to be born.
+pub(crate) struct Birth {
+    pub(crate) shared: Arc<PluginShared>,
+    pub(crate) compiled: Compiled,
+    pub(crate) config: Value,
+    pub(crate) http: Option<Arc<HttpClient>>,
+    /// What the version before handed over. A monitor gets it when it is started, not before.
+    pub(crate) restored: Option<SavedState>,
+}
+
+impl Birth {
+    /// The plugin, ready to be used.
+    pub(crate) fn load(self) -> Result<Plugin, LoadError> {
+        match self.compiled.kind {
+            PluginKind::Validator => self.bear(|template: Template<Validation>, first, _, restored| {
+                Ok(Role::Validator(Arc::new(PluginValidator::new(template, first, restored)?)))
+            }),
+            PluginKind::Aggregator => self.bear(|template: Template<Aggregation>, first, birth, restored| {
+                Ok(Role::Aggregator(Arc::new(PluginAggregations::new(template, first, birth, restored)?)))
+            }),
+            PluginKind::Monitor => self.bear(|template: Template<Monitoring>, first, _, _| {
+                Ok(Role::Monitor(Arc::new(MonitorRole::new(template, first)?)))
+            }),
+            PluginKind::Sink => self.bear(|template: Template<Delivery>, first, _, restored| {
+                Ok(Role::Sink(Arc::new(SinkRole::new(template, first, restored))))
+            }),
+        }
+    }
+
+    /// What the plugin says of itself; it is not initialised.
+    pub(crate) fn inspect(self) -> Result<PluginInfo, LoadError> {
+        match self.compiled.kind {
+            PluginKind::Validator => self.described::<Validation>(),
+            PluginKind::Aggregator => self.described::<Aggregation>(),
+            PluginKind::Monitor => self.described::<Monitoring>(),
+            PluginKind::Sink => self.described::<Delivery>(),
+        }
+    }
+
+    fn bear<G: Export>(
+        mut self,
+        role: impl FnOnce(
+            Template<G>,
+            Instance<G>,
+            &BirthCertificate<'_>,
+            Option<SavedState>,
+        ) -> Result<Role, PluginFailure>,
+    ) -> Result<Plugin, LoadError> {
+        let template = self.template::<G>()?;
+        let (mut first, described, schema) = self.describe(&template)?;
+        let config = if self.config.is_null() { &Value::Object(Default::default()) } else { &self.config };
+        let faults = schema.faults(config);
+        if !faults.is_empty() {
+            return Err(LoadError::Config { faults });
+        }
+        let restored = self.restored.take();
+        template.init(&mut first, restored.as_ref()).map_err(|reason| self.shared.answered(reason))?;
+        let certificate = BirthCertificate {
+            version: &described.version,
+            sha256: &self.compiled.sha256,
+            config: &self.config,
+        };
+        let role = role(template, first, &certificate, restored)?;
+        let mut info = self.info(described, schema);
+        if let Role::Aggregator(aggregations) = &role {
+            info.aggregates = aggregations.infos();
+        }
+        Ok(Plugin::new(self.shared, info, role))
+    }
+
+    fn described<G: Export>(mut self) -> Result<PluginInfo, LoadError> {
+        let template = self.template::<G>()?;
+        let (_, described, schema) = self.describe(&template)?;
+        Ok(self.info(described, schema))
+    }
+
+    fn template<G: Export>(&mut self) -> Result<Template<G>, LoadError> {
+        let Compiled { kind, contract, .. } = self.compiled;
+        let linker = self.shared.runtime.linker(kind, contract);
+        let types = |error: wasmtime::Error| types(contract, &error);
+        let pre = linker.instantiate_pre(&self.compiled.component).map_err(types)?;
+        let config = if self.config.is_null() { "{}".to_owned() } else { self.config.to_string() };
+        Template::new(Arc::clone(&self.shared), (kind, contract), pre, config, self.http.take())
+            .map_err(types)
+    }
+
+    fn describe<G: Export>(
+        &self,
+        template: &Template<G>,
+    ) -> Result<(Instance<G>, CheckedInfo, Schema), LoadError> {
+        let mut instance = template.born().map_err(|error| match error {
+            BirthError::Types(reason) => LoadError::Types { contract: self.compiled.contract, reason },
+            BirthError::Failure(reason) => self.shared.answered(reason).into(),
+        })?;
+        let described =
+            instance.describe().and_then(convert::info).map_err(|reason| self.shared.answered(reason))?;
+        let schema =
+            Schema::parse(&described.config_schema_json).map_err(|reason| LoadError::Schema { reason })?;
+        Ok((instance, described, schema))
+    }
+
+    fn info(&mut self, described: CheckedInfo, schema: Schema) -> PluginInfo {
+        PluginInfo {
+            name: described.name,
+            kind: self.compiled.kind,
+            contract: self.compiled.contract.as_str(),
+            version: described.version,
+            description: described.description,
+            config_schema: schema.text,
+            imports: std::mem::take(&mut self.compiled.imports),
+            sha256: std::mem::take(&mut self.compiled.sha256),
+            component_bytes: self.compiled.bytes,
+            aggregates: Vec::new(),
+        }
+    }
+}
+
+fn types(contract: Contract, error: &wasmtime::Error) -> LoadError {
+    LoadError::Types { contract, reason: format!("{error:#}") }
+}

@@ -1,0 +1,269 @@
+//! The trial run: a new version is shown recent records before it is let in, and all that it does is forgotten.
+//!
+//! Invariant: a trial has ports of its own that lead nowhere, nobody sees what it raises, and a sink is never asked to deliver.
+
+use std::time::Instant;
+
+use serde::Serialize;
+use serde_json::Map;
+use telemetry_core::aggregation::{Aggregation, AggregationError, AggregationSource, SampleRun};
+use telemetry_core::extension::{Monitor, PluginFailure, SavedState, Validator};
+use telemetry_core::{Clock, SampleBatch, limits};
+use telemetry_sandbox::{LoadError, Plugin, PluginKind, PreparedPlugin};
+use telemetry_store::{LogBody, LogEntry, Store, StoreError};
+
+use super::error::not_of_kind;
+use crate::monitors::{join, select_events, select_samples};
+
+/// What a new version did in its trial.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct TrialSummary {
+    /// Recent records that it was shown.
+    pub records: u64,
+    /// Records that it objected to, as a validator.
+    pub objections: u64,
+    /// Signals that it raised, as a monitor.
+    pub signals: u64,
+    /// Aggregate functions that were tried.
+    pub functions: u64,
+    /// Aggregate functions that need parameters and so could not be tried.
+    pub functions_left_out: u64,
+}
+
+/// A new version failed its trial.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrialFailure {
+    /// It does not start, or not from the state of the version before.
+    #[error("it does not start")]
+    Start(#[source] LoadError),
+    /// It failed on a recent record.
+    #[error("it failed on recent records")]
+    Records(#[source] PluginFailure),
+    /// It cannot save its state, or not start from what it saved.
+    #[error("it cannot go on from its own state")]
+    OwnState(#[source] PluginFailure),
+    /// One of its aggregate functions failed on recent samples.
+    #[error("its function {function} failed on recent samples")]
+    Function {
+        /// The function.
+        function: String,
+        /// Why.
+        #[source]
+        source: AggregationError,
+    },
+    /// The recent records cannot be read.
+    #[error("the recent records cannot be read")]
+    Store(#[source] StoreError),
+}
+
+/// What a trial is made of.
+pub(super) struct Trial<'a> {
+    pub(super) store: &'a Store,
+    pub(super) clock: &'a dyn Clock,
+    pub(super) name: &'a str,
+}
+
+impl Trial<'_> {
+    /// Tries a version with the state that it would be given.
+    pub(super) fn run(
+        &self,
+        prepared: &PreparedPlugin,
+        restored: Option<SavedState>,
+    ) -> Result<TrialSummary, TrialFailure> {
+        let plugin = prepared.trial(restored).map_err(TrialFailure::Start)?;
+        let mut summary = TrialSummary::default();
+        match prepared.kind() {
+            PluginKind::Validator => self.validator(&plugin, &mut summary)?,
+            PluginKind::Aggregator => self.aggregator(&plugin, &mut summary)?,
+            PluginKind::Monitor => self.monitor(&plugin, &mut summary)?,
+            // It started; delivering is not tried.
+            PluginKind::Sink => {}
+        }
+        Ok(summary)
+    }
+
+    /// The last records, in order, as batches.
+    fn recent(&self) -> Result<Vec<LogEntry>, TrialFailure> {
+        let last = self.store.last_sequence();
+        let first = last.saturating_sub(limits::TRIAL_RECORDS).saturating_add(1);
+        let records = usize::try_from(limits::TRIAL_RECORDS).unwrap_or(usize::MAX);
+        self.store.read_log(first, records).map(join).map_err(TrialFailure::Store)
+    }
+
+    /// Shows recent records until there are no more or the time is over.
+    fn show(
+        &self,
+        mut each: impl FnMut(&LogEntry) -> Result<u64, PluginFailure>,
+    ) -> Result<u64, TrialFailure> {
+        let (begun, mut records) = (Instant::now(), 0_u64);
+        for entry in self.recent()? {
+            if begun.elapsed() >= limits::TRIAL_TIME {
+                break;
+            }
+            records = records.saturating_add(each(&entry).map_err(TrialFailure::Records)?);
+        }
+        Ok(records)
+    }
+
+    fn validator(&self, plugin: &Plugin, summary: &mut TrialSummary) -> Result<(), TrialFailure> {
+        let validator = plugin
+            .validator()
+            .ok_or_else(|| TrialFailure::Records(not_of_kind(self.name, PluginKind::Validator)))?;
+        let mut objections = 0_usize;
+        summary.records = self.show(|entry| judge(&*validator, entry, &mut objections))?;
+        summary.objections = objections as u64;
+        Ok(())
+    }
+
+    fn monitor(&self, plugin: &Plugin, summary: &mut TrialSummary) -> Result<(), TrialFailure> {
+        let cursor = self.store.load_cursor(self.name).map_err(TrialFailure::Store)?;
+        let state = cursor.and_then(|cursor| cursor.state);
+        let started =
+            plugin.monitor(state).unwrap_or_else(|| Err(not_of_kind(self.name, PluginKind::Monitor)));
+        let mut monitor = started.map_err(|failure| TrialFailure::Start(failure.into()))?;
+        let mut signals = 0_usize;
+        summary.records = self.show(|entry| watch(&mut *monitor, entry, &mut signals))?;
+        if monitor.subscription().tick.is_some() {
+            let raised = monitor.tick(self.clock.now()).map_err(TrialFailure::Records)?;
+            signals = signals.saturating_add(raised.len());
+        }
+        summary.signals = signals as u64;
+        let saved = monitor.checkpoint().map_err(TrialFailure::OwnState)?;
+        monitor.restart(saved.state).map_err(TrialFailure::OwnState)
+    }
+
+    fn aggregator(&self, plugin: &Plugin, summary: &mut TrialSummary) -> Result<(), TrialFailure> {
+        let Some(functions) = plugin.aggregations() else {
+            return Err(TrialFailure::Records(not_of_kind(self.name, PluginKind::Aggregator)));
+        };
+        let mut runs = Vec::new();
+        for entry in self.recent()? {
+            if let LogBody::Samples(batch) = &entry.body {
+                summary.records = summary.records.saturating_add(batch.len() as u64);
+                runs.push(Columns::of(batch));
+            }
+        }
+        if runs.is_empty() {
+            runs.push(Columns::made_up(self.clock.now().nanos()));
+        }
+        let begun = Instant::now();
+        for name in functions.names() {
+            if begun.elapsed() >= limits::TRIAL_TIME {
+                break;
+            }
+            let tried = aggregate(&*functions, &name, &runs)
+                .map_err(|source| TrialFailure::Function { function: name.clone(), source })?;
+            let count = if tried { &mut summary.functions } else { &mut summary.functions_left_out };
+            *count = count.saturating_add(1);
+        }
+        Ok(())
+    }
+}
+
+fn judge(validator: &dyn Validator, entry: &LogEntry, objections: &mut usize) -> Result<u64, PluginFailure> {
+    let (subscription, records) = (validator.subscription(), entry_len(entry));
+    match &entry.body {
+        LogBody::Events(batch) => {
+            let Some(selected) = select_events(subscription, batch) else { return Ok(0) };
+            let mut selected = selected.into_owned();
+            // What is validated has no place in the log yet.
+            selected.first_sequence = 0;
+            let verdict = validator.validate_events(&selected)?;
+            *objections += verdict.issues.iter().filter(|issue| issue.reject).count();
+        }
+        LogBody::Samples(batch) => {
+            let Some(selected) = select_samples(subscription, batch) else { return Ok(0) };
+            let mut selected = selected.into_owned();
+            selected.first_sequence = 0;
+            let verdict = validator.validate_samples(&selected)?;
+            *objections += verdict.issues.iter().filter(|issue| issue.reject).count();
+        }
+        _ => return Ok(0),
+    }
+    Ok(records)
+}
+
+fn watch(monitor: &mut dyn Monitor, entry: &LogEntry, signals: &mut usize) -> Result<u64, PluginFailure> {
+    let raised = match &entry.body {
+        LogBody::Events(batch) => match select_events(monitor.subscription(), batch) {
+            Some(selected) => monitor.on_events(&selected)?,
+            None => return Ok(0),
+        },
+        LogBody::Samples(batch) => match select_samples(monitor.subscription(), batch) {
+            Some(selected) => monitor.on_samples(&selected)?,
+            None => return Ok(0),
+        },
+        _ => return Ok(0),
+    };
+    *signals = signals.saturating_add(raised.len());
+    Ok(entry_len(entry))
+}
+
+fn entry_len(entry: &LogEntry) -> u64 {
+    entry.next_sequence.saturating_sub(entry.first_sequence)
+}
+
+/// Samples of one batch in the order of time, as one group.
+struct Columns {
+    timestamps: Vec<i64>,
+    values: Vec<f64>,
+}
+
+impl Columns {
+    fn of(batch: &SampleBatch) -> Self {
+        let mut samples: Vec<(i64, f64)> =
+            batch.timestamps().iter().copied().zip(batch.values().iter().copied()).collect();
+        samples.sort_by_key(|(time, _)| *time);
+        let (timestamps, values) = samples.into_iter().unzip();
+        Self { timestamps, values }
+    }
+
+    fn made_up(now: i64) -> Self {
+        let second = 1_000_000_000;
+        let timestamps = (0..3_i64).rev().map(|back| now.saturating_sub(back * second)).collect();
+        Self { timestamps, values: vec![1.0, 2.5, -3.0] }
+    }
+}
+
+/// Aggregates, saves, merges and evaluates with one function; `false` when it needs parameters.
+fn aggregate(
+    functions: &dyn AggregationSource,
+    name: &str,
+    columns: &[Columns],
+) -> Result<bool, AggregationError> {
+    let function = match functions.find(name, &Map::new()) {
+        Some(Ok(function)) => function,
+        None | Some(Err(AggregationError::Unsupported { .. })) => return Ok(false),
+        Some(Err(error)) => return Err(error),
+    };
+    let Some(saved) = accumulate(&*function, columns, None)? else { return Ok(false) };
+    if function.mergeable() {
+        accumulate(&*function, columns, Some(&saved))?;
+    }
+    Ok(true)
+}
+
+/// The state of one accumulator that saw the samples, or took over `before`; `None` when it needs parameters.
+fn accumulate(
+    function: &dyn Aggregation,
+    columns: &[Columns],
+    before: Option<&SavedState>,
+) -> Result<Option<SavedState>, AggregationError> {
+    let mut accumulator = match function.accumulator() {
+        Ok(accumulator) => accumulator,
+        Err(AggregationError::Unsupported { .. }) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    match before {
+        Some(before) => accumulator.merge(before, &[0])?,
+        None => {
+            for Columns { timestamps, values } in columns {
+                accumulator.update(&[SampleRun { group: 0, timestamps, values }])?;
+            }
+        }
+    }
+    accumulator.evaluate()?;
+    // A function that cannot be merged need not be able to save.
+    if function.mergeable() { accumulator.save().map(Some) } else { Ok(Some(SavedState::default())) }
+}

@@ -1,0 +1,5 @@
+//! Monitors: nothing is skipped and nothing is seen twice, whatever fails; back-pressure by policy; what plugins cost.
+
+mod backlog;
+mod durability;
+mod runtime_metrics;
