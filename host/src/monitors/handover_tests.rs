@@ -147,7 +147,8 @@ fn no_record_is_set_aside_before_a_new_version_has_proved_itself() {
     let sabotage = Arc::clone(&world.sabotage);
     world.follower.hand_over(Box::new(move |state| successor(&sabotage, state))).unwrap();
     world.store.record([Record::Sample("a".to_owned(), POISON), Record::Sample("a".to_owned(), 50.0)]);
-    for _ in 0..20 {
+    // Within its probation: nobody in this test takes the version back.
+    for _ in 0..8 {
         if let Step::Pause(pause) = world.follower.step() {
             world.clock.advance(pause);
         }
