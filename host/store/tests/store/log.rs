@@ -122,7 +122,7 @@ fn never_cut_above_the_watermark() {
     }
     fixture.store.maintain().unwrap();
     let stats = fixture.store.stats();
-    assert_eq!((stats.sealed_sequence, stats.trimmed_sequence), (0, 0));
+    assert!(stats.trimmed_sequence <= stats.sealed_sequence, "{stats:?}");
     assert_eq!(stats.last_sequence, 30_001);
 }
 
