@@ -16,7 +16,7 @@ const OURS: [&str; 2] = ["bridge:telemetry/", "[export]bridge:telemetry/"];
 pub(super) fn fill(frame: &[u8], module: &[u8]) -> Result<Vec<u8>, BuildError> {
     let foreign = foreign_imports(module)?;
     if !foreign.is_empty() {
-        let hint = if foreign.iter().any(|import| import.starts_with("wasi")) {
+        let hint = if foreign.iter().any(|import| import.contains(" of wasi")) {
             "; a plugin has no files, no clock and no standard output: write with bt_log_info instead of printf"
         } else {
             ""
