@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bridge_telemetry::config::{PluginSettings, RollupConfig};
+use bridge_telemetry::config::{PluginPolicy, PluginSettings, RollupConfig};
 use bridge_telemetry::{
     Config, Context, Host, HostBuilder, ManualClock, MetricDraft, MetricQuery, Timestamp,
 };
@@ -53,6 +53,7 @@ fn open(folder: &std::path::Path, clock: &Arc<ManualClock>, keeps: bool) -> anyh
     }
     let component = Some(artifact::plugin("percentile")?);
     let settings = PluginSettings { component, required: true, ..PluginSettings::default() };
+    config.plugins.policy = PluginPolicy::Any;
     config.plugins.settings.insert("percentile".to_owned(), settings);
     let clock = Arc::clone(clock) as Arc<dyn bridge_telemetry::Clock>;
     Ok(HostBuilder::new(config).clock(clock).without_background().open()?)
