@@ -3,6 +3,7 @@
 //!
 //! Invariant: an error means that nothing of the call was stored.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -18,7 +19,7 @@ use crate::database::Promise;
 use crate::engine::Engine;
 use crate::error::StoreError;
 use crate::families::{Class, LOG, Partition};
-use crate::head::{FULL_HEAD, HARD_HEAD, RecordCounts, Series};
+use crate::head::{Departure, FULL_HEAD, HARD_HEAD, RecordCounts, Series};
 use crate::log::record;
 
 /// Records of one call, stored together or not at all.
@@ -51,19 +52,33 @@ impl Slots {
     }
 }
 
-/// The series of each sample.
-pub(crate) type SeriesPlan = SmallVec<[Arc<Series>; 4]>;
+/// The series of each sample, borrowed from the registry: taking a share of each would cost more than finding it.
+pub(crate) type SeriesPlan<'r> = SmallVec<[&'r Arc<Series>; 4]>;
 
 /// What placing a call's samples into the heads answered.
 #[derive(Debug, Default)]
 struct Placed {
     sample_ids: Vec<Uuid>,
-    /// Samples whose series must be defined in their partition.
-    definitions: SmallVec<[usize; 4]>,
+    /// The number of each sample's series.
+    series: SmallVec<[u32; 4]>,
+    /// Samples that went to an overflow series.
+    overflowed: u64,
+    /// Samples whose series must be defined in their partition, with that series.
+    definitions: SmallVec<[(usize, Arc<Series>); 1]>,
     /// Series whose buffer is so full that this call must empty it.
     crowded: SmallVec<[Arc<Series>; 1]>,
     /// Whether some buffer is worth sealing.
     full: bool,
+}
+
+/// A call whose records have their sequence numbers.
+#[derive(Debug)]
+struct Arranged<'a> {
+    departure: Departure<'a>,
+    first: u64,
+    placed: Placed,
+    /// Whether all samples are in the heads.
+    complete: Result<(), StoreError>,
 }
 
 impl Engine {
@@ -80,38 +95,31 @@ impl Engine {
         let event_slots = self.slots(Class::Events, records.events.iter().map(|event| event.timestamp()))?;
         let sample_slots =
             self.slots(Class::Metrics, records.samples.iter().map(|sample| sample.timestamp()))?;
-        let (plan, overflowed) = self.resolve(&records.samples, &sample_slots)?;
-        let (departure, first, placed) = self.ledger.assign(total, |first, last| {
-            self.place(records, &event_slots, &sample_slots, &plan, first, last)
-        });
-        let stored = placed.and_then(|placed| {
+        let arranged = self.arrange(records, total, &event_slots, &sample_slots)?;
+        let Arranged { departure, first, placed, complete } = arranged;
+        let stored = complete.and_then(|()| {
             let bytes = records.samples.iter().map(|sample| weight(sample.value())).sum();
             self.buffered.fetch_add(bytes, Ordering::Relaxed);
-            let stored = self.store(records, &event_slots, &sample_slots, &plan, first, &placed);
-            if stored.is_err() {
+            self.store(records, &event_slots, &sample_slots, first, &placed).inspect_err(|_| {
                 self.buffered.fetch_sub(bytes, Ordering::Relaxed);
-            }
-            Ok((placed, stored?))
+            })
         });
         match stored {
-            Ok((placed, bytes)) => {
+            Ok(written) => {
                 let last = departure.last();
                 departure.land();
                 drop(pass);
-                self.overflowed.fetch_add(overflowed, Ordering::Relaxed);
-                self.log_size.add(last, bytes);
+                self.overflowed.fetch_add(placed.overflowed, Ordering::Relaxed);
+                self.log_size.add(last, written);
                 self.relieve(&placed);
                 if self.space.takes_measure() {
                     self.hold_size_limit();
                 }
-                Ok(Appended { first_sequence: first, sample_ids: placed.sample_ids, overflowed })
+                let Placed { sample_ids, overflowed, .. } = placed;
+                Ok(Appended { first_sequence: first, sample_ids, overflowed })
             }
             Err(error) => {
-                for series in &plan {
-                    if series.head().retract(departure.last()) {
-                        self.open_heads.fetch_sub(1, Ordering::Relaxed);
-                    }
-                }
+                self.retract(&placed.series, departure.last());
                 drop(departure);
                 Err(error)
             }
@@ -148,63 +156,86 @@ impl Engine {
         Ok(slots)
     }
 
-    fn resolve(&self, samples: &[AdmittedSample], slots: &Slots) -> Result<(SeriesPlan, u64), StoreError> {
-        let mut plan = SeriesPlan::with_capacity(samples.len());
-        let mut overflowed = 0_u64;
-        while plan.len() < samples.len() {
-            let missing = self.resolve_known(samples, &mut plan, &mut overflowed);
-            if let (Some(overflow), Some(sample)) = (missing, samples.get(plan.len()))
-                && let Some(partition) = slots.find(sample.timestamp().nanos())
+    /// Assigns the records' sequence numbers and puts the samples into their series' heads. The registry is held meanwhile,
+    /// so that no series is let go between being found and getting its sample.
+    fn arrange(
+        &self,
+        records: &RecordBatch,
+        total: u64,
+        event_slots: &Slots,
+        sample_slots: &Slots,
+    ) -> Result<Arranged<'_>, StoreError> {
+        loop {
+            let active = self.registry.read();
+            let (plan, overflowed, missing) = self.resolve_known(&active, &records.samples);
+            let Some(overflow) = missing else {
+                let (departure, first, (placed, complete)) = self.ledger.assign(total, |first, last| {
+                    let mut placed = Placed { overflowed, ..Placed::default() };
+                    let mut counts = RecordCounts::new();
+                    for event in &records.events {
+                        count(&mut counts, event_slots.find(event.timestamp().nanos()));
+                    }
+                    let first = first.saturating_add(records.events.len() as u64);
+                    let samples = (records.samples.as_slice(), &plan, sample_slots);
+                    let complete = self.place(samples, first..=last, &mut counts, &mut placed);
+                    (counts, (placed, complete))
+                });
+                return Ok(Arranged { departure, first, placed, complete });
+            };
+            let next = records.samples.get(plan.len());
+            drop(plan);
+            drop(active);
+            if let Some(sample) = next
+                && let Some(partition) = sample_slots.find(sample.timestamp().nanos())
             {
                 self.introduce(sample.series(), overflow, partition)?;
             }
         }
-        Ok((plan, overflowed))
     }
 
-    /// Puts the sample into the heads. Called while no other sequence number is assigned.
+    /// Takes the samples of a call that was not stored out of these series' heads.
+    fn retract(&self, series: &[u32], last: u64) {
+        let active = self.registry.read();
+        for series in series.iter().filter_map(|id| active.by_id(*id)) {
+            if series.head().retract(last) {
+                self.open_heads.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Puts the samples into the heads. Called while no other sequence number is assigned.
     fn place(
         &self,
-        records: &RecordBatch,
-        event_slots: &Slots,
-        sample_slots: &Slots,
-        plan: &SeriesPlan,
-        first: u64,
-        last: u64,
-    ) -> (RecordCounts, Result<Placed, StoreError>) {
-        let mut counts = RecordCounts::new();
-        for event in &records.events {
-            count(&mut counts, event_slots.find(event.timestamp().nanos()));
-        }
-        let mut placed =
-            Placed { sample_ids: Vec::with_capacity(records.samples.len()), ..Placed::default() };
-        let first_sample = first.saturating_add(records.events.len() as u64);
-        let (published, seconds) = (self.ledger.published(), self.seconds());
-        for (index, (sample, series)) in records.samples.iter().zip(plan).enumerate() {
+        (samples, plan, slots): (&[AdmittedSample], &SeriesPlan<'_>, &Slots),
+        sequences: RangeInclusive<u64>,
+        counts: &mut RecordCounts,
+        placed: &mut Placed,
+    ) -> Result<(), StoreError> {
+        placed.sample_ids.reserve_exact(samples.len());
+        placed.series.reserve_exact(samples.len());
+        let (published, seconds, last) = (self.ledger.published(), self.seconds(), *sequences.end());
+        for (index, ((sample, series), sequence)) in samples.iter().zip(plan).zip(sequences).enumerate() {
             let nanos = sample.timestamp().nanos();
-            let Some(partition) = sample_slots.find(nanos) else { continue };
-            count(&mut counts, Some(partition));
+            let Some(partition) = slots.find(nanos) else { continue };
+            count(counts, Some(partition));
             let mut head = series.head();
             let ordinal = match head.ordinal(nanos) {
                 Some(ordinal) => ordinal,
                 None => {
                     drop(head);
-                    match self.late_ordinal(series, partition, nanos) {
-                        Ok(ordinal) => {
-                            head = series.head();
-                            ordinal
-                        }
-                        Err(error) => return (counts, Err(error)),
-                    }
+                    let ordinal = self.late_ordinal(series, partition, nanos)?;
+                    head = series.head();
+                    ordinal
                 }
             };
-            let sequence = first_sample.saturating_add(index as u64);
             let length = head.push(nanos, sample.value(), sequence, last, published);
             head.touch(seconds);
-            if head.must_define(partition.start, last, published) {
-                placed.definitions.push(index);
-            }
+            let must_define = head.must_define(partition.start, last, published);
             drop(head);
+            placed.series.push(series.id);
+            if must_define {
+                placed.definitions.push((index, Arc::clone(series)));
+            }
             if length == 1 {
                 self.open_heads.fetch_add(1, Ordering::Relaxed);
             }
@@ -219,7 +250,7 @@ impl Engine {
             let location = SampleLocation { timestamp: sample.timestamp(), series: series.id, ordinal };
             placed.sample_ids.push(sample_id(location, self.tag()));
         }
-        (counts, Ok(placed))
+        Ok(())
     }
 
     /// The ordinal of a sample whose time chunks may hold already.
@@ -241,7 +272,6 @@ impl Engine {
         records: &RecordBatch,
         event_slots: &Slots,
         sample_slots: &Slots,
-        plan: &SeriesPlan,
         first: u64,
         placed: &Placed,
     ) -> Result<u64, StoreError> {
@@ -261,12 +291,12 @@ impl Engine {
         }
         if !records.samples.is_empty() {
             let first_sample = first.saturating_add(records.events.len() as u64);
-            record::encode_samples(&mut row, plan.iter().map(|series| series.id), &records.samples);
+            record::encode_samples(&mut row, placed.series.iter().copied(), &records.samples);
             batch.put_cf(&log, record::key(first_sample), &row);
             bytes = bytes.saturating_add(row.len() as u64);
         }
-        for index in &placed.definitions {
-            if let (Some(series), Some(sample)) = (plan.get(*index), records.samples.get(*index))
+        for (index, series) in &placed.definitions {
+            if let Some(sample) = records.samples.get(*index)
                 && let Some(partition) = sample_slots.find(sample.timestamp().nanos())
             {
                 let Series { id, key, overflow, .. } = &**series;

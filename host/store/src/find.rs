@@ -44,11 +44,13 @@ impl Engine {
         let Some(family) = self.database.find_family(&partition.family) else { return Ok(None) };
         let ordinal = usize::from(location.ordinal);
         let (mut rows, buffered) = {
+            // Before the view, as appending takes them.
+            let active = self.registry.read();
             let _view = self.view.read();
             // An iterator shows its family as of when it was made.
             let rows = self.database.rows(&family, FIRST_CHUNK_KEY.to_vec(), LAST_CHUNK_KEY.to_vec());
-            let active = self.registry.read().by_id(location.series).map(Arc::clone);
-            (rows, active.map(|series| series.head().copy_visible(&self.ledger).0))
+            let series = active.by_id(location.series);
+            (rows, series.map(|series| series.head().copy_visible(&self.ledger).0))
         };
         let value =
             match sealed_sample(&self.database, &mut rows, &partition, location.series, nanos, ordinal)? {

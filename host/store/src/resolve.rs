@@ -12,7 +12,7 @@ use crate::database::Promise;
 use crate::engine::Engine;
 use crate::error::{Damage, StoreError};
 use crate::families::{Class, META, Partition};
-use crate::head::{Resolved, Series, SeriesIds, Vacancy};
+use crate::head::{ActiveSeries, Resolved, Series, SeriesIds, Vacancy};
 use crate::meta;
 
 /// Series ids that are noted as given out at a time: one small write in so many new series; a restart skips the rest.
@@ -21,26 +21,27 @@ const IDS_AT_A_TIME: u32 = 1024;
 const RECENT_PARTITIONS: usize = 2;
 
 impl Engine {
-    /// Continues `plan` with the series of further samples. Stops at the first that must be introduced; the answer says
-    /// whether as overflow series.
-    pub(crate) fn resolve_known(
-        &self,
+    /// The series of the samples up to the first that must be introduced; how many are overflow series; and whether that
+    /// first one must be introduced as overflow series, if there is one.
+    pub(crate) fn resolve_known<'r>(
+        &'r self,
+        active: &'r ActiveSeries,
         samples: &[AdmittedSample],
-        plan: &mut SeriesPlan,
-        overflowed: &mut u64,
-    ) -> Option<bool> {
-        let index = self.registry.read();
-        for sample in samples.iter().skip(plan.len()) {
-            match self.registry.resolve(&index, sample.series()) {
-                Resolved::Found(series) => plan.push(Arc::clone(series)),
+    ) -> (SeriesPlan<'r>, u64, Option<bool>) {
+        let mut plan = SeriesPlan::with_capacity(samples.len());
+        let mut overflowed = 0_u64;
+        let mut lookup = self.registry.lookup(active);
+        for sample in samples {
+            match lookup.resolve(sample.series()) {
+                Resolved::Found(series) => plan.push(series),
                 Resolved::Overflow(series) => {
-                    *overflowed = overflowed.saturating_add(1);
-                    plan.push(Arc::clone(series));
+                    overflowed = overflowed.saturating_add(1);
+                    plan.push(series);
                 }
-                Resolved::Missing { overflow } => return Some(overflow),
+                Resolved::Missing { overflow } => return (plan, overflowed, Some(overflow)),
             }
         }
-        None
+        (plan, overflowed, None)
     }
 
     /// Makes the series of `key`, or the overflow series of its metric, an active one.
@@ -53,7 +54,7 @@ impl Engine {
         let mut ids = self.registry.ids();
         let key = {
             let index = self.registry.read();
-            if !matches!(self.registry.resolve(&index, key), Resolved::Missing { overflow: o } if o == overflow)
+            if !matches!(self.registry.lookup(&index).resolve(key), Resolved::Missing { overflow: o } if o == overflow)
             {
                 return Ok(());
             }

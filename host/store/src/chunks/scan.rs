@@ -10,6 +10,7 @@ use crate::chunks::series_scan::{PartitionScan, Sight};
 use crate::engine::Engine;
 use crate::error::StoreError;
 use crate::families::{Class, Partition};
+use crate::head::Series;
 
 /// Series whose heads are copied at a time: bounds the copies' memory, and how long they keep sealing waiting.
 const SERIES_AT_A_TIME: usize = 1024;
@@ -72,6 +73,8 @@ impl Engine {
         let (first, last) = (range.first().nanos(), range.last().nanos());
         // Chunks and heads as of one moment: nothing is sealed in between.
         let (snapshot, moment, partitions, heads) = {
+            // Before the view, as appending takes them.
+            let active = self.registry.read();
             let _view = self.view.read();
             let partitions: Vec<Arc<Partition>> = self.catalogue.covering(Class::Metrics, &range);
             let heads: Vec<(&[(u32, usize)], HeadRun)> = wanted
@@ -79,7 +82,9 @@ impl Engine {
                 .map(|same| {
                     (
                         same,
-                        same.first().map_or_else(HeadRun::default, |(id, _)| self.head_run(*id, first, last)),
+                        same.first()
+                            .and_then(|(id, _)| active.by_id(*id))
+                            .map_or_else(HeadRun::default, |series| self.head_run(series, first, last)),
                     )
                 })
                 .collect();
@@ -102,10 +107,7 @@ impl Engine {
         Ok(ControlFlow::Continue(()))
     }
 
-    fn head_run(&self, series: u32, first: i64, last: i64) -> HeadRun {
-        let Some(series) = self.registry.read().by_id(series).map(Arc::clone) else {
-            return HeadRun::default();
-        };
+    fn head_run(&self, series: &Series, first: i64, last: i64) -> HeadRun {
         let samples = {
             let head = series.head();
             if !head.meets(first, last, &self.ledger) {

@@ -51,7 +51,13 @@ fn choose(block: &[i64]) -> Plan {
     if plan.width <= 1 || block.len() <= LOW_OUTLIERS * 4 {
         return plan;
     }
-    // A few low outliers (a counter's reset among its steps) would lift every residual: leave them to the patches.
+    // A few low outliers (a counter's reset among its steps) would lift every residual: leave them to the patches. A base
+    // above them saves a bit only where the lowest quarter of what the width spans holds no others.
+    let quarter = 1_u64 << plan.width.saturating_sub(2);
+    let low = block.iter().filter(|value| residual(**value, least) < quarter).count();
+    if low > LOW_OUTLIERS {
+        return plan;
+    }
     let mut sorted = [0_i64; BLOCK_VALUES];
     let Some(sorted) = sorted.get_mut(..block.len()) else { return plan };
     sorted.copy_from_slice(block);
@@ -61,15 +67,20 @@ fn choose(block: &[i64]) -> Plan {
 }
 
 fn plan(block: &[i64], base: i64) -> Plan {
+    let longest = bit_length(block.iter().map(|value| residual(*value, base)).max().unwrap_or(0));
+    let widest = Plan { base, width: longest, cost: packed_bytes(block.len(), longest) };
+    // So many fill the width that there is nothing to patch: mostly so, and faster to count than to sort by length.
+    let half = 1_u64.checked_shl(longest.saturating_sub(1)).unwrap_or(0);
+    if block.iter().filter(|value| residual(**value, base) >= half).count() > MAX_PATCHES {
+        return widest;
+    }
     let mut lengths = [0_usize; MAX_WIDTH as usize + 1];
     for value in block {
         if let Some(count) = lengths.get_mut(bit_length(residual(*value, base)) as usize) {
             *count += 1;
         }
     }
-    let longest = (0_u32..).zip(&lengths).filter(|(_, count)| **count > 0).map(|(length, _)| length).max();
-    let longest = longest.unwrap_or(0);
-    let mut best = Plan { base, width: longest, cost: packed_bytes(block.len(), longest) };
+    let mut best = widest;
     let mut patches = 0_usize;
     for width in (0..longest).rev() {
         patches += lengths.get(width as usize + 1).copied().unwrap_or(0);

@@ -7,8 +7,8 @@ mod seal;
 mod series;
 mod vacancy;
 
-pub(crate) use ledger::{Ledger, RecordCounts};
-pub(crate) use registry::{NumberHasher, Registry, Resolved, SeriesIds, SeriesLimits};
+pub(crate) use ledger::{Departure, Ledger, RecordCounts};
+pub(crate) use registry::{ActiveSeries, NumberHasher, Registry, Resolved, SeriesIds, SeriesLimits};
 pub(crate) use seal::{FULL_HEAD, HARD_HEAD, Sealing};
 pub(crate) use series::{HeadSamples, Series};
 pub(crate) use vacancy::Vacancy;

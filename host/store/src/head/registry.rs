@@ -128,18 +128,20 @@ impl Registry {
     }
 
     fn hash(&self, key: &SeriesKey) -> u64 {
-        xxh3_64_with_seed(key.context.as_str().as_bytes(), xxh3_64_with_seed(key.name.as_bytes(), self.seed))
+        hash_of(&key.name, self.context_hash(&key.context))
     }
 
-    /// What a key leads to.
-    pub(crate) fn resolve<'a>(&self, index: &'a ActiveSeries, key: &SeriesKey) -> Resolved<'a> {
-        let found = index
-            .by_key
-            .get(&self.hash(key))
-            .and_then(|chain| chain.iter().find(|series| series.key == *key));
-        if let Some(series) = found {
-            return Resolved::Found(series);
-        }
+    fn context_hash(&self, context: &Context) -> u64 {
+        xxh3_64_with_seed(context.as_str().as_bytes(), self.seed)
+    }
+
+    /// Finds series in these tables, which are this registry's.
+    pub(crate) fn lookup<'a, 'k>(&'a self, active: &'a ActiveSeries) -> Lookup<'a, 'k> {
+        Lookup { registry: self, active, context: None }
+    }
+
+    /// What the key of a series that is not active leads to.
+    fn beyond<'a>(&self, index: &'a ActiveSeries, key: &SeriesKey) -> Resolved<'a> {
         let metric = index.metrics.get(&key.name);
         let active = metric.map_or(0, |metric| metric.active);
         if active < self.limits.per_metric && index.total < self.limits.total {
@@ -228,6 +230,49 @@ impl Registry {
     }
 }
 
+/// Finds one series after the other.
+#[derive(Debug)]
+pub(crate) struct Lookup<'a, 'k> {
+    registry: &'a Registry,
+    active: &'a ActiveSeries,
+    /// The last context with its hash: the metrics of one source come together and mostly share it.
+    context: Option<(&'k Context, u64)>,
+}
+
+impl<'a, 'k> Lookup<'a, 'k> {
+    /// What a key leads to.
+    pub(crate) fn resolve(&mut self, key: &'k SeriesKey) -> Resolved<'a> {
+        let context = match self.context {
+            Some((context, hash)) if is_shared(context.as_str(), key.context.as_str()) => hash,
+            _ => {
+                let hash = self.registry.context_hash(&key.context);
+                self.context = Some((&key.context, hash));
+                hash
+            }
+        };
+        let chain = self.active.by_key.get(&hash_of(&key.name, context));
+        match chain.and_then(|chain| chain.iter().find(|series| is_same(&series.key, key))) {
+            Some(series) => Resolved::Found(series),
+            None => self.registry.beyond(self.active, key),
+        }
+    }
+}
+
+fn hash_of(name: &str, context_hash: u64) -> u64 {
+    xxh3_64_with_seed(name.as_bytes(), context_hash)
+}
+
+/// Whether both are one text in memory, so that it need not be read.
+fn is_shared(one: &str, two: &str) -> bool {
+    std::ptr::eq(one, two)
+}
+
+fn is_same(one: &SeriesKey, two: &SeriesKey) -> bool {
+    let (context, other) = (one.context.as_str(), two.context.as_str());
+    (is_shared(&one.name, &two.name) || one.name == two.name)
+        && (is_shared(context, other) || context == other)
+}
+
 impl ActiveSeries {
     /// The series with this id.
     pub(crate) fn by_id(&self, id: u32) -> Option<&Arc<Series>> {
@@ -267,10 +312,12 @@ mod tests {
         let registry = registry();
         let cpu = add(&registry, 1, key("cpu", "a"), false);
         let index = registry.read();
-        let Resolved::Found(found) = registry.resolve(&index, &key("cpu", "a")) else { panic!("found") };
+        let Resolved::Found(found) = registry.lookup(&index).resolve(&key("cpu", "a")) else {
+            panic!("found")
+        };
         assert!(Arc::ptr_eq(found, &cpu));
         assert!(index.by_id(1).is_some());
-        let missing = registry.resolve(&index, &key("cpu", "b"));
+        let missing = registry.lookup(&index).resolve(&key("cpu", "b"));
         assert!(matches!(missing, Resolved::Missing { overflow: false }));
     }
 
@@ -281,7 +328,7 @@ mod tests {
         add(&registry, 2, key("cpu", "b"), false);
         let check = |key: SeriesKey, expected: &str| {
             let index = registry.read();
-            let found = match registry.resolve(&index, &key) {
+            let found = match registry.lookup(&index).resolve(&key) {
                 Resolved::Found(series) => format!("found {}", series.id),
                 Resolved::Overflow(series) => format!("overflow {}", series.id),
                 Resolved::Missing { overflow } => format!("missing {overflow}"),
@@ -317,6 +364,9 @@ mod tests {
         assert_eq!(registry.evict(|_| true), 1);
         assert_eq!(registry.read().len(), 1);
         let index = registry.read();
-        assert!(matches!(registry.resolve(&index, &key("cpu", "a")), Resolved::Missing { overflow: false }));
+        assert!(matches!(
+            registry.lookup(&index).resolve(&key("cpu", "a")),
+            Resolved::Missing { overflow: false }
+        ));
     }
 }
