@@ -18,6 +18,9 @@ typedef struct {
     size_t len, room;
 } bt_buffer;
 
+/* How bad an alert is. */
+typedef enum { BT_INFO, BT_WARNING, BT_ERROR, BT_CRITICAL } bt_severity;
+
 /* What a plugin says of itself. */
 typedef struct {
     const char *name;

@@ -6,8 +6,6 @@
 
 typedef struct bt_signals bt_signals;
 
-typedef enum { BT_INFO, BT_WARNING, BT_ERROR, BT_CRITICAL } bt_severity;
-
 /* A label of a signal. */
 typedef struct {
     const char *name, *value;

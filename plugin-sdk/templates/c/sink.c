@@ -35,7 +35,8 @@ bt_outcome bt_deliver(const bt_alert *alert) {
     const char *fault = NULL;
     uint16_t answer = bt_http_post(url, "application/json", (bt_text){(const char *)body.ptr, body.len}, &fault);
     bt_buffer_free(&body);
-    if (answer == 0) return (bt_outcome){BT_RETRY, "no answer"}; /* `fault` says why */
-    if (answer >= 500) return (bt_outcome){BT_RETRY, "the far side failed"};
-    return answer < 300 ? (bt_outcome){BT_DELIVERED, NULL} : (bt_outcome){BT_REJECTED, "the far side refused it"};
+    if (answer == 0) return (bt_outcome){.tag = BT_RETRY, .reason = "no answer"}; /* `fault` says why */
+    if (answer >= 500) return (bt_outcome){.tag = BT_RETRY, .reason = "the far side failed"};
+    if (answer >= 300) return (bt_outcome){.tag = BT_REJECTED, .reason = "the far side refused it"};
+    return (bt_outcome){.tag = BT_DELIVERED};
 }

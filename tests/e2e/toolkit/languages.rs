@@ -37,6 +37,12 @@ fn every_language_passes_the_same_cases() {
 }
 
 #[test]
+fn a_sink_in_c_pages_with_a_secret_and_hands_the_rest_on() {
+    let project = language_project("c-paging").unwrap();
+    expect_passed("c paging", &test(&project, "", false).unwrap());
+}
+
+#[test]
 fn every_language_behaves_the_same_in_a_host() {
     let mut answers: Vec<Vec<f64>> = Vec::new();
     for language in LANGUAGES {
