@@ -197,9 +197,7 @@ impl Engine {
     fn retract(&self, series: &[u32], last: u64) {
         let active = self.registry.read();
         for series in series.iter().filter_map(|id| active.by_id(*id)) {
-            if series.head().retract(last) {
-                self.open_heads.fetch_sub(1, Ordering::Relaxed);
-            }
+            self.open_heads.change(series, |head| head.retract(last));
         }
     }
 
@@ -229,6 +227,9 @@ impl Engine {
                 }
             };
             let length = head.push(nanos, sample.value(), sequence, last, published);
+            if length == 1 {
+                self.open_heads.opened(series.id, sequence);
+            }
             head.touch(seconds);
             let must_define = head.must_define(partition.start, last, published);
             drop(head);
@@ -236,11 +237,9 @@ impl Engine {
             if must_define {
                 placed.definitions.push((index, Arc::clone(series)));
             }
-            if length == 1 {
-                self.open_heads.fetch_add(1, Ordering::Relaxed);
-            }
             if length.is_multiple_of(FULL_HEAD) {
                 placed.full = true;
+                self.open_heads.filled(series.id);
                 if length >= HARD_HEAD && !placed.crowded.iter().any(|other| other.id == series.id) {
                     placed.crowded.push(Arc::clone(series));
                 }

@@ -1,6 +1,7 @@
 //! The parts of an open store, together. Each module adds what it does with them.
 //!
-//! Locks are taken in this order: `expiring`, the building of kept states, `sealing`, the catalogue's pass, the ledger's books, `view`, a series' head.
+//! Locks are taken in this order: `expiring`, the building of kept states, `sealing`, the catalogue's pass,
+//! the registry, the ledger's books, `view`, a series' head, the list of open heads.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
@@ -14,7 +15,7 @@ use crate::chunks::ChunkCache;
 use crate::database::Database;
 use crate::error::StoreError;
 use crate::events::{Claims, EventIndex};
-use crate::head::{Ledger, Registry, Sealing};
+use crate::head::{Ledger, OpenHeads, Registry, Sealing};
 use crate::log::LogSize;
 use crate::options::StoreOptions;
 use crate::plugin_state::PluginUsage;
@@ -44,7 +45,7 @@ pub(crate) struct Engine {
     /// Bytes of samples in all heads.
     pub(crate) buffered: AtomicUsize,
     /// Heads that hold samples.
-    pub(crate) open_heads: AtomicUsize,
+    pub(crate) open_heads: OpenHeads,
     /// Every sample up to here is in a chunk.
     pub(crate) watermark: AtomicU64,
     /// The log begins after this sequence number.

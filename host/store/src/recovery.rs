@@ -26,7 +26,9 @@ use crate::error::{EngineError, OpenError, StoreError};
 use crate::events::{Claims, EventIndex};
 use crate::families::{Class, LOG, META};
 use crate::frames_check::endless_log;
-use crate::head::{Ledger, Registry, Sealing, Series, SeriesIds, SeriesLimits, Vacancy};
+use crate::head::{
+    FULL_HEAD, Ledger, OpenHeads, Registry, Sealing, Series, SeriesIds, SeriesLimits, Vacancy,
+};
 use crate::log::LogSize;
 use crate::log::record::{self, LogRecord, SampleColumns};
 use crate::meta::{self, FORMAT, Identity, Progress, SealNote};
@@ -143,7 +145,7 @@ fn recover(
         chunk_cache: ChunkCache::new(MemoryBudget::of(options.memory_bytes).chunk_cache()),
         sealing: Mutex::new(sealing),
         buffered: AtomicUsize::new(0),
-        open_heads: AtomicUsize::new(0),
+        open_heads: OpenHeads::default(),
         watermark: AtomicU64::new(progress.watermark),
         trimmed: AtomicU64::new(progress.trimmed),
         log_size: LogSize::default(),
@@ -353,9 +355,14 @@ impl Engine {
             };
             let mut head = series.head();
             let length = head.push_published(*time, &value, sequence);
+            if length == 1 {
+                self.open_heads.opened(*id, sequence);
+            }
             head.touch(seconds);
             drop(head);
-            self.open_heads.fetch_add(usize::from(length == 1), Ordering::Relaxed);
+            if length.is_multiple_of(FULL_HEAD) {
+                self.open_heads.filled(*id);
+            }
             self.buffered.fetch_add(weight(&value), Ordering::Relaxed);
         }
         Ok(())

@@ -2,12 +2,14 @@
 //! become visible.
 
 mod ledger;
+mod open;
 mod registry;
 mod seal;
 mod series;
 mod vacancy;
 
 pub(crate) use ledger::{Departure, Ledger, RecordCounts};
+pub(crate) use open::OpenHeads;
 pub(crate) use registry::{ActiveSeries, NumberHasher, Registry, Resolved, SeriesIds, SeriesLimits};
 pub(crate) use seal::{FULL_HEAD, HARD_HEAD, Sealing};
 pub(crate) use series::{HeadSamples, Series};

@@ -29,8 +29,9 @@ pub(crate) const HARD_HEAD: usize = 4096;
 const MAX_HEAD_SECONDS: u64 = 20 * 60;
 /// Bytes of the log above the watermark at which the series that hold it back are sealed: bounds what replay reads.
 const MAX_UNSEALED_LOG_BYTES: u64 = 64 << 20;
-/// What a buffer takes beside its samples: the least that its two lists allocate, and their places in the heap.
-const OPEN_HEAD_BYTES: usize = 96;
+/// What a buffer takes beside its samples: the least that its two lists allocate, their places in the heap, and its own place in
+/// the list of open heads.
+const OPEN_HEAD_BYTES: usize = 128;
 /// How many times their share heads may take before appending calls seal themselves.
 const FAR_OVER: u64 = 2;
 /// Series sealed in one commit: bounds how long readers wait for it.
@@ -77,7 +78,7 @@ struct Harvest {
 impl Engine {
     /// Bytes of all heads: their samples, and what a buffer takes however few it holds.
     pub(crate) fn head_bytes(&self) -> u64 {
-        let open = self.open_heads.load(Ordering::Relaxed).saturating_mul(OPEN_HEAD_BYTES);
+        let open = self.open_heads.len().saturating_mul(OPEN_HEAD_BYTES);
         self.buffered.load(Ordering::Relaxed).saturating_add(open) as u64
     }
 
@@ -115,53 +116,67 @@ impl Engine {
         // A log with a small limit can be cut there only as far as its records are sealed.
         let unsealed = MAX_UNSEALED_LOG_BYTES.min(self.log_limit() / 2);
         let held_back = self.log_size.cut_after(self.watermark.load(Ordering::Acquire), unsealed);
-        let mut others = Vec::new();
-        let mut due = Vec::new();
-        for series in self.registry.read().all() {
+        let is_old = |series: &Series| {
             let head = series.head();
-            let (length, opened, first) = (head.len(), head.opened(), head.first_sequence());
-            drop(head);
-            let old = opened.is_some_and(|opened| now.saturating_sub(opened) >= MAX_HEAD_SECONDS)
-                || held_back.zip(first).is_some_and(|(cut, first)| first <= cut);
-            if length >= FULL_HEAD || (old && length > 0) {
-                due.push(Arc::clone(series));
-            } else if length > 0 {
-                others.push((length, Arc::clone(series)));
+            head.opened().is_some_and(|opened| now.saturating_sub(opened) >= MAX_HEAD_SECONDS)
+                || held_back.zip(head.first_sequence()).is_some_and(|(cut, first)| first <= cut)
+        };
+        let full = self.open_heads.take_full();
+        let mut due: Vec<_> = self.with_lengths(full.iter().copied());
+        due.retain(|(length, _)| *length >= FULL_HEAD);
+        for page in self.open_pages() {
+            let count = page.len();
+            // Those behind one that is not old began later.
+            let old = page.into_iter().take_while(|(_, series)| is_old(series));
+            let before = due.len();
+            due.extend(old);
+            if due.len().saturating_sub(before) < count {
+                break;
             }
         }
-        let mut sealed = self.seal(sealing, &due)?;
-        sealed.add(self.seal_largest(sealing, others)?);
+        // Each once: what one harvest takes the next one would take again.
+        due.sort_unstable_by_key(|(_, series)| series.id);
+        due.dedup_by_key(|(_, series)| series.id);
+        let due: Vec<_> = due.into_iter().map(|(_, series)| series).collect();
+        let mut sealed = self.seal(sealing, &due).inspect_err(|_| {
+            full.iter().for_each(|series| self.open_heads.filled(*series));
+        })?;
+        sealed.add(self.relieve_heads(sealing)?);
         Ok(sealed)
+    }
+
+    /// The series with these ids that are active, with the lengths of their heads.
+    fn with_lengths(&self, ids: impl Iterator<Item = u32>) -> Vec<(usize, Arc<Series>)> {
+        let active = self.registry.read();
+        let found = ids.filter_map(|id| active.by_id(id));
+        found.map(|series| (series.head().len(), Arc::clone(series))).collect()
+    }
+
+    /// The open heads by the sequence numbers that they begin with, some at a time, with their lengths.
+    fn open_pages(&self) -> impl Iterator<Item = Vec<(usize, Arc<Series>)>> + '_ {
+        let mut after = None;
+        std::iter::from_fn(move || {
+            let page = self.open_heads.page(after);
+            after = Some(*page.last()?);
+            Some(self.with_lengths(page.iter().map(|(_, series)| *series)))
+        })
     }
 
     /// Under memory pressure seals buffers, the largest first.
     pub(crate) fn relieve_heads(&self, sealing: &mut Sealing) -> Result<Sealed, StoreError> {
-        if !self.heads_over_budget() {
-            return Ok(Sealed::default());
-        }
-        let open: Vec<_> = {
-            let series = self.registry.read();
-            let lengths = series.all().map(|series| (series.head().len(), Arc::clone(series)));
-            lengths.filter(|(length, _)| *length > 0).collect()
-        };
-        self.seal_largest(sealing, open)
-    }
-
-    fn seal_largest(
-        &self,
-        sealing: &mut Sealing,
-        mut others: Vec<(usize, Arc<Series>)>,
-    ) -> Result<Sealed, StoreError> {
         let mut sealed = Sealed::default();
-        if self.heads_over_budget() {
-            others.sort_by_key(|(length, _)| std::cmp::Reverse(*length));
-            for part in others.chunks(SERIES_PER_COMMIT) {
-                let series: Vec<_> = part.iter().map(|(_, series)| Arc::clone(series)).collect();
-                sealed.add(self.seal(sealing, &series)?);
-                // Half of it, so that not every call has to seal again.
-                if self.head_bytes() <= self.head_limit() / 2 {
-                    break;
-                }
+        if !self.heads_over_budget() {
+            return Ok(sealed);
+        }
+        let mut open = Vec::with_capacity(self.open_heads.len());
+        self.open_pages().for_each(|page| open.extend(page));
+        open.sort_unstable_by_key(|(length, _)| std::cmp::Reverse(*length));
+        for part in open.chunks(SERIES_PER_COMMIT) {
+            let series: Vec<_> = part.iter().map(|(_, series)| Arc::clone(series)).collect();
+            sealed.add(self.seal(sealing, &series)?);
+            // Half of it, so that not every call has to seal again.
+            if self.head_bytes() <= self.head_limit() / 2 {
+                break;
             }
         }
         Ok(sealed)
@@ -207,9 +222,9 @@ impl Engine {
             self.database.commit(batch, Promise::Derived)?;
             self.chunk_cache.note_sealed(harvests.iter().flat_map(Harvest::chunk_places));
             for harvest in &harvests {
-                if harvest.series.head().drain_sealed(harvest.count, harvest.span, harvest.sequence) {
-                    self.open_heads.fetch_sub(1, Ordering::Relaxed);
-                }
+                self.open_heads.change(&harvest.series, |head| {
+                    head.drain_sealed(harvest.count, harvest.span, harvest.sequence);
+                });
             }
         }
         self.buffered.fetch_sub(harvests.iter().map(|harvest| harvest.bytes).sum(), Ordering::Relaxed);

@@ -168,10 +168,10 @@ impl SeriesHead {
         }
     }
 
-    /// Takes back the samples of a batch that was not stored; whether that empties the buffer.
-    pub(crate) fn retract(&mut self, last: u64) -> bool {
+    /// Takes back the samples of a batch that was not stored.
+    pub(crate) fn retract(&mut self, last: u64) {
         self.defined.retain(|(_, defining)| *defining != last);
-        let Some(index) = self.marks.iter().position(|mark| mark.last == last) else { return false };
+        let Some(index) = self.marks.iter().position(|mark| mark.last == last) else { return };
         let start = index
             .checked_sub(1)
             .and_then(|before| self.marks.get(before))
@@ -184,7 +184,6 @@ impl SeriesHead {
             mark.length = mark.length.saturating_sub(end.saturating_sub(start));
         }
         self.find_newest();
-        self.times.is_empty()
     }
 
     fn find_newest(&mut self) {
@@ -219,8 +218,7 @@ impl SeriesHead {
     }
 
     /// Removes the first `count` samples, which went into chunks over `span`; `published` was when they were copied.
-    /// Whether that empties the buffer.
-    pub(crate) fn drain_sealed(&mut self, count: usize, span: (i64, i64), published: u64) -> bool {
+    pub(crate) fn drain_sealed(&mut self, count: usize, span: (i64, i64), published: u64) {
         self.settle(published);
         let count = count.min(self.times.len());
         self.times.drain(..count);
@@ -242,7 +240,6 @@ impl SeriesHead {
         self.vacancy = self.vacancy.without(span.0, span.1);
         self.sealed_at = None;
         self.find_newest();
-        self.times.is_empty()
     }
 
     /// Notes what is known of the chunks around a time.

@@ -70,12 +70,9 @@ impl Engine {
 
     /// Everything up to here is in chunks, or was never a sample.
     fn find_watermark(&self) -> u64 {
+        // Before the heads: what is put into one later has a higher number than all that is published now.
         let published = self.ledger.published();
-        let index = self.registry.read();
-        index
-            .all()
-            .filter_map(|series| series.head().first_sequence())
-            .fold(published, |watermark, first| watermark.min(first.saturating_sub(1)))
+        self.open_heads.first().map_or(published, |first| published.min(first.saturating_sub(1)))
     }
 
     /// The progress row. Counts and the number they go up to belong together.
