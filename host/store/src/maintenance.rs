@@ -18,6 +18,8 @@ use crate::rollups;
 const ROUND: Duration = Duration::from_secs(1);
 /// Rounds between two looks at what changes slowly: a minute.
 const ROUNDS_PER_SLOW_ROUND: u64 = 60;
+/// Seconds between two times at which posting lists are written.
+const INDEX_SECONDS: u64 = 30;
 /// A series without samples for so long is let go.
 const IDLE_SECONDS: u64 = 3600;
 /// Series merged in one round: bounds how long sealing waits for it.
@@ -51,6 +53,7 @@ impl Engine {
         self.create_ahead()?;
         self.balance_memory();
         self.maintain_chunks(&mut done, true)?;
+        self.checkpoint_index()?;
         done.expired_partitions = self.expire_due()?;
         done.idle_series = self.evict_idle() as u64;
         self.keep_time()?;
@@ -80,9 +83,13 @@ impl Engine {
         if let Some(partition) = self.unfolded().filter(|partition| self.has_room_to_rewrite(partition)) {
             done.folded_chunks = done.folded_chunks.saturating_add(self.fold_closed(&partition)?);
         }
-        let _pass = self.catalogue.pass();
-        self.index.checkpoint(&self.database, &self.catalogue.all(Class::Metrics), false)?;
         Ok(())
+    }
+
+    /// Writes the posting lists of the partitions in which nothing was defined since the last time.
+    fn checkpoint_index(&self) -> Result<(), StoreError> {
+        let _pass = self.catalogue.pass();
+        self.index.checkpoint(&self.database, &self.catalogue.all(Class::Metrics), false).map(drop)
     }
 
     fn fold_ragged(&self, most: usize) -> Result<u64, StoreError> {
@@ -161,11 +168,18 @@ impl Engine {
         })
     }
 
-    /// One round of the maintenance thread.
-    fn round(&self, number: u64) -> Result<(), StoreError> {
+    /// One round of the maintenance thread. `indexed` is when posting lists were last written, in seconds.
+    fn round(&self, number: u64, indexed: &mut u64) -> Result<(), StoreError> {
         self.space.look();
         self.balance_memory();
         self.maintain_chunks(&mut Maintenance::default(), false)?;
+        // By time, not by rounds: while rounds are asked for before their time, none of them sees a pause in which to write lists
+        // that the next new series would change again.
+        let now = self.seconds();
+        if now.saturating_sub(*indexed) >= INDEX_SECONDS {
+            *indexed = now;
+            self.checkpoint_index()?;
+        }
         if number.is_multiple_of(ROUNDS_PER_SLOW_ROUND) {
             self.create_ahead()?;
             self.expire_by_age()?;
@@ -223,13 +237,14 @@ fn keep_synced(engine: &Engine, stopped: &Receiver<()>) {
 
 fn keep_up(engine: &Engine, stopped: &Receiver<()>, nudges: &Receiver<()>) {
     let mut failures = Failures::default();
+    let mut indexed = engine.seconds();
     for number in 0_u64.. {
         select! {
             recv(stopped) -> _ => return,
             recv(nudges) -> _ => {}
             default(ROUND) => {}
         }
-        failures.note("maintaining", engine.round(number));
+        failures.note("maintaining", engine.round(number, &mut indexed));
     }
 }
 

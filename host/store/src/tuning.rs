@@ -2,7 +2,9 @@
 //!
 //! Everything that takes memory is a share of `memory_bytes`: see `budget`.
 
-use rocksdb::{BlockBasedOptions, Cache, DBCompressionType, DBRecoveryMode, Env, LogLevel, Options};
+use rocksdb::{
+    BlockBasedIndexType, BlockBasedOptions, Cache, DBCompressionType, DBRecoveryMode, Env, LogLevel, Options,
+};
 
 use crate::budget::MemoryBudget;
 use crate::families::{EVENTS_PREFIX, LOG, METRICS_PREFIX};
@@ -26,6 +28,8 @@ const ARENA_BYTES: usize = 64 << 10;
 const CHUNK_BLOCK_BYTES: usize = 16 << 10;
 /// Smallest write buffer and table file under a size limit.
 const MIN_FILE_BYTES: u64 = 512 << 10;
+/// Bytes of a part of a table's filter or index.
+const FILTER_PART_BYTES: usize = 8 << 10;
 /// Bits a key of the bloom filters: 1 % false positives.
 const BLOOM_BITS: f64 = 10.0;
 /// Open table files: bounds descriptors and the memory of their readers.
@@ -144,6 +148,12 @@ impl Tuning {
         table.set_cache_index_and_filter_blocks(true);
         table.set_pin_l0_filter_and_index_blocks_in_cache(true);
         table.set_bloom_filter(BLOOM_BITS, false);
+        // In parts: where the index of many series leaves the cache little room, a lookup would read the whole filter of a large
+        // table anew each time.
+        table.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
+        table.set_partition_filters(true);
+        table.set_metadata_block_size(FILTER_PART_BYTES);
+        table.set_pin_top_level_index_and_filter(true);
         table.set_format_version(6);
         options.set_arena_block_size(ARENA_BYTES);
         let large = usize::try_from(self.share(LARGE_BUFFER_BYTES, FILE_SHARE)).unwrap_or(usize::MAX);
