@@ -126,8 +126,18 @@ pub enum AggregateValue {
     None,
     /// A number; not NaN and not infinite.
     Number(f64),
-    /// Any other JSON.
-    Json(serde_json::Value),
+    /// Any other JSON, as text; see [`AggregateValue::json`].
+    Json(String),
+}
+
+impl AggregateValue {
+    /// Any value as JSON.
+    ///
+    /// # Errors
+    /// When JSON cannot express it.
+    pub fn json<T: Serialize + ?Sized>(value: &T) -> Result<Self> {
+        Ok(Self::Json(serde_json::to_string(value)?))
+    }
 }
 
 impl From<f64> for AggregateValue {

@@ -129,6 +129,7 @@ mod grouped;
 #[doc(hidden)]
 pub mod guest;
 pub mod http;
+pub mod json;
 pub mod key_value;
 pub mod log;
 mod monitor;

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{PluginError, Result};
+use crate::json;
 use crate::log;
 use crate::state::SavedState;
 
@@ -82,9 +83,5 @@ pub(crate) fn pretty_schema<T: JsonSchema>() -> String {
 /// Parses a JSON object of settings, naming the key that is wrong. No text at all means the empty object.
 pub(crate) fn parse_settings<T: DeserializeOwned>(json: &str) -> Result<T, String> {
     let json = if json.trim().is_empty() { "{}" } else { json };
-    let mut deserializer = serde_json::Deserializer::from_str(json);
-    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let path = error.path().to_string();
-        if path == "." { error.into_inner().to_string() } else { error.to_string() }
-    })
+    json::read(json)
 }

@@ -5,14 +5,19 @@
 //! validators: refused events are logged with the rewrites made so far.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests"))]
 
+mod copy;
+
+use std::borrow::Cow;
+
 use bridge_telemetry_plugin::{
-    Event, EventVerdict, JsonObject, Plugin, PluginError, Result, SampleBatch, SampleVerdict, Subscription,
-    Validator, counters, export_validator,
+    Event, EventVerdict, Plugin, PluginError, Result, SampleBatch, SampleVerdict, Subscription, Validator,
+    counters, export_validator,
 };
-use regex_lite::Regex;
+use copy::Copy;
+use json_event_parser::JsonEvent;
+use regex_lite::{NoExpand, Regex};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::Value;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -73,10 +78,10 @@ impl Validator for Redact {
 
     fn validate_event(&mut self, event: Event<'_>, verdict: &mut EventVerdict) -> Result<()> {
         if let Some(data) = self.redacted(event.data_json())? {
-            verdict.replace_data(event, data);
+            verdict.replace_data_json(event, data);
         }
         if let Some(extra) = self.redacted(event.extra_json())? {
-            verdict.replace_extra(event, extra);
+            verdict.replace_extra_json(event, extra);
         }
         Ok(())
     }
@@ -84,7 +89,7 @@ impl Validator for Redact {
     fn validate_samples(&mut self, batch: &SampleBatch, verdict: &mut SampleVerdict) -> Result<()> {
         for series in batch.series() {
             if let Some(context) = self.redacted(series.context_json())? {
-                verdict.replace_context(series, context);
+                verdict.replace_context_json(series, context);
             }
         }
         Ok(())
@@ -92,18 +97,42 @@ impl Validator for Redact {
 }
 
 impl Redact {
-    /// The object without its secrets; `None` when it has none.
-    fn redacted(&self, json: &str) -> Result<Option<JsonObject>> {
+    /// The object without its secrets; `None` when it has none. All else stays as it is, numbers to the last digit.
+    fn redacted(&self, json: &str) -> Result<Option<String>> {
         if !self.may_hold_secret(json) {
             return Ok(None);
         }
-        let mut object = serde_json::from_str(json)?;
-        let masked = self.redact_object(&mut object);
+        let mut copy = Copy::of(json);
+        let mut masked = 0;
+        let mut below_secret = false;
+        loop {
+            let event = copy.next()?;
+            let event = match event {
+                JsonEvent::Eof => break,
+                JsonEvent::ObjectKey(key) => {
+                    below_secret = self.is_secret(&key);
+                    JsonEvent::ObjectKey(key)
+                }
+                value if std::mem::take(&mut below_secret) => {
+                    let text = JsonEvent::String((&*self.mask).into());
+                    masked += u64::from(value != text);
+                    copy.skip(&value)?;
+                    text
+                }
+                JsonEvent::String(text) => {
+                    let redacted = self.redacted_text(&text);
+                    masked += u64::from(redacted.is_some());
+                    JsonEvent::String(redacted.map_or(text, Cow::Owned))
+                }
+                other => other,
+            };
+            copy.write(event)?;
+        }
         if masked == 0 {
             return Ok(None);
         }
         counters::add("masked_values", masked);
-        Ok(Some(object))
+        copy.finish().map(Some)
     }
 
     /// Saves parsing nearly every object that has no secret: between each pair of quotes stands a key or a text. One with
@@ -119,36 +148,16 @@ impl Redact {
         self.keys.iter().any(|secret| secret.eq_ignore_ascii_case(key))
     }
 
-    /// Masks in place; the answer is the number of values changed.
-    fn redact_object(&self, object: &mut JsonObject) -> u64 {
-        let redact = |(key, value): (&String, &mut Value)| {
-            if !self.is_secret(key) {
-                return self.redact_value(value);
-            }
-            let changed = value.as_str() != Some(&self.mask);
-            *value = Value::String(self.mask.clone());
-            u64::from(changed)
-        };
-        object.iter_mut().map(redact).sum()
-    }
-
-    fn redact_value(&self, value: &mut Value) -> u64 {
-        match value {
-            Value::Object(object) => self.redact_object(object),
-            Value::Array(values) => values.iter_mut().map(|value| self.redact_value(value)).sum(),
-            Value::String(text) => self.redact_text(text),
-            Value::Null | Value::Bool(_) | Value::Number(_) => 0,
-        }
-    }
-
-    fn redact_text(&self, text: &mut String) -> u64 {
-        let before = text.clone();
+    /// The text without what the patterns match; `None` when they match nothing.
+    fn redacted_text(&self, text: &str) -> Option<String> {
+        let mut redacted = None;
         for pattern in &self.patterns {
-            if pattern.is_match(text) {
-                *text = pattern.replace_all(text, regex_lite::NoExpand(&self.mask)).into_owned();
+            let before = redacted.as_deref().unwrap_or(text);
+            if let Cow::Owned(after) = pattern.replace_all(before, NoExpand(&self.mask)) {
+                redacted = Some(after);
             }
         }
-        u64::from(*text != before)
+        redacted.filter(|redacted| redacted != text)
     }
 }
 
@@ -161,13 +170,13 @@ mod tests {
 
     fn redacted(config: &str, data: &str) -> Option<String> {
         let plugin: Redact = testing::restart(config, None).unwrap();
-        plugin.redacted(data).unwrap().map(|object| Value::Object(object).to_string())
+        plugin.redacted(data).unwrap()
     }
 
     #[test]
     fn masks_keys_at_any_depth_and_keeps_all_else_as_it_was() {
-        let data = r#"{"z":1,"a":[{"Password":{"deep":[1]}}],"n":0.30000000000000004,"token":"***"}"#;
-        let masked = r#"{"z":1,"a":[{"Password":"***"}],"n":0.30000000000000004,"token":"***"}"#;
+        let data = r#"{"z":1,"a":[{"Password":{"deep":[1]}}],"n":0.30000000000000004,"i":[1e400,-0,123456789012345678901],"token":"***"}"#;
+        let masked = r#"{"z":1,"a":[{"Password":"***"}],"n":0.30000000000000004,"i":[1e400,-0,123456789012345678901],"token":"***"}"#;
         assert_eq!(redacted("{}", data).as_deref(), Some(masked));
         assert_eq!(redacted("{}", masked), None, "nothing left to mask");
     }
@@ -197,7 +206,7 @@ mod tests {
         plugin.validate_events(&batch, &mut verdict).unwrap();
         assert!(verdict.issues().is_empty());
         let [rewrite] = verdict.rewrites() else { unreachable!() };
-        assert_eq!((rewrite.row, rewrite.data.is_some(), rewrite.extra.is_some()), (1, true, true));
+        assert_eq!((rewrite.row, rewrite.data_json.is_some(), rewrite.extra_json.is_some()), (1, true, true));
 
         let batch = SampleBatchBuilder::new()
             .sample("logins", r#"{"user":"a"}"#, 1, 1.0)

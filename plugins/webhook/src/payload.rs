@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bridge_telemetry_plugin::{Alert, Result};
+use bridge_telemetry_plugin::{Alert, Result, json};
 use serde::{Deserialize, Serialize};
 
 /// What Alertmanager writes for "not ended".
@@ -46,7 +46,7 @@ struct Times<'a> {
 
 /// The monitor becomes the label `alertname`; key and severity become labels unless the alert has labels of these names.
 pub(crate) fn of<'a>(alert: &'a Alert, receiver: &'a str, external_url: &'a str) -> Result<Payload<'a>> {
-    let times: Times<'_> = serde_json::from_str(&alert.json)?;
+    let times: Times<'_> = json::from_str(&alert.json)?;
     let own = [("key", &*alert.key), ("severity", alert.severity.as_str())];
     let given = alert.labels.iter().map(|(name, value)| (&**name, &**value));
     let alertname = [("alertname", &*alert.monitor)];
