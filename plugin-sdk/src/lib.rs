@@ -133,6 +133,7 @@ pub mod json;
 pub mod key_value;
 pub mod log;
 mod monitor;
+pub mod number;
 mod period;
 mod plugin;
 pub mod query;

@@ -3,7 +3,6 @@
 
 use std::borrow::Cow;
 
-use json_event_parser::JsonEvent;
 use serde::de::value::CowStrDeserializer;
 use serde::de::{
     DeserializeSeed, Deserializer, EnumAccess, Expected, IntoDeserializer, MapAccess, SeqAccess,
@@ -12,7 +11,8 @@ use serde::de::{
 use serde::forward_to_deserialize_any;
 
 use super::fault::{Fault, mismatch};
-use super::reader::{Reader, Step};
+use super::reader::{Kind, Reader, Step};
+use crate::number;
 
 /// A number as the visitors of serde tell them apart.
 enum Number {
@@ -47,36 +47,47 @@ fn integer(text: &str) -> Option<Number> {
 }
 
 fn float(text: &str) -> Result<f64, Fault> {
-    match text.parse::<f64>() {
-        Ok(number) if number.is_finite() => Ok(number),
-        _ => Err(Fault::new("the number is out of range")),
-    }
+    let number = number::parse(text);
+    if number.is_finite() { Ok(number) } else { Err(Fault::new("the number is out of range")) }
 }
 
 impl<'de> Reader<'de> {
-    fn number(&mut self, expected: &dyn Expected) -> Result<Cow<'de, str>, Fault> {
-        match self.take()? {
-            JsonEvent::Number(text) => Ok(text),
-            found => Err(mismatch(&found, expected)),
+    /// That the next value is of that kind.
+    #[inline(never)]
+    fn need(&mut self, kind: Kind, expected: &dyn Expected) -> Result<(), Fault> {
+        if self.kind()? == kind {
+            return Ok(());
         }
+        let found = self.skip()?;
+        Err(mismatch(found, expected))
     }
 
+    #[inline(never)]
     fn integer(&mut self, expected: &dyn Expected) -> Result<Number, Fault> {
-        let text = self.number(expected)?;
-        integer(&text).ok_or_else(|| mismatch(&JsonEvent::Number(text), expected))
+        self.need(Kind::Number, expected)?;
+        let text = self.number()?;
+        integer(text).ok_or_else(|| mismatch(text, expected))
     }
 
-    fn text(&mut self, expected: &dyn Expected) -> Result<Cow<'de, str>, Fault> {
-        match self.take()? {
-            JsonEvent::String(text) => Ok(text),
-            found => Err(mismatch(&found, expected)),
+    #[inline(never)]
+    fn float(&mut self, expected: &dyn Expected) -> Result<f64, Fault> {
+        self.need(Kind::Number, expected)?;
+        float(self.number()?)
+    }
+
+    #[inline(never)]
+    fn needed_text(&mut self, expected: &dyn Expected) -> Result<Cow<'de, str>, Fault> {
+        self.need(Kind::Text, expected)?;
+        self.text()
+    }
+
+    #[inline(never)]
+    fn open(&mut self, kind: Kind, expected: &dyn Expected) -> Result<(), Fault> {
+        self.need(kind, expected)?;
+        match kind {
+            Kind::Array => self.open_array(),
+            _ => self.open_object(),
         }
-    }
-
-    /// That a value begins, or ends, with this.
-    fn mark(&mut self, mark: &JsonEvent<'_>, expected: &dyn Expected) -> Result<(), Fault> {
-        let found = self.take()?;
-        if found == *mark { Ok(()) } else { Err(mismatch(&found, expected)) }
     }
 }
 
@@ -98,8 +109,7 @@ macro_rules! integers {
 macro_rules! texts {
     ($($method:ident)*) => {
         $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-            let text = self.text(&visitor)?;
-            visit_text(text, visitor)
+            visit_text(self.needed_text(&visitor)?, visitor)
         })*
     };
 }
@@ -113,24 +123,19 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     forward_to_deserialize_any!(bytes byte_buf);
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        match self.peek()? {
-            JsonEvent::StartArray => self.deserialize_seq(visitor),
-            JsonEvent::StartObject => self.deserialize_map(visitor),
-            _ => match self.take()? {
-                JsonEvent::Null => visitor.visit_unit(),
-                JsonEvent::Boolean(value) => visitor.visit_bool(value),
-                JsonEvent::Number(text) => number(&text)?.visit(visitor),
-                JsonEvent::String(text) => visit_text(text, visitor),
-                found => Err(mismatch(&found, &visitor)),
-            },
+        match self.kind()? {
+            Kind::Array => self.deserialize_seq(visitor),
+            Kind::Object => self.deserialize_map(visitor),
+            Kind::Null => self.deserialize_unit(visitor),
+            Kind::Boolean => visitor.visit_bool(self.boolean()?),
+            Kind::Number => number(self.number()?)?.visit(visitor),
+            Kind::Text => visit_text(self.text()?, visitor),
         }
     }
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        match self.take()? {
-            JsonEvent::Boolean(value) => visitor.visit_bool(value),
-            found => Err(mismatch(&found, &visitor)),
-        }
+        self.need(Kind::Boolean, &visitor)?;
+        visitor.visit_bool(self.boolean()?)
     }
 
     fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
@@ -138,20 +143,17 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     }
 
     fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        let text = self.number(&visitor)?;
-        visitor.visit_f64(float(&text)?)
+        let number = self.float(&visitor)?;
+        visitor.visit_f64(number)
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        if *self.peek()? == JsonEvent::Null {
-            self.take()?;
-            return visitor.visit_none();
-        }
-        visitor.visit_some(self)
+        if self.null()? { visitor.visit_none() } else { visitor.visit_some(self) }
     }
 
     fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        self.mark(&JsonEvent::Null, &visitor)?;
+        self.need(Kind::Null, &visitor)?;
+        self.null()?;
         visitor.visit_unit()
     }
 
@@ -172,13 +174,10 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        self.mark(&JsonEvent::StartArray, &visitor)?;
-        let mut elements = Elements { reader: self, count: 0, ended: false };
+        self.open(Kind::Array, &visitor)?;
+        let mut elements = Elements { reader: self, count: 0, first: true, ended: false };
         let value = visitor.visit_seq(&mut elements)?;
-        if !elements.ended {
-            elements.reader.mark(&JsonEvent::EndArray, &"the array's end")?;
-        }
-        Ok(value)
+        if elements.next()? { Err(Fault::new("the array has too many elements")) } else { Ok(value) }
     }
 
     fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Fault> {
@@ -195,13 +194,10 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        self.mark(&JsonEvent::StartObject, &visitor)?;
-        let mut members = Members { reader: self, ended: false };
+        self.open(Kind::Object, &visitor)?;
+        let mut members = Members { reader: self, first: true, ended: false };
         let value = visitor.visit_map(&mut members)?;
-        if !members.ended {
-            members.reader.mark(&JsonEvent::EndObject, &"the object's end")?;
-        }
-        Ok(value)
+        if members.next()?.is_some() { Err(Fault::new("the object has too many members")) } else { Ok(value) }
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -220,18 +216,14 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Fault> {
-        match self.take()? {
-            JsonEvent::String(name) => {
-                let name: CowStrDeserializer<'de, Fault> = name.into_deserializer();
-                visitor.visit_enum(name)
-            }
-            JsonEvent::StartObject => {
-                let value = visitor.visit_enum(&mut *self)?;
-                self.mark(&JsonEvent::EndObject, &"the object's end")?;
-                Ok(value)
-            }
-            found => Err(mismatch(&found, &visitor)),
+        if self.kind()? == Kind::Text {
+            let name: CowStrDeserializer<'de, Fault> = self.text()?.into_deserializer();
+            return visitor.visit_enum(name);
         }
+        self.open(Kind::Object, &visitor)?;
+        let value = visitor.visit_enum(&mut *self)?;
+        let more = self.member(&mut false)?;
+        if more.is_some() { Err(Fault::new("the object has more than one variant")) } else { Ok(value) }
     }
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
@@ -243,22 +235,29 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
 struct Elements<'a, 'de> {
     reader: &'a mut Reader<'de>,
     count: usize,
+    first: bool,
     ended: bool,
+}
+
+impl Elements<'_, '_> {
+    #[inline(never)]
+    fn next(&mut self) -> Result<bool, Fault> {
+        self.ended = self.ended || !self.reader.element(&mut self.first)?;
+        if !self.ended {
+            self.reader.enter(Step::Element(self.count));
+            self.count += 1;
+        }
+        Ok(!self.ended)
+    }
 }
 
 impl<'de> SeqAccess<'de> for Elements<'_, 'de> {
     type Error = Fault;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Fault> {
-        if self.ended || *self.reader.peek()? == JsonEvent::EndArray {
-            if !self.ended {
-                self.reader.take()?;
-            }
-            self.ended = true;
+        if !self.next()? {
             return Ok(None);
         }
-        self.reader.enter(Step::Element(self.count))?;
-        self.count += 1;
         let value = seed.deserialize(&mut *self.reader)?;
         self.reader.leave();
         Ok(Some(value))
@@ -267,28 +266,30 @@ impl<'de> SeqAccess<'de> for Elements<'_, 'de> {
 
 struct Members<'a, 'de> {
     reader: &'a mut Reader<'de>,
+    first: bool,
     ended: bool,
+}
+
+impl<'de> Members<'_, 'de> {
+    #[inline(never)]
+    fn next(&mut self) -> Result<Option<Cow<'de, str>>, Fault> {
+        if self.ended {
+            return Ok(None);
+        }
+        let name = self.reader.member(&mut self.first)?;
+        self.ended = name.is_none();
+        Ok(name)
+    }
 }
 
 impl<'de> MapAccess<'de> for Members<'_, 'de> {
     type Error = Fault;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Fault> {
-        if self.ended {
-            return Ok(None);
-        }
-        match self.reader.take()? {
-            JsonEvent::ObjectKey(name) => {
-                let key = seed.deserialize(Key(name.clone()))?;
-                self.reader.enter(Step::Member(name))?;
-                Ok(Some(key))
-            }
-            JsonEvent::EndObject => {
-                self.ended = true;
-                Ok(None)
-            }
-            found => Err(mismatch(&found, &"a key")),
-        }
+        let Some(name) = self.next()? else { return Ok(None) };
+        let key = seed.deserialize(Key(name.clone()))?;
+        self.reader.enter(Step::Member(name));
+        Ok(Some(key))
     }
 
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Fault> {
@@ -306,7 +307,7 @@ macro_rules! integer_keys {
         $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
             match integer(&self.0) {
                 Some(number) => number.visit(visitor),
-                None => Err(mismatch(&JsonEvent::String(self.0), &visitor)),
+                None => Err(mismatch(&self.0, &visitor)),
             }
         })*
     };
@@ -349,14 +350,10 @@ impl<'de> EnumAccess<'de> for &mut Reader<'de> {
     type Variant = Self;
 
     fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), Fault> {
-        match self.take()? {
-            JsonEvent::ObjectKey(name) => {
-                let variant = seed.deserialize(Key(name.clone()))?;
-                self.enter(Step::Member(name))?;
-                Ok((variant, self))
-            }
-            found => Err(mismatch(&found, &"the name of a variant")),
-        }
+        let name = self.member(&mut true)?.ok_or_else(|| Fault::new("the name of a variant is missing"))?;
+        let variant = seed.deserialize(Key(name.clone()))?;
+        self.enter(Step::Member(name));
+        Ok((variant, self))
     }
 }
 
@@ -364,7 +361,8 @@ impl<'de> VariantAccess<'de> for &mut Reader<'de> {
     type Error = Fault;
 
     fn unit_variant(self) -> Result<(), Fault> {
-        self.mark(&JsonEvent::Null, &"null")?;
+        self.need(Kind::Null, &"null")?;
+        self.null()?;
         self.leave();
         Ok(())
     }

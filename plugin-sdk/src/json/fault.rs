@@ -1,17 +1,20 @@
-//! What is wrong with a JSON text. Only the words: the reader knows the place.
+//! What is wrong with a JSON text.
 
-use std::fmt::{self, Display, Write as _};
+use std::fmt::{self, Display};
 
-use json_event_parser::JsonEvent;
 use serde::de::{Error, Expected, Unexpected};
 
+use crate::error::PluginError;
+
+/// Why a JSON text cannot be read, in words.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Fault {
-    pub(crate) message: String,
+pub struct Fault {
+    pub(super) message: String,
 }
 
 impl Fault {
-    pub(crate) fn new(message: &str) -> Self {
+    #[cold]
+    pub(super) fn new(message: &str) -> Self {
         Self { message: message.to_owned() }
     }
 }
@@ -24,7 +27,14 @@ impl Display for Fault {
 
 impl std::error::Error for Fault {}
 
-/// serde's own words for what was found would bring the printing of floats into every component, 20 KB of it.
+impl From<Fault> for PluginError {
+    fn from(fault: Fault) -> Self {
+        Self::Other(fault.message)
+    }
+}
+
+/// serde's own words for what was found would bring the printing of floats into every component, 20 KB of it; and what is written
+/// here stands in it once, not at each field.
 impl Error for Fault {
     #[cold]
     fn custom<T: Display>(message: T) -> Self {
@@ -32,50 +42,79 @@ impl Error for Fault {
     }
 
     #[cold]
+    #[inline(never)]
     fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        wrong(&found, expected)
+        mismatch(&shown(&found), expected)
     }
 
     #[cold]
+    #[inline(never)]
     fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        wrong(&found, expected)
+        mismatch(&shown(&found), expected)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn missing_field(field: &'static str) -> Self {
+        Self { message: format!("missing field `{field}`") }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn duplicate_field(field: &'static str) -> Self {
+        Self { message: format!("duplicate field `{field}`") }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
+        unknown("field", field, expected)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
+        unknown("variant", variant, expected)
     }
 }
 
+fn unknown(what: &str, name: &str, expected: &[&str]) -> Fault {
+    let mut message = format!("unknown {what} `{name}`, expected ");
+    for (index, known) in expected.iter().enumerate() {
+        message += if index == 0 { "`" } else { ", `" };
+        message += known;
+        message.push('`');
+    }
+    if expected.is_empty() {
+        message += "none";
+    }
+    Fault { message }
+}
+
 /// What a type's own visitor refuses.
-fn wrong(found: &Unexpected<'_>, expected: &dyn Expected) -> Fault {
-    let mut message = format!("expected {expected}, found ");
-    // Writing to a String cannot fail.
-    let _ = match found {
-        Unexpected::Bool(value) => write!(message, "{value}"),
-        Unexpected::Unsigned(number) => write!(message, "{number}"),
-        Unexpected::Signed(number) => write!(message, "{number}"),
-        Unexpected::Str(text) | Unexpected::Other(text) => quoted(&mut message, text),
-        Unexpected::Float(_) => message.write_str("a number"),
-        Unexpected::Seq => message.write_str("an array"),
-        Unexpected::Map => message.write_str("an object"),
-        Unexpected::Unit | Unexpected::Option => message.write_str("null"),
-        _ => message.write_str("something else"),
-    };
-    Fault { message }
+fn shown(found: &Unexpected<'_>) -> String {
+    match found {
+        Unexpected::Bool(true) => "true".to_owned(),
+        Unexpected::Bool(false) => "false".to_owned(),
+        Unexpected::Unsigned(number) => number.to_string(),
+        Unexpected::Signed(number) => number.to_string(),
+        Unexpected::Str(text) => format!("\"{text}\""),
+        Unexpected::Float(_) => "a number".to_owned(),
+        Unexpected::Seq => "an array".to_owned(),
+        Unexpected::Map => "an object".to_owned(),
+        Unexpected::Unit | Unexpected::Option => "null".to_owned(),
+        _ => "something else".to_owned(),
+    }
 }
 
-/// A value of another sort than the type needs.
+/// Another value than the type needs: `found`, as it stands in the text.
 #[cold]
-pub(crate) fn mismatch(found: &JsonEvent<'_>, expected: &dyn Expected) -> Fault {
-    let mut message = format!("expected {expected}, found ");
-    let _ = match found {
-        JsonEvent::Null => message.write_str("null"),
-        JsonEvent::Boolean(value) => write!(message, "{value}"),
-        JsonEvent::Number(number) => message.write_str(number),
-        JsonEvent::String(text) | JsonEvent::ObjectKey(text) => quoted(&mut message, text),
-        JsonEvent::StartArray => message.write_str("an array"),
-        JsonEvent::StartObject => message.write_str("an object"),
-        JsonEvent::EndArray | JsonEvent::EndObject | JsonEvent::Eof => message.write_str("nothing more"),
+#[inline(never)]
+pub(super) fn mismatch(found: &str, expected: &dyn Expected) -> Fault {
+    let found = match found.as_bytes().first() {
+        Some(b'[') => "an array",
+        Some(b'{') => "an object",
+        _ => found,
     };
-    Fault { message }
-}
-
-fn quoted(message: &mut String, text: &str) -> fmt::Result {
-    write!(message, "the text \"{text}\"")
+    Fault { message: format!("expected {expected}, found {found}") }
 }

@@ -5,7 +5,7 @@
 //! validators: refused events are logged with the rewrites made so far.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests"))]
 
-mod copy;
+mod masking;
 
 use std::borrow::Cow;
 
@@ -13,8 +13,7 @@ use bridge_telemetry_plugin::{
     Event, EventVerdict, Plugin, PluginError, Result, SampleBatch, SampleVerdict, Subscription, Validator,
     counters, export_validator,
 };
-use copy::Copy;
-use json_event_parser::JsonEvent;
+use masking::Masking;
 use regex_lite::{NoExpand, Regex};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -102,37 +101,11 @@ impl Redact {
         if !self.may_hold_secret(json) {
             return Ok(None);
         }
-        let mut copy = Copy::of(json);
-        let mut masked = 0;
-        let mut below_secret = false;
-        loop {
-            let event = copy.next()?;
-            let event = match event {
-                JsonEvent::Eof => break,
-                JsonEvent::ObjectKey(key) => {
-                    below_secret = self.is_secret(&key);
-                    JsonEvent::ObjectKey(key)
-                }
-                value if std::mem::take(&mut below_secret) => {
-                    let text = JsonEvent::String((&*self.mask).into());
-                    masked += u64::from(value != text);
-                    copy.skip(&value)?;
-                    text
-                }
-                JsonEvent::String(text) => {
-                    let redacted = self.redacted_text(&text);
-                    masked += u64::from(redacted.is_some());
-                    JsonEvent::String(redacted.map_or(text, Cow::Owned))
-                }
-                other => other,
-            };
-            copy.write(event)?;
-        }
-        if masked == 0 {
-            return Ok(None);
-        }
+        let mut masking = Masking::new(self, json);
+        masking.value()?;
+        let Some((copy, masked)) = masking.finish() else { return Ok(None) };
         counters::add("masked_values", masked);
-        copy.finish().map(Some)
+        Ok(Some(copy))
     }
 
     /// Saves parsing nearly every object that has no secret: between each pair of quotes stands a key or a text. One with
@@ -190,7 +163,7 @@ mod tests {
 
     #[test]
     fn an_escaped_key_is_no_way_around() {
-        assert_eq!(redacted("{}", r#"{"p\u0061ssword":"x"}"#).as_deref(), Some(r#"{"password":"***"}"#));
+        assert_eq!(redacted("{}", r#"{"p\u0061ssword":"x"}"#).as_deref(), Some(r#"{"p\u0061ssword":"***"}"#));
         assert_eq!(redacted("{}", r#"{"passwords":"x","of":"password"}"#), None);
     }
 

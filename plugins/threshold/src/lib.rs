@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use bridge_telemetry_plugin::{
     Monitor, Plugin, Result, SampleBatch, SavedState, Series, Signal, Subscription, Timestamp, counters,
-    export_monitor, json,
+    export_monitor, json, number,
 };
 use rule::{Config, Rule};
 use serde::{Deserialize, Serialize};
@@ -146,7 +146,12 @@ impl Seen<'_> {
         }
         let state = beyond.remove(key)?;
         state.signalled?;
-        let summary = format!("{metric} is {value}, no longer {} {}", rule.comparison.as_str(), rule.clear());
+        let summary = format!(
+            "{metric} is {}, no longer {} {}",
+            number::text(value),
+            rule.comparison.as_str(),
+            number::text(rule.clear())
+        );
         Some(label(Signal::resolved(key, now, summary).value(value), Some(rule), &state))
     }
 
@@ -170,7 +175,12 @@ impl Seen<'_> {
             return None;
         }
         state.signalled = Some(now);
-        let summary = format!("{metric} is {value}, {} {}", rule.comparison.as_str(), rule.threshold);
+        let summary = format!(
+            "{metric} is {}, {} {}",
+            number::text(value),
+            rule.comparison.as_str(),
+            number::text(rule.threshold)
+        );
         Some(label(Signal::firing(key, now, summary).value(value), Some(rule), state))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bridge_telemetry_plugin::{Alert, Result, json};
+use bridge_telemetry_plugin::{Alert, Result, json, number};
 use serde::{Deserialize, Serialize};
 
 /// What Alertmanager writes for "not ended".
@@ -52,7 +52,7 @@ pub(crate) fn of<'a>(alert: &'a Alert, receiver: &'a str, external_url: &'a str)
     let alertname = [("alertname", &*alert.monitor)];
     let labels: BTreeMap<_, _> = own.into_iter().chain(given).chain(alertname).collect();
     let mut annotations = BTreeMap::from([("summary", alert.summary.clone())]);
-    annotations.extend(alert.value.map(|value| ("value", value.to_string())));
+    annotations.extend(alert.value.map(|value| ("value", number::text(value))));
     let status = alert.status.as_str();
     Ok(Payload {
         version: "4",
