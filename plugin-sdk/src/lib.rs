@@ -119,6 +119,8 @@
 struct Readme;
 
 mod aggregation;
+#[cfg(all(target_arch = "wasm32", target_os = "unknown", feature = "allocator"))]
+mod allocator;
 mod batch;
 #[doc(hidden)]
 pub mod bindings;

@@ -193,7 +193,12 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         self.deserialize_seq(visitor)
     }
 
+    /// A text goes to the visitor, too, which refuses it unless it knows better: a value may then be a text or an object without
+    /// the reading of numbers that `deserialize_any` brings along.
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        if self.kind()? == Kind::Text {
+            return visit_text(self.text()?, visitor);
+        }
         self.open(Kind::Object, &visitor)?;
         let mut members = Members { reader: self, first: true, ended: false };
         let value = visitor.visit_map(&mut members)?;
