@@ -48,7 +48,9 @@ pub(super) enum Step<'de> {
 ///                 numbers.push(reader.skip()?);
 ///             }
 ///         }
-///         _ => drop(reader.skip()?),
+///         _ => {
+///             reader.skip()?;
+///         }
 ///     }
 /// }
 /// reader.end()?;
@@ -132,9 +134,15 @@ impl<'de> Reader<'de> {
         let mut first = true;
         match kind {
             Kind::Null => self.word("null")?,
-            Kind::Boolean => drop(self.boolean()?),
-            Kind::Number => drop(self.number()?),
-            Kind::Text => drop(self.text()?),
+            Kind::Boolean => {
+                self.boolean()?;
+            }
+            Kind::Number => {
+                self.number()?;
+            }
+            Kind::Text => {
+                self.text()?;
+            }
             Kind::Array => {
                 self.open_array()?;
                 while self.element(&mut first)? {

@@ -45,7 +45,9 @@ impl<'a> Masking<'a> {
                     self.replace(start, &redacted);
                 }
             }
-            Kind::Null | Kind::Boolean | Kind::Number => drop(self.reader.skip()?),
+            Kind::Null | Kind::Boolean | Kind::Number => {
+                self.reader.skip()?;
+            }
         }
         Ok(())
     }

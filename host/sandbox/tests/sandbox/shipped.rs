@@ -40,3 +40,27 @@ fn every_shipped_plugin_is_of_a_known_world() {
     }
     assert!(seen > 0);
 }
+
+/// Most bytes of each shipped component: 100 KB, and more only where a line says why.
+const SIZES: [(&str, u64); 9] = [
+    ("console", 50_000),
+    ("error-rate", 110_000),
+    ("ewma", 100_000),
+    ("json-schema", 3_000_000),
+    ("percentile", 100_000),
+    ("redact", 125_000),
+    ("router", 130_000),
+    ("threshold", 115_000),
+    ("webhook", 100_000),
+];
+
+#[test]
+fn no_shipped_component_grows_beyond_its_limit() {
+    let size = |name| std::fs::metadata(shipped(name)).unwrap().len();
+    let over: Vec<_> = SIZES
+        .iter()
+        .map(|(name, most)| (name, size(name), most))
+        .filter(|(_, bytes, most)| bytes > most)
+        .collect();
+    assert!(over.is_empty(), "{over:?}: name, bytes, limit");
+}
