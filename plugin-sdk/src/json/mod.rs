@@ -44,6 +44,9 @@ pub(crate) fn read<'de, T: Deserialize<'de>>(json: &'de str) -> Result<T, String
     value.map_err(|fault| reader.locate(fault))
 }
 
+/// A member of an object: its name, and its value as text.
+pub type Member<'a> = (Cow<'a, str>, Cow<'a, str>);
+
 /// The members of an object as texts, in order, as filters and labels show them: texts bare, all else as it stands.
 ///
 /// ```
@@ -54,7 +57,7 @@ pub(crate) fn read<'de, T: Deserialize<'de>>(json: &'de str) -> Result<T, String
 ///
 /// # Errors
 /// When it is not a JSON object.
-pub fn texts(object: &str) -> Result<Vec<(Cow<'_, str>, Cow<'_, str>)>, Fault> {
+pub fn texts(object: &str) -> Result<Vec<Member<'_>>, Fault> {
     let mut reader = Reader::new(object);
     let mut members = Vec::new();
     let mut first = true;
