@@ -27,7 +27,7 @@ pub use reader::{Kind, Reader};
 /// assert_eq!((limit.metric, limit.highest), ("cpu", 0.5));
 ///
 /// let wrong = json::from_str::<Vec<Limit<'_>>>(r#"[{"metric":"cpu","highest":"much"}]"#).err().unwrap();
-/// assert_eq!(wrong.message(), "[0].highest: expected f64, found the text \"much\"");
+/// assert_eq!(wrong.message(), "[0].highest: expected f64, found \"much\"");
 /// # Ok::<(), bridge_telemetry_plugin::PluginError>(())
 /// ```
 ///
