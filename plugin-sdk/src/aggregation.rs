@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use crate::Timestamp;
 use crate::error::{PluginError, Result};
 use crate::grouped::Grouped;
-use crate::plugin::{Plugin, parse_settings, schema_json};
+use crate::plugin::{Plugin, known_or_derived, parse_settings};
 use crate::state::SavedState;
 
 /// A plugin that offers aggregate functions; exported with [`export_aggregation!`](crate::export_aggregation).
@@ -126,8 +126,18 @@ pub enum AggregateValue {
     None,
     /// A number; not NaN and not infinite.
     Number(f64),
-    /// Any other JSON.
-    Json(serde_json::Value),
+    /// Any other JSON, as text; see [`AggregateValue::json`].
+    Json(String),
+}
+
+impl AggregateValue {
+    /// Any value as JSON.
+    ///
+    /// # Errors
+    /// When JSON cannot express it.
+    pub fn json<T: Serialize + ?Sized>(value: &T) -> Result<Self> {
+        Ok(Self::Json(serde_json::to_string(value)?))
+    }
 }
 
 impl From<f64> for AggregateValue {
@@ -297,7 +307,7 @@ impl Aggregates {
         let info = Box::new(|| AggregateInfo {
             name: A::NAME.to_owned(),
             description: A::DESCRIPTION.to_owned(),
-            parameters_schema_json: A::PARAMETERS_SCHEMA.map_or_else(schema_json::<A>, str::to_owned),
+            parameters_schema_json: known_or_derived::<A>(A::PARAMETERS_SCHEMA),
             mergeable: A::MERGEABLE,
             needs_timestamps: A::NEEDS_TIMESTAMPS,
         });

@@ -89,8 +89,8 @@
 //! # Ok::<(), bridge_telemetry_plugin::PluginError>(())
 //! ```
 //!
-//! It is built with plain `cargo build --release --target wasm32-wasip2`. The crate's README goes through all of it from an
-//! empty folder, `Cargo.toml` and the host's configuration included. [`Aggregate`], [`Monitor`] and [`Sink`] have examples of the
+//! It is built with `bridge-telemetry plugin build`, or with plain cargo. The crate's README goes through all of it from an empty
+//! folder, `Cargo.toml` and the host's configuration included. [`Aggregate`], [`Monitor`] and [`Sink`] have examples of the
 //! other kinds.
 //!
 //! # State
@@ -101,7 +101,7 @@
 //! # What a plugin cannot do
 //!
 //! No files, no sockets, no environment, no clock but the host's: a monitor takes the time from [`Monitor::tick`] and from its
-//! records. Panics are contained (the host discards the instance and makes a new one), but answer a [`PluginError`] where you can.
+//! records. Nothing is printed: write with [`log`]. Panics are contained (the host discards the instance and makes a new one), but answer a [`PluginError`] where you can.
 #![cfg_attr(
     test,
     allow(
@@ -119,6 +119,8 @@
 struct Readme;
 
 mod aggregation;
+#[cfg(all(target_arch = "wasm32", target_os = "unknown", feature = "allocator"))]
+mod allocator;
 mod batch;
 #[doc(hidden)]
 pub mod bindings;
@@ -129,9 +131,11 @@ mod grouped;
 #[doc(hidden)]
 pub mod guest;
 pub mod http;
+pub mod json;
 pub mod key_value;
 pub mod log;
 mod monitor;
+pub mod number;
 mod period;
 mod plugin;
 pub mod query;
@@ -167,5 +171,9 @@ pub type JsonObject = serde_json::Map<String, serde_json::Value>;
 
 /// Whole milliseconds as they cross the boundary: at least one for a time that is not zero, at most what fits.
 fn milliseconds(duration: std::time::Duration) -> u32 {
-    u32::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u32::MAX)
+    // Not in 128 bits, whose division is another kilobyte.
+    let milliseconds = duration.as_secs().checked_mul(1_000);
+    let milliseconds =
+        milliseconds.and_then(|all| all.checked_add(duration.subsec_nanos().div_ceil(1_000_000).into()));
+    milliseconds.and_then(|all| u32::try_from(all).ok()).unwrap_or(u32::MAX)
 }

@@ -79,8 +79,71 @@ impl Visitor<'_> for PeriodVisitor {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Period, E> {
-        humantime::parse_duration(text).map(Period).map_err(|error| E::custom(error.to_string()))
+        parse(text).map(|nanos| Period(Duration::from_nanos(nanos))).map_err(E::custom)
     }
+}
+
+/// The nanoseconds of `"1h 30m"`: numbers with units. The crate for this, humantime, is 13 KB of a component with what it needs.
+fn parse(text: &str) -> Result<u64, Cow<'static, str>> {
+    let mut rest = text.trim();
+    if rest == "0" {
+        return Ok(0);
+    }
+    if rest.is_empty() {
+        return Err("a length of time is missing".into());
+    }
+    let mut nanos = 0_u64;
+    while !rest.is_empty() {
+        let (number, behind) = leading(rest, |character| character.is_ascii_digit() || character == '.');
+        let (unit, behind) = leading(behind.trim_start(), char::is_alphabetic);
+        nanos = unit_nanos(unit)
+            .ok_or_else(|| format!("there is no unit of time \"{unit}\"; there are {UNITS}"))
+            .and_then(|unit| {
+                times(number, unit).ok_or_else(|| format!("\"{number}\" is no number, or too large"))
+            })?
+            .checked_add(nanos)
+            .ok_or("it is too long")?;
+        rest = behind.trim_start();
+    }
+    Ok(nanos)
+}
+
+/// What a text begins with, and the rest of it.
+fn leading(text: &str, belongs: impl Fn(char) -> bool) -> (&str, &str) {
+    let end = text.find(|character| !belongs(character)).unwrap_or(text.len());
+    text.split_at_checked(end).unwrap_or((text, ""))
+}
+
+const UNITS: &str = "ns, us, ms, s, m, h, days, weeks, months (M, 30.44 days) and years (365.25 days)";
+
+/// Nanoseconds of a unit; its names are those of the crate humantime.
+fn unit_nanos(unit: &str) -> Option<u64> {
+    const SECOND: u64 = 1_000_000_000;
+    Some(match unit {
+        "nanos" | "nsec" | "ns" => 1,
+        "usec" | "us" | "µs" => 1_000,
+        "millis" | "msec" | "ms" => 1_000_000,
+        "seconds" | "second" | "secs" | "sec" | "s" => SECOND,
+        "minutes" | "minute" | "min" | "mins" | "m" => 60 * SECOND,
+        "hours" | "hour" | "hr" | "hrs" | "h" => 3_600 * SECOND,
+        "days" | "day" | "d" => 86_400 * SECOND,
+        "weeks" | "week" | "wk" | "wks" | "w" => 7 * 86_400 * SECOND,
+        "months" | "month" | "M" => 2_630_016 * SECOND,
+        "years" | "year" | "yr" | "yrs" | "y" => 31_557_600 * SECOND,
+        _ => return None,
+    })
+}
+
+/// So many units; what is below a nanosecond is cut off.
+fn times(number: &str, unit: u64) -> Option<u64> {
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+    let mut nanos = whole.parse::<u64>().ok()?.checked_mul(unit)?;
+    let mut place = unit;
+    for digit in fraction.chars() {
+        place /= 10;
+        nanos = nanos.checked_add(place * u64::from(digit.to_digit(10)?))?;
+    }
+    (!fraction.is_empty()).then_some(nanos)
 }
 
 impl<'de> Deserialize<'de> for Period {
@@ -105,7 +168,45 @@ impl JsonSchema for Period {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn reads_what_humantime_reads(
+            text in "([0-9]{1,3} ?(nanos|us|ms|msec|s|seconds|min|m|h|hrs|d|days|wk|M|month) ?){1,3}",
+            seconds in "[0-9]{1,3}[.][0-9]{1,9}s",
+        ) {
+            for text in [text, seconds] {
+                let expected = humantime::parse_duration(&text).unwrap().as_nanos();
+                prop_assert_eq!(parse(&text).map(u128::from), Ok(expected), "{}", text);
+            }
+        }
+
+        #[test]
+        fn any_text_is_taken_or_refused(text in "[0-9. a-zM\u{b5}é-]{0,12}|.{0,8}") {
+            if let Ok(nanos) = parse(&text) {
+                prop_assert!(nanos == 0 || text.contains(|digit: char| digit.is_ascii_digit()));
+            }
+        }
+    }
+
+    #[test]
+    fn faults_are_named() {
+        let fault = |text: &str| parse(text).unwrap_err().into_owned();
+        assert!(
+            fault("5 parsecs").starts_with("there is no unit of time \"parsecs\"; there are ns, us"),
+            "{}",
+            fault("5 parsecs")
+        );
+        assert!(fault("5").starts_with("there is no unit of time \"\""), "{}", fault("5"));
+        assert_eq!(fault("1.s"), "\"1.\" is no number, or too large");
+        assert_eq!(fault("600y"), "\"600\" is no number, or too large");
+        assert_eq!(fault("500y 500y"), "it is too long");
+        assert_eq!(fault("  "), "a length of time is missing");
+        assert_eq!(parse(" 1.5h "), Ok(5_400_000_000_000));
+    }
 
     #[test]
     fn reads_numbers_and_texts() {

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{PluginError, Result};
+use crate::json;
 use crate::log;
 use crate::state::SavedState;
 
@@ -56,7 +57,7 @@ pub struct NoConfig {}
 
 /// The JSON Schema of a plugin's configuration as text.
 pub(crate) fn config_schema<P: Plugin>() -> String {
-    P::CONFIG_SCHEMA.map_or_else(schema_json::<P::Config>, str::to_owned)
+    known_or_derived::<P::Config>(P::CONFIG_SCHEMA)
 }
 
 /// A new instance from a configuration and perhaps a saved state.
@@ -68,9 +69,14 @@ pub(crate) fn create<P: Plugin>(config_json: &str, saved: Option<SavedState>) ->
     Ok(plugin)
 }
 
-/// The JSON Schema of `T` as text.
-pub(crate) fn schema_json<T: JsonSchema>() -> String {
-    schemars::schema_for!(T).to_value().to_string()
+/// The schema that is known, or else the one that is derived, as text. Always inlined, or the deriving would stand in components
+/// that never do it.
+#[inline(always)]
+pub(crate) fn known_or_derived<T: JsonSchema>(known: Option<&'static str>) -> String {
+    match known {
+        Some(schema) => schema.to_owned(),
+        None => schemars::schema_for!(T).to_value().to_string(),
+    }
 }
 
 /// The JSON Schema of `T` for a file that people read.
@@ -82,9 +88,5 @@ pub(crate) fn pretty_schema<T: JsonSchema>() -> String {
 /// Parses a JSON object of settings, naming the key that is wrong. No text at all means the empty object.
 pub(crate) fn parse_settings<T: DeserializeOwned>(json: &str) -> Result<T, String> {
     let json = if json.trim().is_empty() { "{}" } else { json };
-    let mut deserializer = serde_json::Deserializer::from_str(json);
-    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let path = error.path().to_string();
-        if path == "." { error.into_inner().to_string() } else { error.to_string() }
-    })
+    json::read(json)
 }

@@ -73,10 +73,10 @@ pub struct Issue {
 pub struct EventRewrite {
     /// The row of the batch.
     pub row: u32,
-    /// The new `data`, if it changes.
-    pub data: Option<JsonObject>,
-    /// The new other top-level fields, if they change.
-    pub extra: Option<JsonObject>,
+    /// The new `data` as JSON text, if it changes: an object.
+    pub data_json: Option<String>,
+    /// The new other top-level fields as JSON text, if they change: an object.
+    pub extra_json: Option<String>,
 }
 
 /// The answer about a batch of events: empty when all are fine as they are.
@@ -111,12 +111,22 @@ impl EventVerdict {
 
     /// Stores the event with this `data` instead of its own.
     pub fn replace_data(&mut self, event: Event<'_>, data: JsonObject) {
-        self.rewrite(event, |rewrite| rewrite.data = Some(data));
+        self.replace_data_json(event, to_json(data));
+    }
+
+    /// As [`replace_data`](Self::replace_data), with the object as JSON text.
+    pub fn replace_data_json(&mut self, event: Event<'_>, data: String) {
+        self.rewrite(event, |rewrite| rewrite.data_json = Some(data));
     }
 
     /// Stores the event with these other top-level fields instead of its own.
     pub fn replace_extra(&mut self, event: Event<'_>, extra: JsonObject) {
-        self.rewrite(event, |rewrite| rewrite.extra = Some(extra));
+        self.replace_extra_json(event, to_json(extra));
+    }
+
+    /// As [`replace_extra`](Self::replace_extra), with the object as JSON text.
+    pub fn replace_extra_json(&mut self, event: Event<'_>, extra: String) {
+        self.rewrite(event, |rewrite| rewrite.extra_json = Some(extra));
     }
 
     /// The objections so far.
@@ -140,7 +150,7 @@ impl EventVerdict {
         match self.rewrites.iter_mut().rfind(|rewrite| rewrite.row == row) {
             Some(rewrite) => change(rewrite),
             None => {
-                let mut rewrite = EventRewrite { row, data: None, extra: None };
+                let mut rewrite = EventRewrite { row, data_json: None, extra_json: None };
                 change(&mut rewrite);
                 self.rewrites.push(rewrite);
             }
@@ -153,8 +163,8 @@ impl EventVerdict {
 pub struct SeriesRewrite {
     /// The series' number in the batch.
     pub series: u32,
-    /// The new context.
-    pub context: JsonObject,
+    /// The new context as JSON text: an object.
+    pub context_json: String,
 }
 
 /// The answer about a batch of samples: empty when all are fine as they are.
@@ -189,10 +199,15 @@ impl SampleVerdict {
 
     /// Stores all samples that this batch has of the series with another context.
     pub fn replace_context(&mut self, series: Series<'_>, context: JsonObject) {
+        self.replace_context_json(series, to_json(context));
+    }
+
+    /// As [`replace_context`](Self::replace_context), with the object as JSON text.
+    pub fn replace_context_json(&mut self, series: Series<'_>, context_json: String) {
         let series = series.number();
         match self.rewrites.iter_mut().rfind(|rewrite| rewrite.series == series) {
-            Some(rewrite) => rewrite.context = context,
-            None => self.rewrites.push(SeriesRewrite { series, context }),
+            Some(rewrite) => rewrite.context_json = context_json,
+            None => self.rewrites.push(SeriesRewrite { series, context_json }),
         }
     }
 
@@ -210,6 +225,10 @@ impl SampleVerdict {
     pub fn is_clean(&self) -> bool {
         self.issues.is_empty() && self.rewrites.is_empty()
     }
+}
+
+fn to_json(object: JsonObject) -> String {
+    serde_json::Value::Object(object).to_string()
 }
 
 fn issue(

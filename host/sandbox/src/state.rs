@@ -26,8 +26,10 @@ pub(crate) struct HostState {
     pub(crate) now: Timestamp,
     pub(crate) stdout: LineBuffer,
     pub(crate) stderr: LineBuffer,
-    /// The last line of standard error in this call: what a panic says.
+    /// What standard error got in this call: what a panic says.
     last_words: Option<String>,
+    /// The last entry of level error in this call: what a panic says where there is no standard error.
+    last_error: Option<String>,
     /// The call's end in real time.
     deadline: Instant,
     port_calls: u32,
@@ -62,6 +64,7 @@ impl HostState {
             stdout: LineBuffer::default(),
             stderr: LineBuffer::default(),
             last_words: None,
+            last_error: None,
             deadline: Instant::now(),
             port_calls: 0,
             http_requests: 0,
@@ -75,6 +78,7 @@ impl HostState {
         self.deadline = start.checked_add(allowance).unwrap_or(start);
         self.now = now;
         self.last_words = None;
+        self.last_error = None;
         self.port_calls = 0;
         self.http_requests = 0;
         self.waited = Duration::ZERO;
@@ -124,6 +128,14 @@ impl HostState {
         Ok(())
     }
 
+    /// The guest wrote an entry of its log.
+    pub(crate) fn say(&mut self, level: Level, message: String, fields: String) {
+        if level == Level::ERROR {
+            self.last_error = Some(message.clone());
+        }
+        self.plugin.log.write(level, message, fields);
+    }
+
     /// Standard output became lines of the log.
     pub(crate) fn print(&mut self, bytes: &[u8]) {
         for line in self.stdout.push(bytes) {
@@ -151,7 +163,7 @@ impl HostState {
         self.plugin.log.write(Level::WARN, line, String::new());
     }
 
-    /// What was written to standard error since the call began.
+    /// What was written to standard error since the call began, or else the last error in the log.
     pub(crate) fn last_words(&mut self) -> Option<String> {
         if let Some(line) = self.stdout.take() {
             self.plugin.log.write(Level::INFO, line, String::new());
@@ -159,7 +171,7 @@ impl HostState {
         if let Some(line) = self.stderr.take() {
             self.remember(line);
         }
-        self.last_words.take()
+        self.last_words.take().or_else(|| self.last_error.take())
     }
 }
 

@@ -136,7 +136,7 @@ impl std::fmt::Display for PluginKind {
 pub enum WorldError {
     /// A core module, without the component model's types.
     #[error(
-        "this is a core WebAssembly module, not a component; build it for the target wasm32-wasip2, or wrap it with `wasm-tools component new`"
+        "this is a core WebAssembly module, not a component; build it with `plugin build`, or wrap it with `wasm-tools component new`"
     )]
     CoreModule,
     /// No world of the contract is exported.

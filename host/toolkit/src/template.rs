@@ -128,7 +128,7 @@ const fn grants(kind: PluginKind) -> &'static str {
 /// What has to be there before a build.
 const fn tools(language: Language) -> &'static str {
     match language {
-        Language::Rust => "rustup target add wasm32-wasip2",
+        Language::Rust => "rustup target add wasm32-unknown-unknown",
         Language::Python => "python3 -m venv .venv && .venv/bin/pip install componentize-py==0.25.1",
         Language::JavaScript => "npm install --no-save @bytecodealliance/jco@1.35.0",
         Language::C => {
@@ -159,6 +159,7 @@ pub fn create(new: &NewProject) -> Result<Vec<PathBuf>, CreateError> {
         let folder = new.sdk.clone().or_else(rust_sdk).filter(|folder| folder.join("Cargo.toml").is_file());
         sdk = folder.ok_or(CreateError::NoSdk)?.to_string_lossy().into_owned();
         files.push(("Cargo.toml", template!("rust/Cargo.toml").to_owned()));
+        files.push((".cargo/config.toml", template!("rust/config.toml").to_owned()));
     }
     let mut made = Vec::new();
     for (name, text) in files {

@@ -77,7 +77,7 @@ where
         let values = values.into_iter().map(|value| match value {
             AggregateValue::None => wit::Value::None,
             AggregateValue::Number(number) => wit::Value::Number(number),
-            AggregateValue::Json(json) => wit::Value::Json(json.to_string()),
+            AggregateValue::Json(json) => wit::Value::Json(json),
         });
         Ok(values.collect())
     }

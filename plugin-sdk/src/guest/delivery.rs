@@ -1,5 +1,6 @@
 //! The `delivery` interface over [`Sink`].
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::bindings::delivery::exports::bridge::telemetry::delivery::{self as wit, Guest};
@@ -27,6 +28,11 @@ where
 }
 
 fn alert(raw: wit::Alert) -> Alert {
+    // One by one: collecting them would bring two sorts into the component.
+    let mut labels = BTreeMap::new();
+    for label in raw.labels {
+        labels.insert(label.name, label.value);
+    }
     Alert {
         alert_id: raw.alert_id,
         monitor: raw.monitor,
@@ -35,7 +41,7 @@ fn alert(raw: wit::Alert) -> Alert {
         severity: raw.severity.into(),
         summary: raw.summary,
         value: raw.value,
-        labels: raw.labels.into_iter().map(|label| (label.name, label.value)).collect(),
+        labels,
         first_seen: raw.first_seen,
         last_seen: raw.last_seen,
         resolved_at: raw.resolved_at,

@@ -1,8 +1,5 @@
 //! The `validation` interface over [`Validator`].
 
-use serde_json::Value;
-
-use crate::JsonObject;
 use crate::batch::{EventBatch, SampleBatch};
 use crate::bindings::imports::types;
 use crate::bindings::validation::exports::bridge::telemetry::validation::{self as wit, Guest};
@@ -23,8 +20,8 @@ where
         with::<E, _>(|plugin| plugin.validate_events(&batch, &mut verdict))?;
         let rewrites = verdict.rewrites.into_iter().map(|rewrite| wit::EventRewrite {
             row: rewrite.row,
-            data_json: rewrite.data.map(to_json),
-            extra_json: rewrite.extra.map(to_json),
+            data_json: rewrite.data_json,
+            extra_json: rewrite.extra_json,
         });
         Ok(wit::EventVerdict { issues: issues(verdict.issues), rewrites: rewrites.collect() })
     }
@@ -33,16 +30,12 @@ where
         let batch = SampleBatch::try_from(batch)?;
         let mut verdict = SampleVerdict::default();
         with::<E, _>(|plugin| plugin.validate_samples(&batch, &mut verdict))?;
-        let rewrites = verdict.rewrites.into_iter().map(|rewrite| wit::SeriesRewrite {
-            series: rewrite.series,
-            context_json: to_json(rewrite.context),
-        });
+        let rewrites = verdict
+            .rewrites
+            .into_iter()
+            .map(|rewrite| wit::SeriesRewrite { series: rewrite.series, context_json: rewrite.context_json });
         Ok(wit::SampleVerdict { issues: issues(verdict.issues), rewrites: rewrites.collect() })
     }
-}
-
-fn to_json(object: JsonObject) -> String {
-    Value::Object(object).to_string()
 }
 
 fn issues(issues: Vec<Issue>) -> Vec<wit::Issue> {

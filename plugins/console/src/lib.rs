@@ -8,6 +8,7 @@ use std::time::Duration;
 use bridge_telemetry_plugin::{
     Alert, NoConfig, Outcome, Plugin, Result, Severity, Sink, export_sink,
     log::{self, Level},
+    number,
 };
 
 struct Console;
@@ -44,7 +45,7 @@ fn line(alert: &Alert) -> String {
     let (status, severity) = (alert.status.as_str(), alert.severity.as_str());
     let mut line = format!("alert {status} [{severity}] {}: {}", alert.monitor, alert.summary);
     if let Some(value) = alert.value {
-        line.push_str(&format!(" (value {value})"));
+        line.push_str(&format!(" (value {})", number::text(value)));
     }
     for (name, value) in &alert.labels {
         line.push_str(&format!(" {name}={value}"));

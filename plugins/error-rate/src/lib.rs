@@ -178,10 +178,17 @@ fn judge(config: &Config, source: &str, watched: &mut Watched, now: Timestamp) -
     watched.firing = fires;
     let key = if source.is_empty() { "error-rate" } else { source };
     let of = if source.is_empty() { String::new() } else { format!(" of {source}") };
-    let summary = format!("{:.1} % of {events} events{of} are errors", share * 100.0);
+    let (percent, tenth) = tenths_of_percent(share);
+    let summary = format!("{percent}.{tenth} % of {events} events{of} are errors");
     let make = if fires { Signal::firing } else { Signal::resolved };
     let signal = make(key.to_owned(), now, summary).severity(config.severity).value(share);
     Some(if source.is_empty() { signal } else { signal.label("source", source) })
+}
+
+/// Whole percent and the tenth: formatting floats would double the component.
+fn tenths_of_percent(share: f64) -> (u64, u64) {
+    let tenths = (share * 1000.0).round() as u64;
+    (tenths / 10, tenths % 10)
 }
 
 export_monitor!(ErrorRate);

@@ -1,7 +1,5 @@
 //! A sliding window: events counted in slots of a sixtieth of it. Invariant: the totals are the sums over the slots.
 
-use std::collections::BTreeMap;
-
 use bridge_telemetry_plugin::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -10,8 +8,8 @@ const SLOTS: i64 = 60;
 
 #[derive(Default, Serialize, Deserialize)]
 pub(crate) struct Window {
-    /// By the slot's start: events and errors.
-    slots: BTreeMap<Timestamp, (u64, u64)>,
+    /// A slot's start, its events and its errors, by the start. So few are kept that a list is as fast as a map, and smaller.
+    slots: Vec<(Timestamp, (u64, u64))>,
     events: u64,
     errors: u64,
 }
@@ -22,8 +20,13 @@ impl Window {
         let width = (length / SLOTS).max(1);
         let start = timestamp.saturating_sub(timestamp.rem_euclid(width));
         let error = u64::from(is_error);
-        let slot = self.slots.entry(start).or_default();
-        *slot = (slot.0.saturating_add(1), slot.1.saturating_add(error));
+        let at = self.slots.partition_point(|(there, _)| *there < start);
+        match self.slots.get_mut(at) {
+            Some((there, slot)) if *there == start => {
+                *slot = (slot.0.saturating_add(1), slot.1.saturating_add(error));
+            }
+            _ => self.slots.insert(at, (start, (1, error))),
+        }
         self.events = self.events.saturating_add(1);
         self.errors = self.errors.saturating_add(error);
         if self.slots.len() as i64 > SLOTS + 1 {
@@ -33,13 +36,14 @@ impl Window {
 
     /// Drops the slots that start before `cutoff`.
     pub(crate) fn forget_before(&mut self, cutoff: Timestamp) {
-        while self.slots.first_key_value().is_some_and(|(start, _)| *start < cutoff) {
+        while self.slots.first().is_some_and(|(start, _)| *start < cutoff) {
             self.forget_first();
         }
     }
 
     fn forget_first(&mut self) {
-        if let Some((_, (events, errors))) = self.slots.pop_first() {
+        if !self.slots.is_empty() {
+            let (_, (events, errors)) = self.slots.remove(0);
             self.events = self.events.saturating_sub(events);
             self.errors = self.errors.saturating_sub(errors);
         }
@@ -73,6 +77,14 @@ mod tests {
         window.forget_before(1_000);
         assert!(window.is_empty());
         assert_eq!(window.counts(), (0, 0));
+    }
+
+    #[test]
+    fn slots_were_saved_from_a_map_and_are_read_alike() {
+        let map = std::collections::BTreeMap::from([(-5_i64, (1_u64, 0_u64)), (60, (2, 1))]);
+        let old = bridge_telemetry_plugin::SavedState::new(1, &(&map, 3_u64, 1_u64)).unwrap();
+        let window: Window = old.read().unwrap();
+        assert_eq!((&window.slots[..], window.counts()), (&[(-5, (1, 0)), (60, (2, 1))][..], (3, 1)));
     }
 
     #[test]

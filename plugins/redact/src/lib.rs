@@ -5,14 +5,18 @@
 //! validators: refused events are logged with the rewrites made so far.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests"))]
 
+mod masking;
+
+use std::borrow::Cow;
+
 use bridge_telemetry_plugin::{
-    Event, EventVerdict, JsonObject, Plugin, PluginError, Result, SampleBatch, SampleVerdict, Subscription,
-    Validator, counters, export_validator,
+    Event, EventVerdict, Plugin, PluginError, Result, SampleBatch, SampleVerdict, Subscription, Validator,
+    counters, export_validator,
 };
-use regex_lite::Regex;
+use masking::Masking;
+use regex_lite::{NoExpand, Regex};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::Value;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -47,6 +51,8 @@ impl Default for Config {
 
 struct Redact {
     keys: Vec<String>,
+    /// A bit for each length that a key has: most texts are told apart by it.
+    lengths: u64,
     patterns: Vec<Regex>,
     mask: String,
 }
@@ -62,7 +68,8 @@ impl Plugin for Redact {
             Regex::new(pattern).map_err(fault)
         };
         let patterns = config.patterns.iter().enumerate().map(compile).collect::<Result<_>>()?;
-        Ok(Self { keys: config.keys, patterns, mask: config.mask })
+        let lengths = config.keys.iter().fold(0, |lengths, key| lengths | length_bit(key));
+        Ok(Self { keys: config.keys, lengths, patterns, mask: config.mask })
     }
 }
 
@@ -73,10 +80,10 @@ impl Validator for Redact {
 
     fn validate_event(&mut self, event: Event<'_>, verdict: &mut EventVerdict) -> Result<()> {
         if let Some(data) = self.redacted(event.data_json())? {
-            verdict.replace_data(event, data);
+            verdict.replace_data_json(event, data);
         }
         if let Some(extra) = self.redacted(event.extra_json())? {
-            verdict.replace_extra(event, extra);
+            verdict.replace_extra_json(event, extra);
         }
         Ok(())
     }
@@ -84,7 +91,7 @@ impl Validator for Redact {
     fn validate_samples(&mut self, batch: &SampleBatch, verdict: &mut SampleVerdict) -> Result<()> {
         for series in batch.series() {
             if let Some(context) = self.redacted(series.context_json())? {
-                verdict.replace_context(series, context);
+                verdict.replace_context_json(series, context);
             }
         }
         Ok(())
@@ -92,18 +99,16 @@ impl Validator for Redact {
 }
 
 impl Redact {
-    /// The object without its secrets; `None` when it has none.
-    fn redacted(&self, json: &str) -> Result<Option<JsonObject>> {
+    /// The object without its secrets; `None` when it has none. All else stays as it is, numbers to the last digit.
+    fn redacted(&self, json: &str) -> Result<Option<String>> {
         if !self.may_hold_secret(json) {
             return Ok(None);
         }
-        let mut object = serde_json::from_str(json)?;
-        let masked = self.redact_object(&mut object);
-        if masked == 0 {
-            return Ok(None);
-        }
+        let mut masking = Masking::new(self, json);
+        masking.value()?;
+        let Some((copy, masked)) = masking.finish() else { return Ok(None) };
         counters::add("masked_values", masked);
-        Ok(Some(object))
+        Ok(Some(copy))
     }
 
     /// Saves parsing nearly every object that has no secret: between each pair of quotes stands a key or a text. One with
@@ -116,40 +121,25 @@ impl Redact {
     }
 
     fn is_secret(&self, key: &str) -> bool {
-        self.keys.iter().any(|secret| secret.eq_ignore_ascii_case(key))
+        self.lengths & length_bit(key) != 0 && self.keys.iter().any(|secret| secret.eq_ignore_ascii_case(key))
     }
 
-    /// Masks in place; the answer is the number of values changed.
-    fn redact_object(&self, object: &mut JsonObject) -> u64 {
-        let redact = |(key, value): (&String, &mut Value)| {
-            if !self.is_secret(key) {
-                return self.redact_value(value);
-            }
-            let changed = value.as_str() != Some(&self.mask);
-            *value = Value::String(self.mask.clone());
-            u64::from(changed)
-        };
-        object.iter_mut().map(redact).sum()
-    }
-
-    fn redact_value(&self, value: &mut Value) -> u64 {
-        match value {
-            Value::Object(object) => self.redact_object(object),
-            Value::Array(values) => values.iter_mut().map(|value| self.redact_value(value)).sum(),
-            Value::String(text) => self.redact_text(text),
-            Value::Null | Value::Bool(_) | Value::Number(_) => 0,
-        }
-    }
-
-    fn redact_text(&self, text: &mut String) -> u64 {
-        let before = text.clone();
+    /// The text without what the patterns match; `None` when they match nothing.
+    fn redacted_text(&self, text: &str) -> Option<String> {
+        let mut redacted = None;
         for pattern in &self.patterns {
-            if pattern.is_match(text) {
-                *text = pattern.replace_all(text, regex_lite::NoExpand(&self.mask)).into_owned();
+            let before = redacted.as_deref().unwrap_or(text);
+            if let Cow::Owned(after) = pattern.replace_all(before, NoExpand(&self.mask)) {
+                redacted = Some(after);
             }
         }
-        u64::from(*text != before)
+        redacted.filter(|redacted| redacted != text)
     }
+}
+
+/// All long texts share the last bit.
+fn length_bit(text: &str) -> u64 {
+    1 << text.len().min(63)
 }
 
 export_validator!(Redact);
@@ -161,13 +151,13 @@ mod tests {
 
     fn redacted(config: &str, data: &str) -> Option<String> {
         let plugin: Redact = testing::restart(config, None).unwrap();
-        plugin.redacted(data).unwrap().map(|object| Value::Object(object).to_string())
+        plugin.redacted(data).unwrap()
     }
 
     #[test]
     fn masks_keys_at_any_depth_and_keeps_all_else_as_it_was() {
-        let data = r#"{"z":1,"a":[{"Password":{"deep":[1]}}],"n":0.30000000000000004,"token":"***"}"#;
-        let masked = r#"{"z":1,"a":[{"Password":"***"}],"n":0.30000000000000004,"token":"***"}"#;
+        let data = r#"{"z":1,"a":[{"Password":{"deep":[1]}}],"n":0.30000000000000004,"i":[1e400,-0,123456789012345678901],"token":"***"}"#;
+        let masked = r#"{"z":1,"a":[{"Password":"***"}],"n":0.30000000000000004,"i":[1e400,-0,123456789012345678901],"token":"***"}"#;
         assert_eq!(redacted("{}", data).as_deref(), Some(masked));
         assert_eq!(redacted("{}", masked), None, "nothing left to mask");
     }
@@ -181,7 +171,7 @@ mod tests {
 
     #[test]
     fn an_escaped_key_is_no_way_around() {
-        assert_eq!(redacted("{}", r#"{"p\u0061ssword":"x"}"#).as_deref(), Some(r#"{"password":"***"}"#));
+        assert_eq!(redacted("{}", r#"{"p\u0061ssword":"x"}"#).as_deref(), Some(r#"{"p\u0061ssword":"***"}"#));
         assert_eq!(redacted("{}", r#"{"passwords":"x","of":"password"}"#), None);
     }
 
@@ -197,7 +187,7 @@ mod tests {
         plugin.validate_events(&batch, &mut verdict).unwrap();
         assert!(verdict.issues().is_empty());
         let [rewrite] = verdict.rewrites() else { unreachable!() };
-        assert_eq!((rewrite.row, rewrite.data.is_some(), rewrite.extra.is_some()), (1, true, true));
+        assert_eq!((rewrite.row, rewrite.data_json.is_some(), rewrite.extra_json.is_some()), (1, true, true));
 
         let batch = SampleBatchBuilder::new()
             .sample("logins", r#"{"user":"a"}"#, 1, 1.0)
@@ -208,6 +198,15 @@ mod tests {
         assert_eq!(verdict.rewrites().len(), 1);
         assert_eq!(verdict.rewrites()[0].series, 1);
         assert_eq!(testing::counter("masked_values"), 3);
+    }
+
+    #[test]
+    fn keys_of_any_length_are_found() {
+        let long = "k".repeat(70);
+        let config = format!(r#"{{"keys":["{long}",""]}}"#);
+        let data = format!(r#"{{"":1,"{long}":2,"{long}k":3,"{}":4}}"#, "k".repeat(63));
+        let masked = redacted(&config, &data).unwrap();
+        assert_eq!(masked, data.replace(":1,", ":\"***\",").replace(":2,", ":\"***\","));
     }
 
     #[test]

@@ -6,12 +6,14 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests"))]
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use bridge_telemetry_plugin::{Alert, Outcome, Plugin, PluginError, Result, Sink, export_sink};
 use regex_lite::Regex;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::de::{self, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -42,13 +44,47 @@ struct RouteConfig {
     goes_on: bool,
 }
 
-#[derive(Deserialize, JsonSchema)]
+#[derive(JsonSchema)]
 #[serde(untagged)]
 enum ConditionConfig {
     /// The label is this text.
     Equals(String),
     /// The whole label matches.
     Regex { regex: String },
+}
+
+/// By hand: what serde derives for this reads all sorts of values first, which is 20 KB of a component. The SDK's reader hands texts
+/// to the visitors of maps, too.
+impl<'de> Deserialize<'de> for ConditionConfig {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ConditionVisitor)
+    }
+}
+
+struct ConditionVisitor;
+
+impl<'de> Visitor<'de> for ConditionVisitor {
+    type Value = ConditionConfig;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a text or {\"regex\": \"…\"}")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<ConditionConfig, E> {
+        Ok(ConditionConfig::Equals(text.to_owned()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<ConditionConfig, A::Error> {
+        let mut regex = None;
+        while let Some(name) = members.next_key::<String>()? {
+            if name != "regex" {
+                return Err(de::Error::unknown_field(&name, &["regex"]));
+            }
+            regex = Some(members.next_value()?);
+        }
+        let regex = regex.ok_or_else(|| de::Error::missing_field("regex"))?;
+        Ok(ConditionConfig::Regex { regex })
+    }
 }
 
 enum Condition {
@@ -185,6 +221,17 @@ mod tests {
         let regex = r#"{"routes":[{"match":{"a":{"regex":"("}},"receivers":["x"]}]}"#;
         assert!(fault(regex).contains("routes[0].match.a.regex"));
         assert!(fault(r#"{"routes":[{"receivers":["x"],"continues":true}]}"#).contains("continues"));
+        let of = |condition| {
+            fault(&format!(r#"{{"routes":[{{"match":{{"a":{condition}}},"receivers":["x"]}}]}}"#))
+        };
+        for (condition, told) in [
+            ("1", "routes[0].match.a: expected a text or {\"regex\": \"…\"}, found 1"),
+            ("{}", "routes[0].match.a: missing field `regex`"),
+            (r#"{"regexp":"b"}"#, "routes[0].match.a.regexp: unknown field `regexp`, expected `regex`"),
+            (r#"{"regex":[]}"#, "routes[0].match.a.regex: expected a string, found an array"),
+        ] {
+            assert!(of(condition).ends_with(told), "{}", of(condition));
+        }
     }
 
     #[test]

@@ -13,12 +13,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bridge_telemetry_plugin::{
-    JsonObject, Monitor, Plugin, Result, SampleBatch, SavedState, Series, Signal, Subscription, Timestamp,
-    counters, export_monitor,
+    Monitor, Plugin, Result, SampleBatch, SavedState, Series, Signal, Subscription, Timestamp, counters,
+    export_monitor, json, number,
 };
 use rule::{Config, Rule};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 /// How often quiet series are looked for.
 const TICK: Duration = Duration::from_secs(10);
@@ -147,7 +146,12 @@ impl Seen<'_> {
         }
         let state = beyond.remove(key)?;
         state.signalled?;
-        let summary = format!("{metric} is {value}, no longer {} {}", rule.comparison.as_str(), rule.clear());
+        let summary = format!(
+            "{metric} is {}, no longer {} {}",
+            number::text(value),
+            rule.comparison.as_str(),
+            number::text(rule.clear())
+        );
         Some(label(Signal::resolved(key, now, summary).value(value), Some(rule), &state))
     }
 
@@ -171,18 +175,18 @@ impl Seen<'_> {
             return None;
         }
         state.signalled = Some(now);
-        let summary = format!("{metric} is {value}, {} {}", rule.comparison.as_str(), rule.threshold);
+        let summary = format!(
+            "{metric} is {}, {} {}",
+            number::text(value),
+            rule.comparison.as_str(),
+            number::text(rule.threshold)
+        );
         Some(label(Signal::firing(key, now, summary).value(value), Some(rule), state))
     }
 }
 
 fn label(signal: Signal, rule: Option<&Rule>, series: &Beyond) -> Signal {
-    let context: JsonObject = serde_json::from_str(&series.context_json).unwrap_or_default();
-    let text = |value| match value {
-        Value::String(text) => text,
-        other => other.to_string(),
-    };
-    let signal = signal.labels(context.into_iter().map(|(name, value)| (name, text(value))));
+    let signal = signal.labels(json::texts(&series.context_json).unwrap_or_default());
     let signal = signal.label("metric", &series.metric).label("rule", &series.rule);
     match rule {
         Some(rule) => signal.severity(rule.severity).labels(&rule.labels),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bridge_telemetry_plugin::{Period, PluginError, Result, Severity};
+use bridge_telemetry_plugin::{Period, PluginError, Result, Severity, number};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -115,7 +115,8 @@ pub(crate) fn checked(mut rules: Vec<Rule>) -> Result<Vec<Rule>> {
     for (index, rule) in rules.iter_mut().enumerate() {
         let fault = |what: &str| Err(PluginError::InvalidConfig(format!("rules[{index}].{what}")));
         if rule.name.is_empty() {
-            rule.name = format!("{} {} {}", rule.metric, rule.comparison.as_str(), rule.threshold);
+            rule.name =
+                format!("{} {} {}", rule.metric, rule.comparison.as_str(), number::text(rule.threshold));
         }
         if names.contains(&rule.name) {
             return fault("name is taken by a rule before it");

@@ -1,9 +1,9 @@
 //! Alertmanager's webhook payload, version 4, for a group of one alert.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 
-use bridge_telemetry_plugin::{Alert, Result};
-use serde::{Deserialize, Serialize};
+use bridge_telemetry_plugin::{Alert, Result, json, number};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// What Alertmanager writes for "not ended".
 const NOT_ENDED: &str = "0001-01-01T00:00:00Z";
@@ -16,9 +16,9 @@ pub(crate) struct Payload<'a> {
     truncated_alerts: u64,
     status: &'static str,
     receiver: &'a str,
-    group_labels: BTreeMap<&'a str, &'a str>,
-    common_labels: BTreeMap<&'a str, &'a str>,
-    common_annotations: BTreeMap<&'a str, String>,
+    group_labels: Texts<'a>,
+    common_labels: Texts<'a>,
+    common_annotations: Texts<'a>,
     #[serde(rename = "externalURL")]
     external_url: &'a str,
     alerts: [Entry<'a>; 1],
@@ -28,13 +28,37 @@ pub(crate) struct Payload<'a> {
 #[serde(rename_all = "camelCase")]
 struct Entry<'a> {
     status: &'static str,
-    labels: BTreeMap<&'a str, &'a str>,
-    annotations: BTreeMap<&'a str, String>,
+    labels: Texts<'a>,
+    annotations: Texts<'a>,
     starts_at: &'a str,
     ends_at: &'a str,
     #[serde(rename = "generatorURL")]
     generator_url: &'a str,
     fingerprint: String,
+}
+
+/// An object of texts, by name. A map in a tree would be several times as large in the component.
+#[derive(Clone, Default)]
+struct Texts<'a>(Vec<(&'a str, Cow<'a, str>)>);
+
+impl<'a> Texts<'a> {
+    fn set(&mut self, name: &'a str, text: impl Into<Cow<'a, str>>) {
+        let text = text.into();
+        match self.0.binary_search_by(|(there, _)| (*there).cmp(name)) {
+            Ok(at) => {
+                if let Some((_, there)) = self.0.get_mut(at) {
+                    *there = text;
+                }
+            }
+            Err(at) => self.0.insert(at, (name, text)),
+        }
+    }
+}
+
+impl Serialize for Texts<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, text)| (name, text)))
+    }
 }
 
 /// The alert's times as the host writes them.
@@ -46,13 +70,24 @@ struct Times<'a> {
 
 /// The monitor becomes the label `alertname`; key and severity become labels unless the alert has labels of these names.
 pub(crate) fn of<'a>(alert: &'a Alert, receiver: &'a str, external_url: &'a str) -> Result<Payload<'a>> {
-    let times: Times<'_> = serde_json::from_str(&alert.json)?;
+    let times: Times<'_> = json::from_str(&alert.json)?;
     let own = [("key", &*alert.key), ("severity", alert.severity.as_str())];
-    let given = alert.labels.iter().map(|(name, value)| (&**name, &**value));
-    let alertname = [("alertname", &*alert.monitor)];
-    let labels: BTreeMap<_, _> = own.into_iter().chain(given).chain(alertname).collect();
-    let mut annotations = BTreeMap::from([("summary", alert.summary.clone())]);
-    annotations.extend(alert.value.map(|value| ("value", value.to_string())));
+    let mut labels = Texts::default();
+    for (name, value) in own {
+        labels.set(name, value);
+    }
+    for (name, value) in &alert.labels {
+        labels.set(name, value);
+    }
+    labels.set("alertname", &alert.monitor);
+    let mut annotations = Texts::default();
+    annotations.set("summary", &alert.summary);
+    if let Some(value) = alert.value {
+        annotations.set("value", number::text(value));
+    }
+    let mut group = Texts::default();
+    group.set("alertname", &alert.monitor);
+    group.set("key", &alert.key);
     let status = alert.status.as_str();
     Ok(Payload {
         version: "4",
@@ -60,7 +95,7 @@ pub(crate) fn of<'a>(alert: &'a Alert, receiver: &'a str, external_url: &'a str)
         truncated_alerts: 0,
         status,
         receiver,
-        group_labels: BTreeMap::from([("alertname", &*alert.monitor), ("key", &*alert.key)]),
+        group_labels: group,
         common_labels: labels.clone(),
         common_annotations: annotations.clone(),
         external_url,

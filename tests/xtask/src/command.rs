@@ -7,7 +7,7 @@ use crate::fuzz::Request;
 
 /// What `cargo xtask help` prints.
 pub(crate) const HELP: &str = "\
-The commands of this project. Each first completes the set-up: libclang and g++ for RocksDB, the wasm32-wasip2 target.
+The commands of this project. Each first completes the set-up: libclang and g++ for RocksDB, the WebAssembly targets.
 
   cargo xtask run [ARGS]     build the plugins and the host, then start `bridge-telemetry run ARGS`, with the shipped
                              plugins unless --plugins or --config says where plugins are

@@ -9,7 +9,7 @@ use crate::announce;
 use crate::cargo::Cargo;
 use crate::failure::Failure;
 use crate::package;
-use crate::setup::COMPONENT_TARGET;
+use crate::setup::{GUEST_TARGET, PLUGIN_TARGET};
 use crate::workspace::Workspace;
 
 /// The profile of the root `Cargo.toml` that makes components small and fast. It has a folder of its own below the
@@ -24,6 +24,7 @@ struct Sort {
     folder: &'static str,
     prefix: &'static str,
     published: &'static str,
+    target: &'static str,
     form: Form,
 }
 
@@ -36,10 +37,20 @@ enum Form {
     Package,
 }
 
-const PLUGINS: Sort =
-    Sort { folder: "plugins", prefix: "plugin-", published: "plugins", form: Form::Package };
-const GUESTS: Sort =
-    Sort { folder: "tests/guests", prefix: "guest-", published: "guests", form: Form::Component };
+const PLUGINS: Sort = Sort {
+    folder: "plugins",
+    prefix: "plugin-",
+    published: "plugins",
+    target: PLUGIN_TARGET,
+    form: Form::Package,
+};
+const GUESTS: Sort = Sort {
+    folder: "tests/guests",
+    prefix: "guest-",
+    published: "guests",
+    target: GUEST_TARGET,
+    form: Form::Component,
+};
 
 /// One crate that becomes a component.
 #[derive(Debug, PartialEq, Eq)]
@@ -48,38 +59,43 @@ pub(crate) struct Component {
     pub(crate) name: String,
     /// The cargo package.
     package: String,
+    /// What it is compiled to.
+    target: &'static str,
 }
 
-/// Builds all components with one cargo call and publishes them.
+/// Builds all components, with one cargo call for each target, and publishes them.
 pub(crate) fn build(workspace: &Workspace, cargo: &Cargo<'_>) -> Result<(), Failure> {
     let sorts = [(&PLUGINS, components(workspace, &PLUGINS)?), (&GUESTS, components(workspace, &GUESTS)?)];
-    let packages: Vec<&str> = sorts
-        .iter()
-        .flat_map(|(_, components)| components)
-        .map(|component| component.package.as_str())
-        .collect();
-    if !packages.is_empty() {
-        announce(&format!("building {} components: {}", packages.len(), packages.join(" ")));
-        let mut line = vec!["build", "--profile", PROFILE, "--target", COMPONENT_TARGET];
-        line.extend(packages.iter().flat_map(|package| ["--package", package]));
-        cargo.run(line)?;
+    for target in [PLUGIN_TARGET, GUEST_TARGET] {
+        let all = sorts.iter().flat_map(|(_, components)| components);
+        let packages: Vec<&str> = all
+            .filter(|component| component.target == target)
+            .map(|component| component.package.as_str())
+            .collect();
+        if !packages.is_empty() {
+            announce(&format!("building {} components for {target}: {}", packages.len(), packages.join(" ")));
+            let mut line = vec!["build", "--profile", PROFILE, "--target", target];
+            line.extend(packages.iter().flat_map(|package| ["--package", package]));
+            cargo.run(line)?;
+        }
     }
-    let built = workspace.target.join(COMPONENT_TARGET).join(PROFILE);
     for (sort, components) in &sorts {
         let published = workspace.target.join(sort.published);
         let sources = workspace.root.join(sort.folder);
-        let bytes = match sort.form {
-            Form::Package => package::publish(&built, &published, &sources, components)?,
-            Form::Component => publish(&built, &published, components)?,
+        let sizes = match sort.form {
+            Form::Package => package::publish(&workspace.target, &published, &sources, components)?,
+            Form::Component => publish(&workspace.target, &published, components)?,
         };
-        announce(&format!(
-            "{}: {} components, {} KiB",
-            published.display(),
-            components.len(),
-            bytes.div_ceil(1024)
-        ));
+        announce(&format!("{}: {}", published.display(), in_words(components, &sizes)));
     }
     Ok(())
+}
+
+/// Each component with its size.
+fn in_words(components: &[Component], sizes: &[usize]) -> String {
+    let sizes = components.iter().zip(sizes);
+    let words = sizes.map(|(component, bytes)| format!("{} {} KB", component.name, bytes.div_ceil(1000)));
+    words.collect::<Vec<_>>().join(", ")
 }
 
 /// `--plugins TARGET/plugins`, unless the caller says by a flag, a configuration file or the environment where plugins are:
@@ -102,12 +118,13 @@ pub(crate) fn plugins_flag(
 }
 
 fn components(workspace: &Workspace, sort: &Sort) -> Result<Vec<Component>, Failure> {
-    workspace.crates_in(sort.folder)?.iter().map(|folder| component(folder, sort.prefix)).collect()
+    workspace.crates_in(sort.folder)?.iter().map(|folder| component(folder, sort)).collect()
 }
 
-fn component(folder: &Path, prefix: &str) -> Result<Component, Failure> {
+/// One crate. Its `Cargo.toml` may name another target than its sort's, as `[package.metadata.component]`.
+fn component(folder: &Path, sort: &Sort) -> Result<Component, Failure> {
     let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let package = format!("{prefix}{name}");
+    let package = format!("{}{name}", sort.prefix);
     let manifest = folder.join("Cargo.toml");
     let text = fs::read_to_string(&manifest).map_err(|source| Failure::File {
         action: "read",
@@ -115,8 +132,12 @@ fn component(folder: &Path, prefix: &str) -> Result<Component, Failure> {
         source,
     })?;
     // Not a TOML parser: one line of a fixed form, and cargo itself reports a file that it cannot read.
-    if text.lines().any(|line| line.replace(' ', "") == format!("name=\"{package}\"")) {
-        return Ok(Component { name, package });
+    let says = |key: &str, value: &str| {
+        text.lines().any(|line| line.replace(' ', "") == format!("{key}=\"{value}\""))
+    };
+    if says("name", &package) {
+        let target = if says("target", GUEST_TARGET) { GUEST_TARGET } else { sort.target };
+        return Ok(Component { name, package, target });
     }
     Err(Failure::Component {
         folder: folder.to_path_buf(),
@@ -124,29 +145,30 @@ fn component(folder: &Path, prefix: &str) -> Result<Component, Failure> {
     })
 }
 
-/// Copies what changed and removes what no crate stands for any more. Returns the size of all.
-fn publish(built: &Path, published: &Path, components: &[Component]) -> Result<usize, Failure> {
+/// Copies what changed and removes what no crate stands for any more. Returns the size of each.
+fn publish(built: &Path, published: &Path, components: &[Component]) -> Result<Vec<usize>, Failure> {
     fs::create_dir_all(published).map_err(|source| Failure::File {
         action: "create",
         path: published.to_path_buf(),
         source,
     })?;
-    let mut bytes = 0;
+    let mut sizes = Vec::new();
     let mut current = Vec::new();
     for component in components {
         let content = content(built, component)?;
         let to = published.join(format!("{}.wasm", component.name));
-        bytes += content.len();
+        sizes.push(content.len());
         write_if_changed(&to, &content)?;
         current.push(to);
     }
     remove_others(published, &current)?;
-    Ok(bytes)
+    Ok(sizes)
 }
 
-/// What cargo made of the crate.
+/// What cargo made of the crate, below its target folder.
 pub(crate) fn content(built: &Path, component: &Component) -> Result<Vec<u8>, Failure> {
-    let from = built.join(format!("{}.wasm", component.package.replace('-', "_")));
+    let folder = built.join(component.target).join(PROFILE);
+    let from = folder.join(format!("{}.wasm", component.package.replace('-', "_")));
     fs::read(&from).map_err(|_| Failure::Component {
         folder: PathBuf::from(&component.package),
         reason: format!(
@@ -193,7 +215,7 @@ pub(crate) mod tests {
     impl Folder {
         pub(crate) fn new(test: &str) -> Folder {
             let path = std::env::temp_dir().join(format!("xtask-component-{test}-{}", std::process::id()));
-            fs::create_dir_all(path.join("built")).unwrap();
+            fs::create_dir_all(path.join("built/component")).unwrap();
             Folder(path)
         }
 
@@ -214,22 +236,22 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn named(name: &str) -> Component {
-        Component { name: name.into(), package: format!("plugin-{name}") }
+        Component { name: name.into(), package: format!("plugin-{name}"), target: "built" }
     }
 
     #[test]
     fn publishing_leaves_exactly_what_the_tree_has() {
         let folder = Folder::new("publish");
-        let (built, published) = (folder.0.join("built"), folder.0.join("plugins"));
+        let (built, published) = (folder.0.join("built/component"), folder.0.join("plugins"));
         fs::write(built.join("plugin_error_rate.wasm"), "first").unwrap();
         fs::write(built.join("plugin_ewma.wasm"), "other").unwrap();
-        assert_eq!(publish(&built, &published, &[named("error-rate"), named("ewma")]).unwrap(), 10);
+        assert_eq!(publish(&folder.0, &published, &[named("error-rate"), named("ewma")]).unwrap(), [5, 5]);
         assert_eq!(folder.published(), ["error-rate.wasm", "ewma.wasm"]);
 
         fs::write(published.join("notes.txt"), "").unwrap();
         fs::write(published.join("ewma.wasm.4711"), "half").unwrap();
         fs::write(built.join("plugin_error_rate.wasm"), "second").unwrap();
-        publish(&built, &published, &[named("error-rate")]).unwrap();
+        publish(&folder.0, &published, &[named("error-rate")]).unwrap();
         assert_eq!(folder.published(), ["error-rate.wasm", "notes.txt"]);
         assert_eq!(fs::read(published.join("error-rate.wasm")).unwrap(), b"second");
     }
@@ -251,8 +273,7 @@ pub(crate) mod tests {
     #[test]
     fn a_crate_that_makes_no_component_is_refused_with_the_remedy() {
         let folder = Folder::new("absent");
-        let failure =
-            publish(&folder.0.join("built"), &folder.0.join("plugins"), &[named("ewma")]).unwrap_err();
+        let failure = publish(&folder.0, &folder.0.join("plugins"), &[named("ewma")]).unwrap_err();
         assert!(failure.to_string().contains("cdylib"), "{failure}");
     }
 
@@ -263,9 +284,13 @@ pub(crate) mod tests {
             let path = folder.0.join("ewma");
             fs::create_dir_all(&path).unwrap();
             fs::write(path.join("Cargo.toml"), manifest).unwrap();
-            component(&path, "plugin-")
+            component(&path, &PLUGINS)
         };
-        assert_eq!(check("[package]\nname = \"plugin-ewma\"\n").unwrap(), named("ewma"));
+        let component = check("[package]\nname = \"plugin-ewma\"\n").unwrap();
+        assert_eq!(component, Component { target: PLUGIN_TARGET, ..named("ewma") });
+        let other =
+            "[package]\nname = \"plugin-ewma\"\n[package.metadata.component]\ntarget = \"wasm32-wasip2\"\n";
+        assert_eq!(check(other).unwrap().target, GUEST_TARGET);
         let failure = check("[package]\nname = \"ewma\"\n").unwrap_err();
         assert!(failure.to_string().contains("`plugin-ewma`"), "{failure}");
     }

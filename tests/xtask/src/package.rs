@@ -14,21 +14,21 @@ const LOCK: &str = "plugins.lock";
 /// Programs that print SHA-256: of GNU, and of other systems.
 const HASHERS: [&[&str]; 2] = [&["sha256sum"], &["shasum", "-a", "256"]];
 
-/// Publishes the packages of `components`, whose sources are in `sources`, and nothing else. Returns the size of all components.
+/// Publishes the packages of `components`, whose sources are in `sources`, and nothing else. Returns the size of each component.
 pub(crate) fn publish(
     built: &Path,
     published: &Path,
     sources: &Path,
     components: &[Component],
-) -> Result<usize, Failure> {
-    let mut bytes = 0;
+) -> Result<Vec<usize>, Failure> {
+    let mut sizes = Vec::new();
     let mut pins = String::new();
     let mut current = vec![published.join(LOCK)];
     for component in components {
         let folder = published.join(&component.name);
         create(&folder)?;
         let content = component::content(built, component)?;
-        bytes += content.len();
+        sizes.push(content.len());
         let file = folder.join(format!("{}.wasm", component.name));
         component::write_if_changed(&file, &content)?;
         let source = sources.join(&component.name).join(MANIFEST);
@@ -45,7 +45,7 @@ pub(crate) fn publish(
     }
     remove_others(published, &current)?;
     write_lock(published, &pins)?;
-    Ok(bytes)
+    Ok(sizes)
 }
 
 /// Writes the pins. What was disabled stays so.
@@ -147,12 +147,12 @@ mod tests {
     /// Of the text `first`.
     const FIRST: &str = "a7937b64b8caa58f03721bb6bacf5c78cb235febe0e70b1b84cd99541461a08e";
 
-    fn publish_ewma(folder: &Folder, source: &str, content: &str) -> Result<usize, Failure> {
+    fn publish_ewma(folder: &Folder, source: &str, content: &str) -> Result<Vec<usize>, Failure> {
         let sources = folder.0.join("sources");
         fs::create_dir_all(sources.join("ewma")).unwrap();
         fs::write(sources.join("ewma").join(MANIFEST), source).unwrap();
-        fs::write(folder.0.join("built/plugin_ewma.wasm"), content).unwrap();
-        publish(&folder.0.join("built"), &folder.0.join("plugins"), &sources, &[named("ewma")])
+        fs::write(folder.0.join("built/component/plugin_ewma.wasm"), content).unwrap();
+        publish(&folder.0, &folder.0.join("plugins"), &sources, &[named("ewma")])
     }
 
     #[test]
@@ -164,7 +164,7 @@ mod tests {
         fs::write(published.join("flat.wasm"), "").unwrap();
         fs::write(published.join("notes.txt"), "").unwrap();
         fs::write(published.join(LOCK), "format = 1\ndisabled = [\"ewma\"]\n").unwrap();
-        assert_eq!(publish_ewma(&folder, SOURCE, "first").unwrap(), 5);
+        assert_eq!(publish_ewma(&folder, SOURCE, "first").unwrap(), [5]);
         assert_eq!(folder.published(), ["ewma", "notes.txt", "plugins.lock"]);
         assert_eq!(fs::read(published.join("ewma/ewma.wasm")).unwrap(), b"first");
         let manifest = fs::read_to_string(published.join("ewma").join(MANIFEST)).unwrap();

@@ -14,13 +14,16 @@ use crate::workspace::Workspace;
 /// RocksDB is C++, and its bindings are generated with libclang.
 const PACKAGES: [&str; 2] = ["libclang-dev", "g++"];
 /// What the plugins are compiled to.
-pub(crate) const COMPONENT_TARGET: &str = "wasm32-wasip2";
+pub(crate) const PLUGIN_TARGET: &str = "wasm32-unknown-unknown";
+/// What the tests' guests are compiled to: authors may use it, too.
+pub(crate) const GUEST_TARGET: &str = "wasm32-wasip2";
 
 /// Checks everything that the build needs and installs what is missing.
 pub(crate) fn complete(workspace: &Workspace) -> Result<(), Failure> {
-    announce(&format!("checking the set-up: libclang, g++, {COMPONENT_TARGET}"));
+    announce(&format!("checking the set-up: libclang, g++, {PLUGIN_TARGET}, {GUEST_TARGET}"));
     native_tools()?;
-    component_target(workspace)
+    component_target(workspace, PLUGIN_TARGET)?;
+    component_target(workspace, GUEST_TARGET)
 }
 
 fn native_tools() -> Result<(), Failure> {
@@ -122,26 +125,24 @@ fn apt(rights: &[&str], arguments: &[&str]) -> Command {
     command
 }
 
-fn component_target(workspace: &Workspace) -> Result<(), Failure> {
-    if has_target(workspace, COMPONENT_TARGET)? {
+fn component_target(workspace: &Workspace, target: &str) -> Result<(), Failure> {
+    if has_target(workspace, target)? {
         return Ok(());
     }
     let by_hand = |more: &str| Failure::Missing {
-        what: format!("the Rust target {COMPONENT_TARGET}, which plugins are compiled to"),
-        remedy: format!("run `rustup target add {COMPONENT_TARGET}` in {}{more}", workspace.root.display()),
+        what: format!("the Rust target {target}, which plugins are compiled to"),
+        remedy: format!("run `rustup target add {target}` in {}{more}", workspace.root.display()),
     };
     if !on_path("rustup") {
         return Err(by_hand(", after installing rustup"));
     }
-    announce(&format!(
-        "missing: the target {COMPONENT_TARGET}; installing it: rustup target add {COMPONENT_TARGET}"
-    ));
+    announce(&format!("missing: the target {target}; installing it: rustup target add {target}"));
     // In the root, so that the toolchain pinned there gets it.
     run(Command::new("rustup")
-        .args(["target", "add", COMPONENT_TARGET])
+        .args(["target", "add", target])
         .current_dir(&workspace.root)
         .stdout(std::io::stderr()))?;
-    if has_target(workspace, COMPONENT_TARGET)? { Ok(()) } else { Err(by_hand("")) }
+    if has_target(workspace, target)? { Ok(()) } else { Err(by_hand("")) }
 }
 
 /// Whether the toolchain in use has the target's standard library; asks rustc, so that it works without rustup too.

@@ -20,7 +20,7 @@ impl log::Host for HostState {
             log::Level::Warn => Level::WARN,
             log::Level::Error => Level::ERROR,
         };
-        self.plugin.log.write(level, message, fields);
+        self.say(level, message, fields);
         Ok(())
     }
 }

@@ -25,7 +25,7 @@ fn what_is_no_plugin() {
     check_component(
         "(module)",
         expect![
-            "this is a core WebAssembly module, not a component; build it for the target wasm32-wasip2, or wrap it with `wasm-tools component new`"
+            "this is a core WebAssembly module, not a component; build it with `plugin build`, or wrap it with `wasm-tools component new`"
         ],
     );
     check_component(
@@ -136,6 +136,7 @@ fn a_failing_init_is_named_by_kind() {
     };
     check(json!({"init": "loop"}), "deadline", "300ms");
     check(json!({"init": "panic"}), "trap", "it was all a trap");
+    check(json!({"init": "log_and_trap"}), "trap", "these are my last words");
     check(json!({"init": "memory"}), "limit", "bytes of memory");
     check(json!({"init": "invalid"}), "config", "limit: must be even");
     check(json!({"init": "transient"}), "transient", "come back later");

@@ -40,3 +40,32 @@ fn every_shipped_plugin_is_of_a_known_world() {
     }
     assert!(seen > 0);
 }
+
+/// Most bytes of a shipped component.
+const SMALL: u64 = 100_000;
+/// Most bytes of each shipped component: 100 KB, and more only where a line says why.
+const SIZES: [(&str, u64); 9] = [
+    ("console", SMALL),
+    ("error-rate", SMALL),
+    ("ewma", SMALL),
+    // A validator of all drafts, generic over its input, with two engines of regular expressions and the tables of Unicode.
+    ("json-schema", 2_300_000),
+    ("percentile", SMALL),
+    // Regular expressions are 35 KB of these two.
+    ("redact", 118_000),
+    ("router", 120_000),
+    // Reads and writes floats, lengths of time and labels, and keeps a map of series.
+    ("threshold", 106_000),
+    ("webhook", SMALL),
+];
+
+#[test]
+fn no_shipped_component_grows_beyond_its_limit() {
+    let size = |name| std::fs::metadata(shipped(name)).unwrap().len();
+    let over: Vec<_> = SIZES
+        .iter()
+        .map(|(name, most)| (name, size(name), most))
+        .filter(|(_, bytes, most)| bytes > most)
+        .collect();
+    assert!(over.is_empty(), "{over:?}: name, bytes, limit");
+}

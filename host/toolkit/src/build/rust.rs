@@ -1,4 +1,5 @@
-//! Rust: plain cargo, for the target `wasm32-wasip2`.
+//! Rust: plain cargo, for the target `wasm32-unknown-unknown`, with the linker of Rust that makes components. What the standard library
+//! has for the system is left out: a plugin has none.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,7 +10,9 @@ use super::tool::{find, run_for_output};
 use super::{BuildError, read_made};
 use crate::project::Project;
 
-const TARGET: &str = "wasm32-wasip2";
+const TARGET: &str = "wasm32-unknown-unknown";
+/// Part of Rust.
+const LINKER: &str = "target.wasm32-unknown-unknown.linker=\"wasm-component-ld\"";
 
 /// One line of what cargo prints for programs.
 #[derive(Deserialize)]
@@ -35,7 +38,16 @@ pub(super) fn build(project: &Project) -> Result<Vec<u8>, BuildError> {
     }
     let mut command = Command::new(cargo);
     command
-        .args(["build", "--release", "--target", TARGET, "--message-format", "json-render-diagnostics"])
+        .args([
+            "build",
+            "--release",
+            "--target",
+            TARGET,
+            "--config",
+            LINKER,
+            "--message-format",
+            "json-render-diagnostics",
+        ])
         .current_dir(&project.directory);
     forget_a_callers_package(&mut command);
     let output = run_for_output(&mut command)?;

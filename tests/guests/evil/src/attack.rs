@@ -30,6 +30,10 @@ pub(crate) fn run(attack: &str) -> Result<Answer, PluginError> {
     call_host(attack);
     match attack {
         "panic" => panic!("it was all a trap"),
+        "log_and_trap" => {
+            log::write(log::Level::Error, "these are my last words", "");
+            core::arch::wasm32::unreachable()
+        }
         "exit" => std::process::exit(3),
         "error" => Err(PluginError::Other("no luck\n".to_owned())),
         "sleep" => {

@@ -31,7 +31,7 @@ impl lifecycle::Guest for Evil {
             config_schema_json: r#"{
                 "type": "object",
                 "properties": {
-                    "init": {"enum": ["loop", "panic", "memory", "invalid", "transient"]},
+                    "init": {"enum": ["loop", "panic", "log_and_trap", "memory", "invalid", "transient"]},
                     "subscription": {"enum": ["patterns", "tick"]}
                 },
                 "additionalProperties": false
@@ -42,7 +42,7 @@ impl lifecycle::Guest for Evil {
     }
 
     fn init(config: String, _: Option<State>) -> Result<(), PluginError> {
-        let attacks = ["loop", "panic", "memory", "invalid", "transient"];
+        let attacks = ["loop", "panic", "log_and_trap", "memory", "invalid", "transient"];
         attack::remember(&config);
         match attacks.into_iter().find(|attack| config.contains(&format!("\"init\":\"{attack}\""))) {
             Some("invalid") => Err(PluginError::InvalidConfig("limit: must be even".to_owned())),
