@@ -76,9 +76,12 @@ pub(crate) fn run(report: &mut Report, scale: &Scale) -> anyhow::Result<()> {
         );
     }
     let used = |turn: &Turn| turn.plugins.iter().map(cpu).sum::<f64>() / time.as_secs_f64();
-    let most = |turn: &Turn| turn.plugins.iter().map(cpu).fold(0.0, f64::max);
     report.figure("processors that all attackers took together", format!("{:.3}", median(&with, used)), "");
-    report.figure("most time that one attacker took in a turn", seconds(median(&with, most)), "");
+    let all = with.iter().flat_map(|turn| &turn.plugins);
+    if let Some(most) = all.max_by(|a, b| cpu(a).total_cmp(&cpu(b))) {
+        let figure = format!("{}: {} of {}", most.name, seconds(cpu(most)), seconds(time.as_secs_f64()));
+        report.figure("the attacker that took the most time in a turn", figure, "");
+    }
     Ok(())
 }
 
