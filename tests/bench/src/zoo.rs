@@ -235,6 +235,10 @@ fn function(attack: &str) -> String {
 fn add(config: &mut Config, name: &str, component: std::path::PathBuf, own: Value) -> anyhow::Result<()> {
     let own = if own.is_null() { json!({}) } else { own };
     let mut settings: PluginSettings = serde_json::from_value(json!({"config": own}))?;
+    if name.starts_with("evil") || name.starts_with("sink") {
+        // A giant answer is over the limit; within it, it would be an answer like any other, and only slow.
+        settings.limits = serde_json::from_value(json!({"output_bytes": 1 << 20, "memory_bytes": 16 << 20}))?;
+    }
     settings.component = Some(component);
     // An attacker that cannot judge must not refuse the records whose recording is measured.
     settings.on_failure = OnFailure::Accept;
