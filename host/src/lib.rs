@@ -30,6 +30,7 @@ mod host;
 pub mod logging;
 pub mod monitors;
 pub mod plugins;
+mod priority;
 pub mod query;
 pub mod recording;
 mod records;

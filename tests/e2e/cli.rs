@@ -1,6 +1,7 @@
 //! The program itself: what it prints, its exit codes, the host it runs, and the commands beside and without a host.
 
 mod alerts;
+mod compiling;
 mod completion;
 mod configuration;
 mod following;

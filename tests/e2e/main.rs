@@ -27,3 +27,4 @@ mod retention;
 mod rollups;
 mod server;
 mod toolkit;
+mod zoo;

@@ -10,6 +10,7 @@ mod arguments;
 mod batches;
 mod client;
 mod commands;
+mod compiling;
 mod connection;
 mod exit;
 mod follower;
@@ -29,6 +30,10 @@ use clap::Parser;
 use crate::arguments::Arguments;
 
 fn main() -> ExitCode {
+    if compiling::is_asked_for() {
+        return compiling::serve();
+    }
+    compiling::offer();
     let arguments = Arguments::parse();
     let json = arguments.shared.json;
     match commands::execute(arguments) {

@@ -71,6 +71,31 @@ pub const MAX_FUNCTION_BYTES: usize = 1 << 20;
 pub const MAX_COMPONENT_FUNCTIONS: u64 = 200_000;
 /// Most core modules of a component: a Python plugin has about thirty.
 pub const MAX_COMPONENT_MODULES: u32 = 128;
+/// Most bytes times local variables of one function: the compiler looks at each variable at each branch. A processor compiles some
+/// twenty million of it in a second, and CPython's interpreter loop stays below a quarter.
+pub const MAX_FUNCTION_WORK: u64 = 1 << 30;
+/// The same of all functions together: minutes, where nothing else ends the compiler.
+pub const MAX_COMPONENT_WORK: u64 = 1 << 32;
+/// Most globals of a component over all its modules: position-independent modules have some thousands.
+pub const MAX_COMPONENT_GLOBALS: u64 = 100_000;
+/// Most types that a component declares, over all that is in it.
+pub const MAX_COMPONENT_TYPES: u64 = 100_000;
+/// How deep modules and components may lie in one another: real ones have three levels, and as many again when composed.
+pub const MAX_COMPONENT_DEPTH: u64 = 16;
+/// Most instances that a component becomes, with those of the components within it: CPython has about a hundred.
+pub const MAX_COMPONENT_INSTANCES: u64 = 2_000;
+/// Processor time for compiling one component in a process of its own: a Python plugin takes ten seconds.
+pub const COMPILE_CPU: Duration = Duration::from_secs(120);
+/// Time for it by the clock: a busy machine must not make a good component fail.
+pub const COMPILE_DEADLINE: Duration = Duration::from_secs(600);
+/// Address space of that process: several times what CPython takes to compile.
+pub const COMPILE_MEMORY_BYTES: u64 = 4 << 30;
+/// Largest machine code of one component in bytes: it is some times larger than the component.
+pub const MAX_CODE_BYTES: u64 = 8 * MAX_COMPONENT_BYTES;
+/// Bytes kept of what the compiler's process says when it fails.
+pub const MAX_COMPILER_WORDS: usize = 4 << 10;
+/// How much the compiler's process gives way to others: what is recorded goes before what is loaded.
+pub const COMPILE_NICENESS: i32 = 10;
 /// Core instances, memories and tables of one plugin instance at most; each costs address space and host memory.
 pub const MAX_CORE_INSTANCES: usize = 256;
 /// Elements of all tables of one plugin instance at most, 8 bytes each: CPython has some 10,000.
@@ -139,6 +164,9 @@ pub const MAX_PLUGIN_VALUE_BYTES: usize = 1 << 20;
 pub const MAX_BUFFERED_WRITE_BYTES: usize = 16 << 20;
 /// Most calls to key-value, query and HTTP together within one call of a plugin: their time does not count against its own.
 pub const MAX_PORT_CALLS: u32 = 10_000;
+/// Time that these calls may take together within one call of a plugin: a query may take half of it, and with thousands of them a
+/// call would last for days.
+pub const MAX_PORT_TIME: Duration = Duration::from_secs(60);
 /// Largest request of a plugin's query, as JSON in bytes.
 pub const MAX_PLUGIN_QUERY_BYTES: usize = 64 << 10;
 /// Largest answer to a plugin's query, as JSON in bytes.
@@ -160,6 +188,9 @@ pub const PLUGIN_RESTART_BACKOFF: Duration = Duration::from_millis(100);
 pub const MAX_PLUGIN_RESTART_BACKOFF: Duration = Duration::from_secs(10);
 /// The first quarantine; doubles with each further one.
 pub const PLUGIN_QUARANTINE: Duration = Duration::from_secs(30);
+/// How much the threads of monitors and sinks give way to those that record: one that computes without end takes a quarter of a core
+/// that others want, and all of it otherwise.
+pub const PLUGIN_THREAD_NICENESS: i32 = 5;
 /// The longest quarantine.
 pub const MAX_PLUGIN_QUARANTINE: Duration = Duration::from_secs(600);
 
@@ -191,6 +222,10 @@ pub const BACKLOG_CHECK_RECORDS: u64 = 1_000;
 pub const MAX_HTTP_REQUEST_BYTES: usize = 1 << 20;
 /// Largest body of an answer to a plugin's HTTP request in bytes.
 pub const MAX_HTTP_RESPONSE_BYTES: usize = 1 << 20;
+/// Longest URL of a plugin's HTTP request in bytes: what servers take.
+pub const MAX_HTTP_URL_BYTES: usize = 8 << 10;
+/// Largest head of a plugin's HTTP request in bytes, secrets in their places.
+pub const MAX_HTTP_HEAD_BYTES: usize = 64 << 10;
 /// Most header lines of a plugin's HTTP request.
 pub const MAX_HTTP_HEADERS: usize = 64;
 /// Longest time of one HTTP exchange of a plugin.

@@ -20,32 +20,13 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 use xxhash_rust::xxh3::Xxh3Default;
 
-use crate::engine::{Execution, engine};
+use crate::compiler::CompiledCode;
 
 /// The last bytes of every entry; a change of the form changes them.
 const MARK: [u8; 8] = *b"BTCODE2\n";
 /// Checksum and mark.
 const TRAILER_BYTES: usize = 16 + MARK.len();
 const SUFFIX: &str = "cwasm";
-
-/// Native code of one component, fresh from the compiler.
-pub(crate) struct CompiledCode(Vec<u8>);
-
-impl CompiledCode {
-    /// Compiles with an engine of its own, so that what the compiler keeps for its next run goes with it.
-    pub(crate) fn of(component: &[u8], execution: Execution) -> wasmtime::Result<Self> {
-        engine(execution)?.precompile_component(component).map(Self)
-    }
-
-    /// The code, ready to run.
-    pub(crate) fn load(&self, engine: &Engine) -> wasmtime::Result<Component> {
-        #[allow(unsafe_code, reason = "loading native code; see the safety comment")]
-        // SAFETY: these are the very bytes that the compiler gave to `of`, the only maker of a `CompiledCode`.
-        unsafe {
-            Component::deserialize(engine, &self.0)
-        }
-    }
-}
 
 /// A directory of compiled components.
 #[derive(Debug)]
@@ -110,7 +91,7 @@ impl CodeCache {
     /// Keeps a compiled component: written beside its place, then renamed, so that readers see all of it or nothing.
     pub(crate) fn save(&self, sha256: &str, code: &CompiledCode) {
         let path = self.path(sha256);
-        match self.write(sha256, &path, &code.0) {
+        match self.write(sha256, &path, code.bytes()) {
             Ok(()) => self.prune(),
             Err(error) => {
                 tracing::warn!(path = %path.display(), %error, "compiled code could not be kept in the cache");
@@ -202,6 +183,7 @@ fn is_ours(found: &fs::Metadata) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::{Execution, engine};
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     const SHA: &str = "00ff";

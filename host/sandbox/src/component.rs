@@ -6,7 +6,6 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use crate::cache::CompiledCode;
 use crate::error::LoadError;
 use crate::heap;
 use crate::outline::Outline;
@@ -122,7 +121,8 @@ fn compile(
     runtime: &Runtime,
 ) -> Result<wasmtime::component::Component, LoadError> {
     let failed = |error: wasmtime::Error| LoadError::Compile { reason: format!("{error:#}") };
-    let code = CompiledCode::of(bytes, runtime.options.execution).map_err(failed)?;
+    let options = &runtime.options;
+    let code = options.compiler.compile(bytes, sha256, &runtime.engine, options.execution)?;
     // Code that is mapped from the cache's file takes less memory than the same code on the heap.
     let from_file = runtime.cache.as_ref().and_then(|cache| {
         cache.save(sha256, &code);
@@ -133,7 +133,9 @@ fn compile(
         None => code.load(&runtime.engine).map_err(failed)?,
     };
     drop(code);
-    heap::trim();
+    if options.compiler.program().is_none() {
+        heap::trim();
+    }
     Ok(component)
 }
 

@@ -1,10 +1,12 @@
 //! The one wasmtime engine: which WebAssembly features exist and how code is compiled and interrupted.
 
+use serde::{Deserialize, Serialize};
 use telemetry_core::limits;
 use wasmtime::{Config, Engine, OptLevel};
 
 /// How guests run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Execution {
     /// As fast as they can; a call ends by the clock.
     #[default]

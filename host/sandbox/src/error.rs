@@ -1,6 +1,7 @@
 //! What can go wrong before a plugin runs. Afterwards it is core's `PluginFailure`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use telemetry_core::extension::PluginFailure;
 
@@ -67,6 +68,15 @@ pub enum LoadError {
         /// The compiler's own words.
         reason: String,
     },
+    /// Compiling the component took more than it may.
+    #[error("compiling the component took more than {0}; plugins that are meant well compile in seconds")]
+    CompileLimit(CompileLimit),
+    /// The process that compiles could not be started, or ended without an answer.
+    #[error("the compiler's process failed: {reason}")]
+    CompilerProcess {
+        /// What is known of it.
+        reason: String,
+    },
     /// The functions behind the right names have other types than the contract's.
     #[error(
         "the component's functions do not have the types of the contract {contract}: {reason}; build it against that version's WIT"
@@ -110,4 +120,22 @@ pub enum LoadError {
         /// What was asked for.
         wanted: PluginKind,
     },
+}
+
+/// What compiling in a process of its own is limited by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CompileLimit {
+    /// Processor time.
+    #[error("{0:?} of processor time")]
+    Cpu(Duration),
+    /// Time by the clock.
+    #[error("{0:?}")]
+    Deadline(Duration),
+    /// Address space, or the stack in it.
+    #[error("{0} bytes of memory")]
+    Memory(u64),
+    /// Machine code.
+    #[error("{0} bytes of machine code")]
+    Code(u64),
 }

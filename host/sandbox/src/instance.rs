@@ -18,7 +18,7 @@ use crate::guest::{Export, Lifecycle};
 use crate::http::HttpClient;
 use crate::key_value::KeyValueSpace;
 use crate::plugin::PluginShared;
-use crate::state::{HostState, InstancePorts};
+use crate::state::{Allowance, HostState, InstancePorts};
 use crate::world::{Contract, PluginKind};
 
 /// All that is needed to make an instance of a plugin.
@@ -75,7 +75,7 @@ impl<G: Export> Template<G> {
     pub(crate) fn born(&self) -> Result<Instance<G>, BirthError> {
         let mut store = self.store();
         let deadline = self.plugin.runtime.options.init_deadline;
-        let entry = enter(&mut store, deadline, self.plugin.runtime.clock.now());
+        let entry = enter(&mut store, deadline.into(), self.plugin.runtime.clock.now());
         let instance = match self.pre.instantiate(&mut store) {
             Ok(instance) => instance,
             Err(error) => {
@@ -111,7 +111,7 @@ impl<G: Export> Template<G> {
         // Time spent in ports moved the deadline: an epoch that ends too early looks again at the time that is left.
         store.epoch_deadline_callback(|store| {
             let state = store.data();
-            let left = state.time_left();
+            let left = state.own_time_left();
             Ok(if left.is_zero() {
                 UpdateDeadline::Interrupt
             } else {
@@ -138,11 +138,11 @@ impl<G> Instance<G> {
     /// Calls the plugin for at most `allowance`, at the time `now` of the records that it sees.
     pub(crate) fn call<R>(
         &mut self,
-        allowance: Duration,
+        allowance: impl Into<Allowance>,
         now: Timestamp,
         call: impl FnOnce(&G, &mut Store<HostState>) -> wasmtime::Result<Result<R, PluginError>>,
     ) -> Result<R, FailureReason> {
-        self.run(allowance, now, |_, guest, store| call(guest, store))
+        self.run(allowance.into(), now, |_, guest, store| call(guest, store))
     }
 
     /// Asks the plugin once for something that does not change.
@@ -171,7 +171,7 @@ impl<G> Instance<G> {
         now: Timestamp,
         resource: ResourceAny,
     ) -> Result<(), FailureReason> {
-        self.run(allowance, now, |_, _, store| resource.resource_drop(store).map(Ok))
+        self.run(allowance.into(), now, |_, _, store| resource.resource_drop(store).map(Ok))
     }
 
     /// Bytes of all its linear memories.
@@ -195,12 +195,12 @@ impl<G> Instance<G> {
         call: impl FnOnce(&Lifecycle, &G, &mut Store<HostState>) -> wasmtime::Result<Result<R, PluginError>>,
     ) -> Result<R, FailureReason> {
         let runtime = Arc::clone(&self.store.data().plugin.runtime);
-        self.run(runtime.options.init_deadline, runtime.clock.now(), call)
+        self.run(runtime.options.init_deadline.into(), runtime.clock.now(), call)
     }
 
     fn run<R>(
         &mut self,
-        allowance: Duration,
+        allowance: Allowance,
         now: Timestamp,
         call: impl FnOnce(&Lifecycle, &G, &mut Store<HostState>) -> wasmtime::Result<Result<R, PluginError>>,
     ) -> Result<R, FailureReason> {
@@ -212,7 +212,11 @@ impl<G> Instance<G> {
         match answer {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(failure::of_plugin(error)),
-            Err(error) => Err(failure::of_call(&error, self.store.data_mut(), allowance)),
+            Err(error) => {
+                let state = self.store.data_mut();
+                let had = state.time_it_had(allowance.whole);
+                Err(failure::of_call(&error, state, had))
+            }
         }
     }
 }
@@ -235,10 +239,11 @@ impl Entry {
 }
 
 /// Sets the deadline of the entry that follows: in fuel where guests run repeatably, else by the clock.
-fn enter(store: &mut Store<HostState>, allowance: Duration, now: Timestamp) -> Entry {
+fn enter(store: &mut Store<HostState>, allowance: Allowance, now: Timestamp) -> Entry {
     let start = Instant::now();
     let state = store.data_mut();
     state.begin(start, allowance, now);
+    let allowance = allowance.own.unwrap_or(allowance.whole).min(allowance.whole);
     let ticks = state.plugin.runtime.ticker.ticks(allowance);
     if state.plugin.runtime.options.execution == Execution::Fast {
         store.set_epoch_deadline(ticks);

@@ -5,7 +5,7 @@
 //! checked before it becomes a core value, and a plugin that fails is restarted, and after repeated failures put into
 //! quarantine, without harm to the host.
 //!
-//! The way in: `component` (bytes to compiled code, `outline` and `world` before, `cache` beside it) → `prepared` (tried
+//! The way in: `component` (bytes to compiled code; `outline`, `census` and `world` before, then `compiler`, with `cache` beside it) → `prepared` (tried
 //! with the ports of `trial` before it replaces another version) → `birth` → `instance` (a live copy,
 //! with `state`, `limiter` and `linker` around it, entered through `guest`) → `pool`, `monitor` and `sink` (who holds instances) → `validator` and
 //! `aggregation`. `convert` is the only way out.
@@ -21,6 +21,8 @@ mod aggregation;
 mod bindings;
 mod birth;
 mod cache;
+mod census;
+mod compiler;
 mod component;
 mod config_schema;
 mod convert;
@@ -58,11 +60,12 @@ mod trial;
 mod validator;
 mod world;
 
+pub use compiler::{CompileLimits, Compiler, CompilerProgram, compile_for_parent};
 pub use component::{ComponentOutline, component_sha256};
 pub use engine::Execution;
-pub use error::{LoadError, SandboxError};
+pub use error::{CompileLimit, LoadError, SandboxError};
 pub use grants::{Grants, Secrets};
-pub use http::{HttpAnswer, HttpFault, HttpPort, HttpRequest};
+pub use http::{HttpAnswer, HttpFault, HttpPort, HttpRequest, NamePort};
 pub use inspect::{AggregateInfo, PluginInfo};
 pub use limits::PluginLimits;
 pub use log_ring::{LogLine, LogRing};

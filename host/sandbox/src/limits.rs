@@ -10,7 +10,8 @@ use telemetry_core::limits;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PluginLimits {
-    /// Time for one call in milliseconds. A sink has the time of its delivery instead.
+    /// Time for one call in milliseconds, without what it waits for. A sink may wait for the far side as long as its delivery may
+    /// take.
     pub deadline_ms: u32,
     /// Memory of one instance in bytes, all its linear memories together.
     pub memory_bytes: u64,

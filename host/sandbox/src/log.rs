@@ -3,7 +3,6 @@
 //! What was left out is counted and reported in the log itself as soon as there is room again.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -21,7 +20,6 @@ pub(crate) struct PluginLog {
     lines_per_second: u32,
     /// Where the last lines are kept; `None` for a log that nobody reads.
     kept: Option<Arc<LogRing>>,
-    dropped: AtomicU64,
     allowance: Mutex<Allowance>,
 }
 
@@ -43,7 +41,7 @@ impl PluginLog {
         kept: Option<Arc<LogRing>>,
     ) -> Self {
         let allowance = Mutex::new(Allowance { saved: burst(), at: clock.monotonic(), unreported: 0 });
-        Self { plugin, clock, lines_per_second, kept, dropped: AtomicU64::new(0), allowance }
+        Self { plugin, clock, lines_per_second, kept, allowance }
     }
 
     /// Whether nothing is written anywhere.
@@ -63,18 +61,16 @@ impl PluginLog {
         }
     }
 
-    /// Lines left out since the start.
+    /// Lines left out since the start, over all versions.
     pub(crate) fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
+        self.kept.as_ref().map_or(0, |kept| kept.dropped())
     }
 
     /// Writes one line. `fields` is a JSON object or empty.
     pub(crate) fn write(&self, level: Level, message: String, fields: String) {
         let Some(kept) = &self.kept else { return };
         match self.take() {
-            None => {
-                self.dropped.fetch_add(1, Ordering::Relaxed);
-            }
+            None => kept.drop_one(),
             Some(unreported) => {
                 if unreported > 0 {
                     let message =

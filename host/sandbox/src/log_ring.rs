@@ -4,6 +4,7 @@
 //! sees each line once and notices when some were lost to it.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -35,6 +36,8 @@ impl LogLine {
 #[derive(Debug, Default)]
 pub struct LogRing {
     kept: Mutex<Kept>,
+    /// Lines that came too fast to be kept.
+    dropped: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -56,6 +59,16 @@ impl LogRing {
             let Some(oldest) = kept.lines.pop_front() else { break };
             kept.bytes = kept.bytes.saturating_sub(oldest.bytes());
         }
+    }
+
+    /// A line came too fast.
+    pub(crate) fn drop_one(&self) {
+        self.dropped.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Lines that came too fast, over all versions.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
     }
 
     /// The last `most` of the lines with a number above `after`, oldest first.

@@ -22,7 +22,9 @@ pub(crate) struct Meters {
     instances: AtomicU64,
     restarts: AtomicU64,
     http_requests: AtomicU64,
-    http_refused: AtomicU64,
+    http_failed: AtomicU64,
+    /// By the rule that was broken.
+    http_refused: Mutex<BTreeMap<&'static str, u64>>,
     failures: Mutex<Failures>,
     counters: Mutex<Counters>,
 }
@@ -53,7 +55,8 @@ pub(crate) struct Reading {
     pub(crate) instances: u64,
     pub(crate) restarts: u64,
     pub(crate) http_requests: u64,
-    pub(crate) http_refused: u64,
+    pub(crate) http_failed: u64,
+    pub(crate) http_refused: BTreeMap<&'static str, u64>,
     pub(crate) failures: BTreeMap<&'static str, u64>,
     pub(crate) last_failure: Option<String>,
     pub(crate) counters: BTreeMap<String, f64>,
@@ -120,8 +123,12 @@ impl Meters {
         self.http_requests.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(crate) fn http_refused(&self) {
-        self.http_refused.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn http_failed(&self) {
+        self.http_failed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn http_refused(&self, rule: &'static str) {
+        *self.http_refused.lock().entry(rule).or_default() += 1;
     }
 
     /// Adds to a counter of the plugin's own.
@@ -162,7 +169,8 @@ impl Meters {
             instances: get(&self.instances),
             restarts: get(&self.restarts),
             http_requests: get(&self.http_requests),
-            http_refused: get(&self.http_refused),
+            http_failed: get(&self.http_failed),
+            http_refused: self.http_refused.lock().clone(),
             failures,
             last_failure,
             counters: counters.values.clone(),

@@ -2,9 +2,9 @@
 //!
 //! Runs on bytes that nobody checked yet, before the compiler spends time on them.
 
-use telemetry_core::limits;
 use wasmparser::{Encoding, Parser, Payload};
 
+use crate::census::Census;
 use crate::error::LoadError;
 use crate::world::WorldError;
 
@@ -15,37 +15,24 @@ pub(crate) struct Outline {
     pub(crate) exports: Vec<String>,
 }
 
-#[derive(Default)]
-struct Sizes {
-    modules: u64,
-    functions: u64,
-}
-
 impl Outline {
     /// Reads the outline of `bytes` and checks the sizes of everything inside.
     pub(crate) fn read(bytes: &[u8]) -> Result<Self, LoadError> {
         let mut outline = Self::default();
-        let mut sizes = Sizes::default();
-        // Nested modules and components follow their parent's payloads; each opens with its version and closes with its end.
-        let mut depth = 0_u32;
+        let mut census = Census::default();
         for payload in Parser::new(0).parse_all(bytes) {
-            match payload.map_err(malformed)? {
-                Payload::Version { encoding, .. } => {
-                    if depth == 0 && encoding == Encoding::Module {
-                        return Err(WorldError::CoreModule.into());
-                    }
-                    depth += 1;
-                    sizes.add_module(encoding)?;
-                }
-                Payload::End(_) => depth = depth.saturating_sub(1),
-                Payload::CodeSectionStart { count, .. } => sizes.add_functions(count.into())?,
-                Payload::CodeSectionEntry(body) => check_function(body.range().len())?,
-                Payload::ComponentImportSection(section) if depth == 1 => {
+            let payload = payload.map_err(malformed)?;
+            if let (0, Payload::Version { encoding: Encoding::Module, .. }) = (census.depth(), &payload) {
+                return Err(WorldError::CoreModule.into());
+            }
+            census.count(&payload)?;
+            match payload {
+                Payload::ComponentImportSection(section) if census.depth() == 1 => {
                     for import in section {
                         outline.imports.push(import.map_err(malformed)?.name.name.to_owned());
                     }
                 }
-                Payload::ComponentExportSection(section) if depth == 1 => {
+                Payload::ComponentExportSection(section) if census.depth() == 1 => {
                     for export in section {
                         outline.exports.push(export.map_err(malformed)?.name.name.to_owned());
                     }
@@ -57,27 +44,8 @@ impl Outline {
     }
 }
 
-impl Sizes {
-    fn add_module(&mut self, encoding: Encoding) -> Result<(), LoadError> {
-        self.modules += u64::from(encoding == Encoding::Module);
-        within("core modules", self.modules, limits::MAX_COMPONENT_MODULES.into())
-    }
-
-    fn add_functions(&mut self, count: u64) -> Result<(), LoadError> {
-        self.functions = self.functions.saturating_add(count);
-        within("functions", self.functions, limits::MAX_COMPONENT_FUNCTIONS)
-    }
-}
-
-fn check_function(bytes: usize) -> Result<(), LoadError> {
-    within("bytes in one function", bytes as u64, limits::MAX_FUNCTION_BYTES as u64)
-}
-
-fn within(what: &'static str, size: u64, limit: u64) -> Result<(), LoadError> {
-    if size > limit { Err(LoadError::TooLarge { what, size, limit }) } else { Ok(()) }
-}
-
-fn malformed(error: wasmparser::BinaryReaderError) -> LoadError {
+/// What the parser objects to.
+pub(crate) fn malformed(error: wasmparser::BinaryReaderError) -> LoadError {
     LoadError::Malformed { offset: error.offset() as u64, reason: error.message().to_owned() }
 }
 
@@ -122,19 +90,5 @@ mod tests {
                 assert!(outline.imports.len() <= whole.imports.len(), "{end}");
             }
         }
-    }
-
-    #[test]
-    fn a_giant_function_is_refused_before_it_is_compiled() {
-        let body = "(drop (i32.const 77))".repeat(limits::MAX_FUNCTION_BYTES / 3);
-        let error = read(&format!("(component (core module (func {body})))")).unwrap_err();
-        assert!(matches!(error, LoadError::TooLarge { what: "bytes in one function", .. }), "{error}");
-    }
-
-    #[test]
-    fn too_many_modules_are_refused() {
-        let modules = "(core module)".repeat(limits::MAX_COMPONENT_MODULES as usize + 1);
-        let error = read(&format!("(component {modules})")).unwrap_err();
-        assert!(matches!(error, LoadError::TooLarge { what: "core modules", .. }), "{error}");
     }
 }

@@ -120,7 +120,8 @@ fn http_client(
     options: &SandboxOptions,
 ) -> Result<Option<Arc<HttpClient>>, LoadError> {
     if kind == PluginKind::Sink {
-        return HttpClient::new(grants, secrets, options.http.clone()).map(|client| Some(Arc::new(client)));
+        return HttpClient::new(grants, secrets, options.http.clone(), options.names.clone())
+            .map(|client| Some(Arc::new(client)));
     }
     if *grants == Grants::default() {
         return Ok(None);

@@ -15,6 +15,7 @@ use crate::convert;
 use crate::failure::loses_instance;
 use crate::guest::Delivery;
 use crate::instance::{Instance, Template};
+use crate::state::Allowance;
 
 /// A sink plugin, which can be opened once at a time.
 pub(crate) struct SinkRole {
@@ -133,8 +134,9 @@ fn deliver(
     let prepared = convert::Alerts::new(alerts)?;
     let given = prepared.borrowed();
     let millis = u32::try_from(deadline.as_millis()).unwrap_or(u32::MAX);
-    // Beyond the delivery's own time there is an ordinary call's, to answer in what became of it.
-    let allowance = deadline.saturating_add(answering);
+    // Beyond the delivery's own time there is an ordinary call's, to answer in what became of it. What is not waiting for the
+    // far side is an ordinary call's work, however long the delivery may take.
+    let allowance = Allowance { whole: deadline.saturating_add(answering), own: Some(answering) };
     let outcomes = instance.call(allowance, now, |guest, store| guest.call_deliver(store, &given, millis))?;
     convert::outcomes(outcomes, alerts.len())
 }

@@ -9,9 +9,10 @@ use serde_json::Value;
 use telemetry_core::extension::{KeyValuePort, QueryPort};
 use telemetry_core::limits;
 
+use crate::compiler::Compiler;
 use crate::engine::Execution;
 use crate::grants::{Grants, Secrets};
-use crate::http::HttpPort;
+use crate::http::{HttpPort, NamePort};
 use crate::limits::PluginLimits;
 use crate::supervisor::SupervisionPolicy;
 
@@ -26,6 +27,8 @@ pub struct SandboxOptions {
     pub instances_per_plugin: Option<NonZeroU32>,
     /// Time for a plugin's `describe`, `init`, `snapshot` and what it is asked once.
     pub init_deadline: Duration,
+    /// Time that one call may spend in the host's key-value spaces and queries before the next of them is refused.
+    pub port_time: Duration,
     /// How often deadlines are looked at.
     pub epoch_tick: Duration,
     /// When failures lead to what.
@@ -34,6 +37,10 @@ pub struct SandboxOptions {
     pub execution: Execution,
     /// Answers the HTTP requests that the grants allow, in place of the network.
     pub http: Option<Arc<dyn HttpPort>>,
+    /// Answers for the hosts of these requests, in place of the system's resolver.
+    pub names: Option<Arc<dyn NamePort>>,
+    /// Where components are compiled.
+    pub compiler: Compiler,
 }
 
 impl Default for SandboxOptions {
@@ -43,10 +50,13 @@ impl Default for SandboxOptions {
             max_component_bytes: limits::MAX_COMPONENT_BYTES,
             instances_per_plugin: None,
             init_deadline: limits::PLUGIN_INIT_DEADLINE,
+            port_time: limits::MAX_PORT_TIME,
             epoch_tick: limits::EPOCH_TICK,
             supervision: SupervisionPolicy::default(),
             execution: Execution::default(),
             http: None,
+            names: None,
+            compiler: Compiler::default(),
         }
     }
 }

@@ -30,12 +30,31 @@ pub(crate) struct HostState {
     last_words: Option<String>,
     /// The last entry of level error in this call: what a panic says where there is no standard error.
     last_error: Option<String>,
+    /// When the call began.
+    begun: Instant,
     /// The call's end in real time.
     deadline: Instant,
+    /// What of that its own code may take, where it is less.
+    own_time: Option<Duration>,
     port_calls: u32,
     http_requests: u32,
     /// Time that this call spent in the host's imports.
     waited: Duration,
+}
+
+/// The time of one call.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Allowance {
+    /// From its beginning to its end.
+    pub(crate) whole: Duration,
+    /// What of that its own code may take: none of it is waiting.
+    pub(crate) own: Option<Duration>,
+}
+
+impl From<Duration> for Allowance {
+    fn from(whole: Duration) -> Self {
+        Self { whole, own: None }
+    }
 }
 
 /// What the imports of one instance reach, by its kind.
@@ -65,17 +84,21 @@ impl HostState {
             stderr: LineBuffer::default(),
             last_words: None,
             last_error: None,
+            begun: Instant::now(),
             deadline: Instant::now(),
+            own_time: None,
             port_calls: 0,
             http_requests: 0,
             waited: Duration::ZERO,
         }
     }
 
-    /// A call begins at `start` and may last for `allowance`.
-    pub(crate) fn begin(&mut self, start: Instant, allowance: Duration, now: Timestamp) {
+    /// A call begins at `start`.
+    pub(crate) fn begin(&mut self, start: Instant, allowance: Allowance, now: Timestamp) {
         self.limiter.begin();
-        self.deadline = start.checked_add(allowance).unwrap_or(start);
+        self.begun = start;
+        self.deadline = start.checked_add(allowance.whole).unwrap_or(start);
+        self.own_time = allowance.own;
         self.now = now;
         self.last_words = None;
         self.last_error = None;
@@ -84,18 +107,40 @@ impl HostState {
         self.waited = Duration::ZERO;
     }
 
-    /// Time left in this call.
+    /// Time left in this call, waiting included.
     pub(crate) fn time_left(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
     }
 
-    /// Runs `call` of a port. Its time is not the guest's: each port bounds its own, and their number is bounded here.
+    /// Time left for the guest's own code.
+    pub(crate) fn own_time_left(&self) -> Duration {
+        let own = self.own_time.map(|own| own.saturating_sub(self.own_time_used()));
+        own.map_or(self.time_left(), |own| own.min(self.time_left()))
+    }
+
+    fn own_time_used(&self) -> Duration {
+        self.begun.elapsed().saturating_sub(self.waited)
+    }
+
+    /// Of a call that was ended: the time that it had.
+    pub(crate) fn time_it_had(&self, allowance: Duration) -> Duration {
+        self.own_time.filter(|own| *own <= self.own_time_used()).unwrap_or(allowance)
+    }
+
+    /// Runs `call` of a port. Its time is not the guest's: each port bounds its own; their number and
+    /// the sum of their times are bounded here.
     pub(crate) fn port<R>(&mut self, call: impl FnOnce(&mut Self) -> R) -> wasmtime::Result<R> {
         self.port_calls += 1;
         if self.port_calls > limits::MAX_PORT_CALLS {
             return Err(stop(FailureReason::Limit {
                 what: "calls to the host within one call",
                 limit: limits::MAX_PORT_CALLS.into(),
+            }));
+        }
+        if self.waited > self.plugin.runtime.options.port_time {
+            return Err(stop(FailureReason::Limit {
+                what: "seconds within the host's key-value spaces and queries in one call",
+                limit: self.plugin.runtime.options.port_time.as_secs(),
             }));
         }
         let start = Instant::now();

@@ -85,8 +85,12 @@ pub struct PluginStatus {
     pub log_dropped: u64,
     /// HTTP requests that it sent.
     pub http_requests: u64,
-    /// HTTP requests that its grant did not cover.
+    /// Those of them that no full answer came to.
+    pub http_failed: u64,
+    /// HTTP requests that were not sent: its grant did not cover them, or they were none that can be sent.
     pub http_refused: u64,
+    /// The same by the rule that was broken: `origin`, `address`, `url`, `method`, `header`, `secret`, `size`, `body`, `time`.
+    pub http_refused_by_rule: BTreeMap<&'static str, u64>,
     /// Its own measurements.
     pub counters: BTreeMap<String, f64>,
     /// Its own measurements that were left out: too many names, or no number.
@@ -118,7 +122,9 @@ impl PluginStatus {
             last_failure: reading.last_failure,
             log_dropped: plugin.log.dropped(),
             http_requests: reading.http_requests,
-            http_refused: reading.http_refused,
+            http_failed: reading.http_failed,
+            http_refused: reading.http_refused.values().sum(),
+            http_refused_by_rule: reading.http_refused,
             counters: reading.counters,
             counters_dropped: reading.counters_dropped,
         }

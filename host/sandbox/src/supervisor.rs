@@ -70,7 +70,8 @@ struct History {
     streak: u32,
     budget: u32,
     quarantines: u32,
-    last_failure: Option<Duration>,
+    /// The last failure, or the end of the quarantine that followed it: health is counted from here.
+    unwell: Option<Duration>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -96,7 +97,7 @@ impl Supervisor {
             streak: 0,
             budget: policy.restart_budget,
             quarantines: 0,
-            last_failure: None,
+            unwell: None,
         };
         Self { policy, clock, calm: AtomicBool::new(true), history: Mutex::new(history) }
     }
@@ -145,6 +146,7 @@ impl Supervisor {
         if let Phase::Probing { .. } = history.phase {
             history.recent.clear();
             history.phase = Phase::Running;
+            history.unwell = Some(self.clock.monotonic());
         }
         if let Phase::Running = history.phase {
             self.calm.store(true, Ordering::Release);
@@ -164,18 +166,20 @@ impl Supervisor {
         let now = self.clock.monotonic();
         let mut history = self.history.lock();
         self.calm.store(false, Ordering::Release);
-        if history.last_failure.is_some_and(|last| now.saturating_sub(last) >= self.policy.healthy_after) {
+        let probing = matches!(history.phase, Phase::Probing { .. });
+        let healthy = |unwell: Duration| now.saturating_sub(unwell) >= self.policy.healthy_after;
+        // A quarantine is no time of health: a probe that fails has recovered from nothing.
+        if !probing && history.unwell.is_some_and(healthy) {
             history.budget = self.policy.restart_budget;
             history.quarantines = 0;
         }
-        history.last_failure = Some(now);
+        history.unwell = Some(now);
         history.streak = history.streak.saturating_add(1);
         history.budget = history.budget.saturating_sub(1);
         history.recent.push_back(now);
         while history.recent.front().is_some_and(|first| now.saturating_sub(*first) >= self.policy.window) {
             history.recent.pop_front();
         }
-        let probing = matches!(history.phase, Phase::Probing { .. });
         let already = matches!(history.phase, Phase::Quarantined { until } if now < until);
         let often = history.recent.len() >= self.policy.failures as usize;
         if already {
@@ -315,6 +319,42 @@ mod tests {
         }
         supervisor.failed();
         assert!(matches!(supervisor.standing(), Standing::Quarantined(_)));
+    }
+
+    /// A plugin that never answers costs its deadline each time: few seconds of an hour, whatever is asked of it.
+    #[test]
+    fn one_that_always_fails_is_tried_ever_more_seldom() {
+        let (supervisor, clock) = supervisor();
+        let (mut failures, mut quarantines) = (0_u64, Vec::new());
+        while clock.monotonic() < Duration::from_secs(3_600) {
+            match supervisor.standing() {
+                Standing::Quarantined(time) if !time.is_zero() => {
+                    quarantines.push(time);
+                    clock.advance(time);
+                }
+                Standing::Waiting(time) => clock.advance(time),
+                _ => {}
+            }
+            if supervisor.admit(false).is_ok() {
+                failures += 1;
+                supervisor.failed();
+            }
+        }
+        let doubled = (0..).map(|times| doubled(limits::PLUGIN_QUARANTINE, times));
+        let expected: Vec<_> =
+            doubled.map(|time| time.min(limits::MAX_PLUGIN_QUARANTINE)).take(quarantines.len()).collect();
+        assert_eq!(quarantines, expected);
+        assert!(failures <= 16, "{failures} failures in an hour");
+    }
+
+    #[test]
+    fn a_relapse_right_after_a_quarantine_prolongs_the_next() {
+        let (supervisor, clock) = supervisor();
+        let first = into_quarantine(&supervisor, &clock);
+        clock.advance(first + limits::PLUGIN_HEALTHY_AFTER);
+        supervisor.admit(false).unwrap();
+        supervisor.succeeded();
+        assert_eq!(into_quarantine(&supervisor, &clock), first * 2);
     }
 
     #[test]

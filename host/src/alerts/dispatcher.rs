@@ -17,6 +17,7 @@ use super::fault_report::FaultReport;
 use super::lane::{Duty, Lane};
 use super::outbox::Outbox;
 use super::status::OutboxStatus;
+use crate::priority::give_way;
 
 /// A configured receiver.
 pub struct Receiver {
@@ -142,7 +143,10 @@ impl Dispatcher {
             let receiver = lane.receiver.clone();
             let thread = std::thread::Builder::new()
                 .name(format!("sink-{receiver}"))
-                .spawn(move || follow(&outbox, &lane, &stopping))
+                .spawn(move || {
+                    give_way();
+                    follow(&outbox, &lane, &stopping);
+                })
                 .map_err(|source| DispatcherError::Thread { receiver, source })?;
             threads.push(thread);
         }

@@ -12,7 +12,8 @@ use super::quantity::ByteCount;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PluginLimits {
-    /// Time for one call in milliseconds. A sink has the time of its delivery instead.
+    /// Time for one call in milliseconds, without what it waits for. A sink may wait for the far side as long as its delivery may
+    /// take.
     #[schemars(range(min = 1, max = 600_000))]
     pub deadline_ms: u32,
     /// Memory of one instance, all its linear memories together; at least 64 KiB, at most 4 GiB.

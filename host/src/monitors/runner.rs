@@ -23,6 +23,7 @@ use super::ticks::TickGrid;
 use super::worker::{self, Control, Errand};
 use crate::alerts::{AlertBook, Dispatcher, FaultReport, HOST_MONITOR, HostAlerts, RoutingTable};
 use crate::envelope::EnvelopeError;
+use crate::priority::give_way;
 
 /// A monitor cannot be added.
 #[derive(Debug, thiserror::Error)]
@@ -174,7 +175,10 @@ impl MonitorRunner {
             let tasks = Arc::clone(&errand);
             let thread = std::thread::Builder::new()
                 .name(format!("monitor-{name}"))
-                .spawn(move || worker::run(follower, &control, &leave, &tasks))
+                .spawn(move || {
+                    give_way();
+                    worker::run(follower, &control, &leave, &tasks)
+                })
                 .map_err(|source| AddMonitorError::Thread { monitor: monitor.clone(), source })?;
             Legs::Thread(thread)
         } else {

@@ -32,7 +32,9 @@ pub use reload::{
     PluginVersion, ReloadError, ReloadOutcome, ReloadReport, ReloadStage, ReloadTrigger, StateHandover,
     TrialFailure, TrialSummary,
 };
-pub use telemetry_sandbox::{CONTRACT_VERSION, PluginInfo, PluginKind};
+pub use telemetry_sandbox::{
+    CONTRACT_VERSION, CompileLimits, CompilerProgram, PluginInfo, PluginKind, compile_for_parent,
+};
 
 pub(crate) use lag::Lags;
 pub(crate) use listing::plugin_listings;

@@ -73,6 +73,7 @@ fn sample(plugin: &Plugin, lag: Option<u64>, reloads: u64, samples: &mut Vec<Met
     }
     if kind == PluginKind::Sink {
         whole("plugin_http_requests_total", status.http_requests);
+        whole("plugin_http_failed_total", status.http_failed);
         whole("plugin_http_refused_total", status.http_refused);
     }
     let mut real = |name: &str, value: f64| {

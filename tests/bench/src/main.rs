@@ -14,6 +14,7 @@ mod rollups;
 mod store;
 mod table;
 mod validation;
+mod zoo;
 
 use clap::Parser;
 
@@ -24,8 +25,8 @@ use crate::table::Report;
 #[command(about)]
 struct Arguments {
     /// Only the parts whose name contains this text: recording, validation, retrieval, residence, rollups, reload. Or `languages`:
-    /// plugins in each language; or `store`: the storage engine against its goals, which takes minutes. Both are done only when they
-    /// are named.
+    /// plugins in each language; or `zoo`: recording beside plugins that misbehave; or `store`: the storage engine against its
+    /// goals. These are done only when they are named, and the last two take minutes.
     #[arg(default_value = "")]
     part: String,
     /// Repetitions of each measurement.
@@ -84,6 +85,12 @@ fn main() -> anyhow::Result<()> {
         return languages::run();
     }
     let scale = Scale { repeat: arguments.repeat, divide: arguments.divide };
+    if arguments.part == "zoo" {
+        let mut report = Report::new();
+        zoo::run(&mut report, &scale)?;
+        report.print();
+        return Ok(());
+    }
     // Residence first: memory that other parts freed would count as the idle host's.
     let parts: [Part; 6] = [
         ("residence", residence::run),

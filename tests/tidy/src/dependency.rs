@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::finding::Finding;
 
 /// What a part may depend on, each part given by its folder; `/*` stands for every folder inside.
-const RULES: [(&str, &[&str]); 17] = [
+const RULES: [(&str, &[&str]); 18] = [
     ("host/core", &[]),
     ("host/store", &["host/core"]),
     ("host/sandbox", &["host/core"]),
@@ -21,7 +21,8 @@ const RULES: [(&str, &[&str]); 17] = [
     ("plugin-sdk", &["plugin-sdk/*"]),
     ("plugin-sdk/*", &["plugin-sdk/*"]),
     ("plugins/*", &["plugin-sdk", "plugin-sdk/*"]),
-    ("tests/guests/*", &["plugin-sdk", "plugin-sdk/*"]),
+    ("tests/guests/*", &["plugin-sdk", "plugin-sdk/*", "tests/zoo"]),
+    ("tests/zoo", &["plugin-sdk"]),
     ("tests/xtask", &[]),
     ("tests/tidy", &[]),
     ("tests/faults", &["host/core", "host/store"]),

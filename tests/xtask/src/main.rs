@@ -19,6 +19,7 @@ mod languages;
 mod libclang;
 mod package;
 mod setup;
+mod smith;
 mod tools;
 mod workspace;
 
@@ -47,7 +48,10 @@ fn carry_out(command: Command) -> Result<(), Failure> {
     setup::complete(&workspace)?;
     match command {
         Command::Help | Command::Setup => Ok(()),
-        Command::Plugins => component::build(&workspace, &cargo),
+        Command::Plugins => {
+            component::build(&workspace, &cargo)?;
+            smith::build(&workspace, &cargo)
+        }
         Command::Run(arguments) => {
             component::build(&workspace, &cargo)?;
             let in_environment = std::env::var_os(component::PLUGINS_VARIABLE).is_some();
@@ -58,6 +62,7 @@ fn carry_out(command: Command) -> Result<(), Failure> {
         Command::Languages => languages::build(&workspace, &cargo.build_binary("bridge-telemetry")?),
         Command::Test(arguments) => {
             component::build(&workspace, &cargo)?;
+            smith::build(&workspace, &cargo)?;
             if !cargo::picks_packages(&arguments) {
                 languages::build(&workspace, &cargo.build_binary("bridge-telemetry")?)?;
             }

@@ -4,15 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use telemetry_core::limits;
-use ureq::http::{HeaderName, HeaderValue, Method, Request};
+use ureq::http::{HeaderName, HeaderValue, Method, Request, Uri};
 use ureq::unversioned::resolver::DefaultResolver;
 use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Body};
+use url::Url;
 
 use super::origin::{Origins, Refusal};
 use super::port::{self, HttpPort};
-use super::resolver::{AddressRefused, CheckedResolver};
-use super::secret::GrantedSecrets;
+use super::refusal::{Rule, Unanswered};
+use super::resolver::{AddressRefused, CheckedResolver, NamePort};
+use super::secret::{GrantedSecrets, SecretFault, names_a_secret};
 use crate::bindings::outbound_http::{self, Failure, Header, Response};
 use crate::error::LoadError;
 use crate::grants::{Grants, Secrets};
@@ -41,6 +43,7 @@ impl HttpClient {
         grants: &Grants,
         secrets: Secrets,
         port: Option<Arc<dyn HttpPort>>,
+        names: Option<Arc<dyn NamePort>>,
     ) -> Result<Self, LoadError> {
         let config = Agent::config_builder()
             // The environment's proxy would be an address that nobody checked.
@@ -55,6 +58,7 @@ impl HttpClient {
         let resolver = CheckedResolver {
             private_addresses: grants.private_addresses,
             system: DefaultResolver::default(),
+            names,
         };
         Ok(Self {
             origins: Origins::parse(&grants.http)?,
@@ -65,11 +69,15 @@ impl HttpClient {
     }
 
     /// Sends one request and waits for the whole answer, for as long as the request asks but no longer than `time`.
-    pub(crate) fn send(&self, request: outbound_http::Request, time: Duration) -> Result<Response, Failure> {
+    pub(crate) fn send(
+        &self,
+        request: outbound_http::Request,
+        time: Duration,
+    ) -> Result<Response, Unanswered> {
         let time =
             time.min(limits::MAX_HTTP_TIME).min(Duration::from_millis(request.timeout_milliseconds.into()));
         if time.is_zero() {
-            return Err(Failure::Timeout);
+            return Err(Unanswered::Refused(Rule::Time, Failure::Timeout));
         }
         let request = self.checked(request)?;
         if let Some(port) = &self.port {
@@ -81,59 +89,93 @@ impl HttpClient {
             let request = request.map(drop);
             self.agent.run(self.agent.configure_request(request).timeout_global(Some(time)).build())
         };
-        received(response.map_err(failure)?)
+        received(response.map_err(unanswered)?)
     }
 
-    fn checked(&self, request: outbound_http::Request) -> Result<Request<Vec<u8>>, Failure> {
+    fn checked(&self, request: outbound_http::Request) -> Result<Request<Vec<u8>>, Unanswered> {
         if request.body.len() > limits::MAX_HTTP_REQUEST_BYTES
             || request.headers.len() > limits::MAX_HTTP_HEADERS
+            || request.url.len() > limits::MAX_HTTP_URL_BYTES
         {
-            return Err(Failure::TooLarge);
+            return Err(Unanswered::Refused(Rule::Size, Failure::TooLarge));
+        }
+        // A URL stands in logs on the way and at the far side.
+        if names_a_secret(&request.url) {
+            return Err(Unanswered::denied(Rule::Secret, "secrets do not belong into a URL"));
         }
         let url = self.origins.allow(&request.url).map_err(|refusal| match refusal {
-            Refusal::Malformed(reason) => Failure::Other(format!("the URL cannot be used: {reason}")),
+            Refusal::Malformed(reason) => {
+                Unanswered::malformed(Rule::Url, format!("the URL cannot be used: {reason}"))
+            }
             Refusal::Denied(origin) => {
-                Failure::Denied(format!("the origin {origin} is not granted to this plugin"))
+                Unanswered::denied(Rule::Origin, format!("the origin {origin} is not granted to this plugin"))
             }
         })?;
         let method = Method::from_bytes(request.method.as_bytes())
             .ok()
             .filter(|method| METHODS.contains(method))
             .ok_or_else(|| {
-                Failure::Denied("the method must be GET, HEAD, POST, PUT, PATCH or DELETE".to_owned())
+                Unanswered::denied(Rule::Method, "the method must be GET, HEAD, POST, PUT, PATCH or DELETE")
             })?;
+        if !carries_body(&method) && !request.body.is_empty() {
+            let reason = format!("a {method} request carries no body");
+            return Err(Unanswered::malformed(Rule::Body, reason));
+        }
         let mut built = Request::builder().method(&method).uri(url.as_str());
+        let mut room = limits::MAX_HTTP_HEAD_BYTES;
         for header in request.headers {
-            let (name, value) = self.header(header)?;
+            let (name, value) = self.header(header, &mut room)?;
             built = built.header(name, value);
         }
-        if !carries_body(&method) && !request.body.is_empty() {
-            return Err(Failure::Other(format!("a {method} request carries no body")));
+        let body = self.with_secrets(request.body, limits::MAX_HTTP_REQUEST_BYTES)?;
+        let unusable = |error| Unanswered::malformed(Rule::Url, format!("the URL cannot be used: {error}"));
+        let built = built.body(body).map_err(unusable)?;
+        if !is_same_place(built.uri(), &url) {
+            return Err(Unanswered::malformed(Rule::Url, "the URL can be read in two ways"));
         }
-        let body = self.secrets.substitute(request.body).map_err(Failure::Denied)?;
-        built.body(body).map_err(|error| Failure::Other(format!("the request cannot be built: {error}")))
+        Ok(built)
     }
 
-    fn header(&self, header: Header) -> Result<(HeaderName, HeaderValue), Failure> {
+    /// A header as it is sent; `room` is what the head may still take.
+    fn header(&self, header: Header, room: &mut usize) -> Result<(HeaderName, HeaderValue), Unanswered> {
         let name = HeaderName::from_bytes(header.name.as_bytes())
-            .map_err(|_| Failure::Other("a header's name is malformed".to_owned()))?;
+            .map_err(|_| Unanswered::malformed(Rule::Header, "a header's name is malformed"))?;
         if HOST_HEADERS.contains(&name.as_str()) || name.as_str().starts_with("proxy-") {
-            return Err(Failure::Denied(format!("the header {name} is the host's to set")));
+            return Err(Unanswered::denied(Rule::Header, format!("the header {name} is the host's to set")));
         }
-        let value = self.secrets.substitute(header.value.into_bytes()).map_err(Failure::Denied)?;
+        let value = self.with_secrets(header.value.into_bytes(), *room)?;
+        let taken = value.len().saturating_add(name.as_str().len());
+        *room = room.checked_sub(taken).ok_or(Unanswered::Refused(Rule::Size, Failure::TooLarge))?;
         let mut value = HeaderValue::from_bytes(&value).map_err(|_| {
-            Failure::Other(format!("the value of the header {name} has forbidden characters"))
+            let reason = format!("the value of the header {name} has forbidden characters");
+            Unanswered::malformed(Rule::Header, reason)
         })?;
         value.set_sensitive(true);
         Ok((name, value))
     }
+
+    fn with_secrets(&self, text: Vec<u8>, most: usize) -> Result<Vec<u8>, Unanswered> {
+        self.secrets.substitute(text, most).map_err(|fault| match fault {
+            SecretFault::TooLong => Unanswered::Refused(Rule::Size, Failure::TooLarge),
+            fault => Unanswered::denied(Rule::Secret, fault.to_string()),
+        })
+    }
+}
+
+/// Whether the client's reading of the URL is the one that was checked.
+fn is_same_place(uri: &Uri, url: &Url) -> bool {
+    let known = |scheme: Option<&str>| if scheme == Some("https") { 443 } else { 80 };
+    uri.scheme_str() == Some(url.scheme())
+        && uri.host() == url.host_str()
+        && Some(uri.port_u16().unwrap_or(known(uri.scheme_str()))) == url.port_or_known_default()
+        && !uri.authority().is_some_and(|authority| authority.as_str().contains('@'))
 }
 
 fn carries_body(method: &Method) -> bool {
     matches!(*method, Method::POST | Method::PUT | Method::PATCH)
 }
 
-fn received(response: ureq::http::Response<Body>) -> Result<Response, Failure> {
+fn received(response: ureq::http::Response<Body>) -> Result<Response, Unanswered> {
     let (parts, body) = response.into_parts();
     let headers = parts
         .headers
@@ -144,21 +186,24 @@ fn received(response: ureq::http::Response<Body>) -> Result<Response, Failure> {
         })
         .collect();
     let limit = limits::MAX_HTTP_RESPONSE_BYTES;
-    let body = body.into_with_config().limit(limit as u64 + 1).read_to_vec().map_err(failure)?;
+    let body = body.into_with_config().limit(limit as u64 + 1).read_to_vec().map_err(unanswered)?;
     if body.len() > limit {
-        return Err(Failure::TooLarge);
+        return Err(Unanswered::Failed(Failure::TooLarge));
     }
     Ok(Response { status: parts.status.as_u16(), headers, body })
 }
 
-fn failure(error: ureq::Error) -> Failure {
-    match error {
+fn unanswered(error: ureq::Error) -> Unanswered {
+    let failure = match error {
+        ureq::Error::Other(inner) if inner.is::<AddressRefused>() => {
+            return Unanswered::denied(Rule::Address, inner.to_string());
+        }
         ureq::Error::Timeout(_) => Failure::Timeout,
         ureq::Error::BodyExceedsLimit(_) | ureq::Error::LargeResponseHeader(..) => Failure::TooLarge,
-        ureq::Error::Other(inner) if inner.is::<AddressRefused>() => Failure::Denied(inner.to_string()),
         ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::TimedOut => Failure::Timeout,
         ureq::Error::Http(error) => Failure::Other(error.to_string()),
         ureq::Error::BadUri(reason) => Failure::Other(reason),
         other => Failure::Connection(other.to_string()),
-    }
+    };
+    Unanswered::Failed(failure)
 }

@@ -4,8 +4,11 @@ mod address;
 mod client;
 mod origin;
 mod port;
+mod refusal;
 mod resolver;
 mod secret;
 
 pub(crate) use client::HttpClient;
 pub use port::{HttpAnswer, HttpFault, HttpPort, HttpRequest};
+pub(crate) use refusal::{Rule, Unanswered};
+pub use resolver::NamePort;

@@ -35,6 +35,12 @@ impl Origins {
 
     /// The URL in normal form, if its origin is granted.
     pub(super) fn allow(&self, url: &str) -> Result<Url, Refusal> {
+        // The parser leaves line ends and tabs out in silence, and takes spaces off the ends.
+        if url.chars().any(|character| character.is_control() || character.is_whitespace()) {
+            return Err(Refusal::Malformed(
+                "spaces and control characters do not belong into a URL".to_owned(),
+            ));
+        }
         let mut url = Url::parse(url).map_err(|error| Refusal::Malformed(error.to_string()))?;
         let origin = origin_of(&url).map_err(|reason| Refusal::Malformed(reason.to_owned()))?;
         if !self.0.contains(&origin) {
@@ -100,6 +106,9 @@ mod tests {
             "//hooks.example.com",
             "",
             "data:,x",
+            "https://hooks.example.com/a\r\nhost: evil.org",
+            " https://hooks.example.com/",
+            "https://hooks.exa\tmple.com/",
         ] {
             assert!(matches!(origins.allow(url), Err(Refusal::Malformed(_))), "{url}");
         }

@@ -2,6 +2,7 @@
 
 use ureq::http::Request;
 
+use super::refusal::Unanswered;
 use crate::bindings::outbound_http::{Failure, Header, Response};
 
 /// A request that the plugin's grant allows, with its secrets in place.
@@ -47,7 +48,7 @@ pub trait HttpPort: Send + Sync + std::fmt::Debug {
 }
 
 /// Hands a checked request to `port`.
-pub(super) fn answered(port: &dyn HttpPort, request: Request<Vec<u8>>) -> Result<Response, Failure> {
+pub(super) fn answered(port: &dyn HttpPort, request: Request<Vec<u8>>) -> Result<Response, Unanswered> {
     let (parts, body) = request.into_parts();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let headers =
@@ -59,7 +60,7 @@ pub(super) fn answered(port: &dyn HttpPort, request: Request<Vec<u8>>) -> Result
             headers: answer.headers.into_iter().map(|(name, value)| Header { name, value }).collect(),
             body: answer.body,
         }),
-        Err(HttpFault::Timeout) => Err(Failure::Timeout),
-        Err(HttpFault::Connection(reason)) => Err(Failure::Connection(reason)),
+        Err(HttpFault::Timeout) => Err(Unanswered::Failed(Failure::Timeout)),
+        Err(HttpFault::Connection(reason)) => Err(Unanswered::Failed(Failure::Connection(reason))),
     }
 }

@@ -18,31 +18,55 @@ impl GrantedSecrets {
         Self { granted: grants.secrets.clone(), secrets }
     }
 
-    /// `text` with every secret in its place; the error says which name is wrong, never a value.
-    pub(super) fn substitute(&self, text: Vec<u8>) -> Result<Vec<u8>, String> {
+    /// `text` with every secret in its place, no longer than `most` bytes; the error says which name is wrong, never a value.
+    pub(super) fn substitute(&self, text: Vec<u8>, most: usize) -> Result<Vec<u8>, SecretFault> {
         let mut rest = text.as_slice();
         let mut replaced: Option<Vec<u8>> = None;
         while let Some((before, name, after)) = next_reference(rest) {
             let replaced = replaced.get_or_insert_default();
             replaced.extend_from_slice(before);
             replaced.extend_from_slice(self.value(name)?.as_bytes());
+            // A short body can name a long secret often.
+            if replaced.len() > most {
+                return Err(SecretFault::TooLong);
+            }
             rest = after;
         }
-        Ok(match replaced {
+        let replaced = match replaced {
             None => text,
             Some(mut replaced) => {
                 replaced.extend_from_slice(rest);
                 replaced
             }
-        })
+        };
+        if replaced.len() > most { Err(SecretFault::TooLong) } else { Ok(replaced) }
     }
 
-    fn value(&self, name: &str) -> Result<&str, String> {
+    fn value(&self, name: &str) -> Result<&str, SecretFault> {
         if !self.granted.contains(name) {
-            return Err(format!("the secret \"{name}\" is not granted to this plugin"));
+            return Err(SecretFault::NotGranted(name.to_owned()));
         }
-        self.secrets.get(name).ok_or_else(|| format!("the secret \"{name}\" is granted but has no value"))
+        self.secrets.get(name).ok_or_else(|| SecretFault::NoValue(name.to_owned()))
     }
+}
+
+/// Why a text cannot have its secrets.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum SecretFault {
+    #[error("the secret \"{0}\" is not granted to this plugin")]
+    NotGranted(String),
+    #[error("the secret \"{0}\" is granted but has no value")]
+    NoValue(String),
+    #[error("it is too long with its secrets in their places")]
+    TooLong,
+}
+
+/// Whether a text names a secret, also one whose braces are written as a URL writes them.
+pub(super) fn names_a_secret(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    ["${secret:", "$%7bsecret:", "%24%7bsecret", "%24{secret"]
+        .iter()
+        .any(|reference| text.contains(reference))
 }
 
 /// The first reference to a secret: what stands before it, its name, what stands after it.
@@ -76,8 +100,8 @@ mod tests {
     fn check(text: &str, expected: Result<&str, &str>) {
         let grants = Grants { secrets: ["TOKEN", "EMPTY"].map(str::to_owned).into(), ..Grants::default() };
         let secrets = Secrets::from_iter([("TOKEN", "s3"), ("OTHER", "x")]);
-        let answer = GrantedSecrets::new(&grants, secrets).substitute(text.as_bytes().to_vec());
-        let answer = answer.map(|bytes| String::from_utf8(bytes).unwrap());
+        let answer = GrantedSecrets::new(&grants, secrets).substitute(text.as_bytes().to_vec(), 64);
+        let answer = answer.map(|bytes| String::from_utf8(bytes).unwrap()).map_err(|fault| fault.to_string());
         assert_eq!(answer.as_deref().map_err(String::as_str), expected, "{text}");
     }
 
@@ -90,5 +114,6 @@ mod tests {
         check("${secret:${secret:TOKEN}", Ok("${secret:s3"));
         check("${secret:OTHER}", Err("the secret \"OTHER\" is not granted to this plugin"));
         check("${secret:EMPTY}", Err("the secret \"EMPTY\" is granted but has no value"));
+        check(&"${secret:TOKEN}".repeat(33), Err("it is too long with its secrets in their places"));
     }
 }

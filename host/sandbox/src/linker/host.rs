@@ -6,6 +6,7 @@ use tracing::Level;
 
 use crate::bindings::types::PluginError;
 use crate::bindings::{counters, key_value, log, outbound_http, query, types};
+use crate::http::{Rule, Unanswered};
 use crate::key_value::KeyValueSpace;
 use crate::state::HostState;
 
@@ -65,11 +66,11 @@ impl key_value::Host for HostState {
 
 impl query::Host for HostState {
     fn get_metrics(&mut self, request: String) -> wasmtime::Result<Result<String, PluginError>> {
-        if request.len() > limits::MAX_PLUGIN_QUERY_BYTES {
-            let limit = limits::MAX_PLUGIN_QUERY_BYTES;
-            return Ok(Err(PluginError::Unsupported(format!("the query is longer than {limit} bytes"))));
-        }
         self.port(|state| {
+            if request.len() > limits::MAX_PLUGIN_QUERY_BYTES {
+                let limit = limits::MAX_PLUGIN_QUERY_BYTES;
+                return Err(PluginError::Unsupported(format!("the query is longer than {limit} bytes")));
+            }
             let Some(port) = &state.ports.query else {
                 return Err(PluginError::Unsupported("this instance has no queries".to_owned()));
             };
@@ -90,20 +91,46 @@ impl outbound_http::Host for HostState {
         &mut self,
         request: outbound_http::Request,
     ) -> wasmtime::Result<Result<outbound_http::Response, outbound_http::Failure>> {
-        let Some(client) = self.ports.http.clone() else {
-            return Ok(Err(outbound_http::Failure::Denied("this instance has no HTTP".to_owned())));
-        };
         self.count_http_request()?;
         // An ordinary call's time is kept back, so that the plugin can say what became of it.
         let time = self.time_left().saturating_sub(self.plugin.limits.deadline());
         let start = std::time::Instant::now();
-        let answer = client.send(request, time);
+        let answer = match self.ports.http.clone() {
+            Some(client) => client.send(request, time),
+            // A trial's: nothing of it goes anywhere.
+            None => {
+                let denied = outbound_http::Failure::Denied("this instance has no HTTP".to_owned());
+                Err(Unanswered::Refused(Rule::Origin, denied))
+            }
+        };
         self.wait(start.elapsed());
-        match &answer {
-            Err(outbound_http::Failure::Denied(_)) => self.plugin.meters.http_refused(),
-            _ => self.plugin.meters.http_sent(),
+        Ok(answer
+            .map_err(|unanswered| self.count_unanswered(unanswered))
+            .inspect(|_| self.plugin.meters.http_sent()))
+    }
+}
+
+impl HostState {
+    /// Counts a request without an answer, and says in the plugin's log why one was not sent.
+    fn count_unanswered(&mut self, unanswered: Unanswered) -> outbound_http::Failure {
+        match unanswered {
+            Unanswered::Failed(failure) => {
+                self.plugin.meters.http_sent();
+                self.plugin.meters.http_failed();
+                failure
+            }
+            Unanswered::Refused(rule, failure) => {
+                self.plugin.meters.http_refused(rule.as_str());
+                let rule = rule.as_str();
+                let why = match &failure {
+                    outbound_http::Failure::Denied(why) | outbound_http::Failure::Other(why) => why,
+                    _ => "",
+                };
+                let message = format!("an HTTP request was not sent ({rule}): {why}");
+                self.plugin.log.write(Level::WARN, message, String::new());
+                failure
+            }
         }
-        Ok(answer)
     }
 }
 

@@ -65,9 +65,13 @@ pub(crate) fn shipped(name: &str) -> PathBuf {
     component(&format!("plugins/{name}"), name)
 }
 
+/// The target folder.
+pub(crate) fn target() -> PathBuf {
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().to_owned()
+}
+
 fn component(folder: &str, name: &str) -> PathBuf {
-    let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().to_owned();
-    let path = target.join(folder).join(format!("{name}.wasm"));
+    let path = target().join(folder).join(format!("{name}.wasm"));
     assert!(path.is_file(), "{} is missing: run `cargo xtask plugins`", path.display());
     path
 }

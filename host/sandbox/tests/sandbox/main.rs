@@ -10,9 +10,12 @@
 
 mod aggregation;
 mod cache;
+mod compiling;
 mod contract;
 mod fixture;
+mod fuzz;
 mod http;
+mod http_bypass;
 mod load;
 mod logging;
 mod monitor;
@@ -22,3 +25,4 @@ mod sink;
 mod supervision;
 mod surroundings;
 mod validator;
+mod zoo;

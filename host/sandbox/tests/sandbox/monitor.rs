@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use telemetry_core::extension::{KeyValuePort, Monitor, SavedState};
 use telemetry_core::{Severity, Timestamp};
-use telemetry_sandbox::{Plugin, PluginState};
+use telemetry_sandbox::{Execution, Plugin, PluginState, SandboxOptions};
 
 use crate::fixture::{Fixture, NOW, events, sample, spec};
 
@@ -175,4 +175,35 @@ fn a_monitor_that_only_starts_has_not_recovered() {
     assert!(!plugin.status().state.is_active(), "the restart alone is no recovery");
     monitor.on_events(&events(&["ATTACK_a"])).unwrap();
     assert!(plugin.status().state.is_active());
+}
+
+#[test]
+fn queries_of_one_call_have_a_sum_of_time() {
+    let cache = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("code-cache");
+    let fixture = Fixture::with(SandboxOptions {
+        cache_directory: Some(cache),
+        port_time: Duration::from_millis(100),
+        ..SandboxOptions::default()
+    });
+    *fixture.query.0.lock().unwrap() = Some(Duration::from_millis(30));
+    let config = serde_json::json!({"order": "on-events/query.get-metrics*"});
+    let plugin = fixture.sandbox.load(spec("evil-monitor").with_config(config)).unwrap();
+    let failure = started(&plugin).on_events(&events(&["ATTACK_x"])).unwrap_err();
+    assert_eq!(failure.reason.kind(), "limit", "{failure}");
+    assert!(failure.to_string().contains("queries in one call"), "{failure}");
+}
+
+/// Random numbers differ from instance to instance, unless a run is to be repeatable: then so is what a plugin makes of them.
+#[test]
+fn what_a_monitor_makes_of_chance_is_the_same_where_runs_are_repeatable() {
+    let found = |execution| {
+        let cache = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("code-cache");
+        let options = SandboxOptions { cache_directory: Some(cache), execution, ..SandboxOptions::default() };
+        let config = serde_json::json!({"order": "on-events/nondeterminism"});
+        let spec = spec("evil-monitor").with_config(config);
+        let plugin = Fixture::with(options).sandbox.load(spec).unwrap();
+        started(&plugin).on_events(&events(&["ATTACK_x"])).unwrap().remove(0).summary
+    };
+    assert_eq!(found(Execution::Repeatable), found(Execution::Repeatable));
+    assert_ne!(found(Execution::Fast), found(Execution::Fast));
 }

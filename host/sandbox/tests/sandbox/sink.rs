@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use telemetry_core::extension::{AlertForDelivery, DeliveryOutcome, PluginFailure, Sink};
+use telemetry_core::extension::{AlertForDelivery, DeliveryOutcome, FailureReason, PluginFailure, Sink};
 use telemetry_core::{Alert, AlertStatus, Severity, Timestamp};
 
 use crate::fixture::{Fixture, NOW};
@@ -96,6 +96,14 @@ fn hostile_sinks_are_contained() {
     check("forward_many", "output", "100000 receivers");
     check("forward ,", "output", "must not be empty");
     check("error", "transient", "later");
+}
+
+#[test]
+fn a_sink_that_only_computes_has_the_time_of_any_call_however_long_its_delivery_may_take() {
+    let plugin = Fixture::new().hurried_guest("evil-sink");
+    let mut sink = plugin.sink().unwrap();
+    let failure = sink.deliver(&[alert("loop")], Duration::from_secs(3_600)).unwrap_err();
+    assert_eq!(failure.reason, FailureReason::Deadline(Duration::from_millis(50)), "{failure}");
 }
 
 #[test]

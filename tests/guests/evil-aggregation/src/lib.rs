@@ -1,4 +1,5 @@
-//! Hostile aggregations: each function is an attack, and `good_sum` is none.
+//! Hostile aggregations: each function is an attack, and `good_sum` is none; an order (see the crate `bridge-telemetry-zoo`) makes
+//! any export attack.
 #![cfg(target_arch = "wasm32")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "hostile on purpose")]
 
@@ -9,6 +10,7 @@ use bridge_telemetry_plugin::bindings::aggregation::exports::bridge::telemetry::
 };
 use bridge_telemetry_plugin::bindings::imports::types::{PluginError, State, Timestamp};
 use bridge_telemetry_plugin::bindings::lifecycle::exports::bridge::telemetry::lifecycle;
+use bridge_telemetry_zoo as zoo;
 
 const NAMES: [&str; 11] = [
     "good_sum",
@@ -32,21 +34,22 @@ struct Evil;
 
 impl lifecycle::Guest for Evil {
     fn describe() -> lifecycle::Info {
-        lifecycle::Info {
+        zoo::describe(lifecycle::Info {
             name: "evil-aggregation".to_owned(),
             version: "6.6.6".to_owned(),
             description: "each function is an attack".to_owned(),
             config_schema_json: "{}".to_owned(),
             attributes_json: "{}".to_owned(),
-        }
+        })
     }
 
-    fn init(_: String, _: Option<State>) -> Result<(), PluginError> {
-        Ok(())
+    fn init(config: String, restored: Option<State>) -> Result<(), PluginError> {
+        zoo::configure(&config);
+        zoo::here(if restored.is_some() { "init-restored" } else { "init" })
     }
 
     fn snapshot() -> Result<Option<State>, PluginError> {
-        Ok(None)
+        zoo::snapshot(zoo::state())
     }
 }
 
@@ -54,17 +57,34 @@ impl aggregation::Guest for Evil {
     type Accumulator = Sums;
 
     fn aggregates() -> Vec<Aggregate> {
-        NAMES
-            .into_iter()
-            .map(|name| Aggregate {
-                name: name.to_owned(),
-                description: name.to_owned(),
-                parameters_schema_json: r#"{"type":"object","properties":{"factor":{"type":"number"}},"additionalProperties":false}"#
-                    .to_owned(),
-                mergeable: name != "span",
-                needs_timestamps: name == "span",
+        let only = zoo::configured("only");
+        let honest = || match only.as_str() {
+            "" => NAMES.into_iter().map(aggregate).collect(),
+            name => vec![aggregate(name)],
+        };
+        let lie = |attack: &str| {
+            let one = aggregate("good_sum");
+            Some(match attack {
+                "giant-list" => vec![one; 20_000],
+                "giant-string" => vec![Aggregate { description: "x".repeat(zoo::GIANT), ..one }],
+                "no-utf8" => vec![Aggregate { description: zoo::no_utf8(), ..one }],
+                "broken-json" => vec![Aggregate { parameters_schema_json: "{".to_owned(), ..one }],
+                _ => return None,
             })
-            .collect()
+        };
+        zoo::at("aggregates", lie).ok().flatten().unwrap_or_else(honest)
+    }
+}
+
+fn aggregate(name: &str) -> Aggregate {
+    Aggregate {
+        name: name.to_owned(),
+        description: name.to_owned(),
+        parameters_schema_json:
+            r#"{"type":"object","properties":{"factor":{"type":"number"}},"additionalProperties":false}"#
+                .to_owned(),
+        mergeable: name != "span",
+        needs_timestamps: name == "span",
     }
 }
 
@@ -76,6 +96,7 @@ struct Sums {
 
 impl aggregation::GuestAccumulator for Sums {
     fn create(name: String, parameters: String) -> Result<Accumulator, PluginError> {
+        zoo::here("create")?;
         match name.as_str() {
             "panic_in_create" => panic!("not born"),
             "refuse" => return Err(PluginError::Unsupported(format!("no {parameters} today"))),
@@ -94,6 +115,7 @@ impl aggregation::GuestAccumulator for Sums {
         timestamps: Vec<Timestamp>,
         values: Vec<f64>,
     ) -> Result<(), PluginError> {
+        zoo::here("update")?;
         if self.name == "loop_in_update" {
             loop {
                 std::hint::spin_loop();
@@ -120,6 +142,7 @@ impl aggregation::GuestAccumulator for Sums {
     }
 
     fn merge(&self, saved: State, group_map: Vec<u32>) -> Result<(), PluginError> {
+        zoo::here("merge")?;
         if saved.version != 1 || saved.bytes.len() != group_map.len() * 8 {
             return Err(PluginError::Unsupported(format!("saved version {}", saved.version)));
         }
@@ -134,6 +157,11 @@ impl aggregation::GuestAccumulator for Sums {
     }
 
     fn save(&self) -> Result<State, PluginError> {
+        let giant =
+            |attack: &str| (attack == "giant-list").then(|| State { version: 1, bytes: vec![0; zoo::GIANT] });
+        if let Some(lie) = zoo::at("save", giant)? {
+            return Ok(lie);
+        }
         let bytes = match self.name.as_str() {
             "giant_state" => vec![0; 32 << 20],
             _ => self.groups.borrow().iter().flat_map(|sum| sum.to_le_bytes()).collect(),
@@ -142,6 +170,21 @@ impl aggregation::GuestAccumulator for Sums {
     }
 
     fn evaluate(&self) -> Result<Vec<Value>, PluginError> {
+        let lie = |attack: &str| {
+            Some(match attack {
+                "giant-list" => vec![Value::None; 200_000],
+                "giant-string" => vec![Value::Json(format!("\"{}\"", "x".repeat(zoo::GIANT)))],
+                "no-utf8" => vec![Value::Json(zoo::no_utf8())],
+                "broken-json" => vec![Value::Json("{".to_owned())],
+                "nan" => vec![Value::Number(f64::NAN)],
+                "wrong-row" => vec![],
+                "wrong-row-2" => vec![Value::Number(1.0); 3],
+                _ => return None,
+            })
+        };
+        if let Some(lie) = zoo::at("evaluate", lie)? {
+            return Ok(lie);
+        }
         let value = |sum: &f64| match self.name.as_str() {
             "nan" => Value::Number(f64::NAN),
             "broken_json" => Value::Json("{".to_owned()),
@@ -158,6 +201,8 @@ impl aggregation::GuestAccumulator for Sums {
 
 impl Drop for Sums {
     fn drop(&mut self) {
+        // There is no way to answer here.
+        drop(zoo::here("drop"));
         assert!(self.name != "panic_in_drop", "I stay");
         ALIVE.set(ALIVE.get() - 1);
     }

@@ -1,4 +1,5 @@
-//! Hostile monitor: the type of an event is the attack. Its state is the number of batches that it has seen.
+//! Hostile monitor: the type of an event is the attack. Its state is the number of batches that it has seen. An order (see the
+//! crate `bridge-telemetry-zoo`) makes any export attack.
 #![cfg(target_arch = "wasm32")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "hostile on purpose")]
 
@@ -10,6 +11,7 @@ use bridge_telemetry_plugin::bindings::imports::types::{
 use bridge_telemetry_plugin::bindings::imports::{key_value, query};
 use bridge_telemetry_plugin::bindings::lifecycle::exports::bridge::telemetry::lifecycle;
 use bridge_telemetry_plugin::bindings::monitoring::exports::bridge::telemetry::monitoring::{self, Signal};
+use bridge_telemetry_zoo as zoo;
 
 thread_local! {
     static SEEN: Cell<u64> = const { Cell::new(0) };
@@ -20,16 +22,18 @@ struct Evil;
 
 impl lifecycle::Guest for Evil {
     fn describe() -> lifecycle::Info {
-        lifecycle::Info {
+        zoo::describe(lifecycle::Info {
             name: "evil-monitor".to_owned(),
             version: "6.6.6".to_owned(),
             description: "each event type is an attack".to_owned(),
             config_schema_json: "{}".to_owned(),
             attributes_json: "{}".to_owned(),
-        }
+        })
     }
 
-    fn init(_: String, restored: Option<State>) -> Result<(), PluginError> {
+    fn init(config: String, restored: Option<State>) -> Result<(), PluginError> {
+        zoo::configure(&config);
+        zoo::here(if restored.is_some() { "init-restored" } else { "init" })?;
         let Some(state) = restored else { return Ok(()) };
         match state.version {
             1 => {
@@ -45,21 +49,24 @@ impl lifecycle::Guest for Evil {
 
     fn snapshot() -> Result<Option<State>, PluginError> {
         assert!(!SNAPSHOT_TRAPS.get(), "no picture of me");
-        Ok(Some(State { version: 1, bytes: SEEN.get().to_le_bytes().to_vec() }))
+        zoo::snapshot(Some(State { version: 1, bytes: SEEN.get().to_le_bytes().to_vec() }))
     }
 }
 
 impl monitoring::Guest for Evil {
     fn subscribe() -> Subscription {
-        Subscription {
+        zoo::subscribe(Subscription {
             event_types: Some(vec!["ATTACK_*".to_owned()]),
             sources: None,
             metrics: Some(vec![]),
             tick_milliseconds: Some(1000),
-        }
+        })
     }
 
     fn on_events(batch: EventBatch) -> Result<Vec<Signal>, PluginError> {
+        if let Some(lie) = zoo::at("on-events", |attack| lies(attack, batch.timestamps[0]))? {
+            return Ok(lie);
+        }
         SEEN.set(SEEN.get() + 1);
         let mut signals = Vec::new();
         let end = |index: usize| batch.fields.ends[index] as usize;
@@ -72,15 +79,66 @@ impl monitoring::Guest for Evil {
     }
 
     fn on_samples(batch: SampleBatch) -> Result<Vec<Signal>, PluginError> {
+        if let Some(lie) = zoo::at("on-samples", |attack| lies(attack, batch.timestamps[0]))? {
+            return Ok(lie);
+        }
         SEEN.set(SEEN.get() + 1);
         let sum = batch.values.iter().sum();
         Ok(vec![Signal { value: Some(sum), ..signal("sum", batch.timestamps[0]) }])
     }
 
     fn tick(now: Timestamp) -> Result<Vec<Signal>, PluginError> {
+        if let Some(lie) = zoo::at("tick", |attack| lies(attack, now))? {
+            return Ok(lie);
+        }
         let summary = format!("tick after {} batches", SEEN.get());
         Ok(vec![Signal { firing: false, summary, ..signal("tick", now) }])
     }
+}
+
+/// Attacks by an answer, and through what only monitors can call.
+fn lies(attack: &str, now: Timestamp) -> Option<Vec<Signal>> {
+    Some(match attack {
+        "giant-list" => vec![signal("k", now); 20_000],
+        "giant-string" => vec![Signal { summary: "x".repeat(zoo::GIANT), ..signal("k", now) }],
+        "no-utf8" => vec![Signal { summary: zoo::no_utf8(), ..signal("k", now) }],
+        "nan" => vec![Signal { value: Some(f64::NAN), ..signal("k", now) }],
+        "empty-key" => vec![signal("", now)],
+        "nondeterminism" => {
+            // Seeded by the host, per instance.
+            let seeded = std::collections::hash_map::RandomState::new();
+            let number = std::hash::BuildHasher::hash_one(&seeded, 1_u8);
+            vec![Signal { summary: number.to_string(), ..signal("k", now) }]
+        }
+        "key-value.get*" => loop {
+            drop(key_value::get("k"));
+        },
+        "key-value.put*" => loop {
+            drop(key_value::put("k", &[1; 1000]));
+        },
+        "key-value.delete*" => loop {
+            drop(key_value::delete("k"));
+        },
+        "query.get-metrics*" => loop {
+            drop(query::get_metrics("{}"));
+        },
+        "key-value.get-giant" => loop {
+            drop(key_value::get(&"k".repeat(1 << 19)));
+        },
+        "key-value.put-giant" => {
+            for n in 0_u32.. {
+                drop(key_value::put(&n.to_string(), &vec![0; 1 << 19]));
+            }
+            vec![]
+        }
+        "key-value.delete-giant" => loop {
+            drop(key_value::delete(&"k".repeat(1 << 19)));
+        },
+        "query.get-metrics-giant" => loop {
+            drop(query::get_metrics(&"x".repeat(1 << 19)));
+        },
+        _ => return None,
+    })
 }
 
 fn attacked(attack: &str, now: Timestamp, signals: &mut Vec<Signal>) -> Result<(), PluginError> {

@@ -1,4 +1,5 @@
 //! Hostile sink: an alert's label `attack`, or else its idempotency key, is the attack, with its argument after a space.
+//! An order (see the crate `bridge-telemetry-zoo`) makes any export attack.
 #![cfg(target_arch = "wasm32")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "hostile on purpose")]
 
@@ -9,36 +10,81 @@ use bridge_telemetry_plugin::bindings::imports::key_value;
 use bridge_telemetry_plugin::bindings::imports::outbound_http::{self, Failure, Header, Request};
 use bridge_telemetry_plugin::bindings::imports::types::{PluginError, State};
 use bridge_telemetry_plugin::bindings::lifecycle::exports::bridge::telemetry::lifecycle;
+use bridge_telemetry_zoo as zoo;
 
 struct Evil;
 
 impl lifecycle::Guest for Evil {
     fn describe() -> lifecycle::Info {
-        lifecycle::Info {
+        zoo::describe(lifecycle::Info {
             name: "evil-sink".to_owned(),
             version: "6.6.6".to_owned(),
             description: "each alert is an attack".to_owned(),
             config_schema_json: "{}".to_owned(),
             attributes_json: "{}".to_owned(),
-        }
+        })
     }
 
-    fn init(_: String, _: Option<State>) -> Result<(), PluginError> {
-        Ok(())
+    fn init(config: String, restored: Option<State>) -> Result<(), PluginError> {
+        zoo::configure(&config);
+        zoo::here(if restored.is_some() { "init-restored" } else { "init" })
     }
 
     fn snapshot() -> Result<Option<State>, PluginError> {
-        Ok(None)
+        zoo::snapshot(zoo::state())
     }
 }
 
 impl delivery::Guest for Evil {
     fn deliver(alerts: Vec<Alert>, _: u32) -> Result<Vec<Outcome>, PluginError> {
+        if let Some(lie) = zoo::at("deliver", lies)? {
+            return Ok(lie);
+        }
         if alerts.iter().any(|alert| alert.idempotency_key == "too_few") {
             return Ok(vec![]);
         }
         alerts.iter().map(attacked).collect()
     }
+}
+
+/// Attacks by an answer, and through what only sinks can call.
+fn lies(attack: &str) -> Option<Vec<Outcome>> {
+    Some(match attack {
+        "giant-list" => vec![Outcome::Duplicate; 100_000],
+        "giant-string" => vec![Outcome::Rejected("x".repeat(zoo::GIANT))],
+        "no-utf8" => vec![Outcome::Rejected(zoo::no_utf8())],
+        "wrong-row" => vec![],
+        "wrong-row-2" => vec![Outcome::Duplicate; 2],
+        "empty-key" => vec![Outcome::Forward(vec![String::new()])],
+        "key-value.get*" => loop {
+            drop(key_value::get("k"));
+        },
+        "key-value.put*" => loop {
+            drop(key_value::put("k", &[1; 1000]));
+        },
+        "key-value.delete*" => loop {
+            drop(key_value::delete("k"));
+        },
+        "outbound-http.send*" => loop {
+            drop(outbound_http::send(&request("GET", "http://127.0.0.1:1/", "")));
+        },
+        "key-value.get-giant" => loop {
+            drop(key_value::get(&"k".repeat(1 << 19)));
+        },
+        "key-value.put-giant" => loop {
+            drop(key_value::put("k", &vec![0; 1 << 19]));
+        },
+        "key-value.delete-giant" => loop {
+            drop(key_value::delete(&"k".repeat(1 << 19)));
+        },
+        "outbound-http.send-giant" => loop {
+            drop(outbound_http::send(&Request {
+                headers: vec![Header { name: "a".to_owned(), value: "b".repeat(1 << 19) }],
+                ..request("POST", "http://127.0.0.1:1/", "")
+            }));
+        },
+        _ => return None,
+    })
 }
 
 fn attacked(alert: &Alert) -> Result<Outcome, PluginError> {
@@ -71,11 +117,24 @@ fn attacked(alert: &Alert) -> Result<Outcome, PluginError> {
         }),
         "trace" => send(request("TRACE", argument, "")),
         "giant" => send(Request { body: vec![0; 2 << 20], ..request("POST", argument, "") }),
+        "raw" => send(raw(argument)),
         "storm" => loop {
             outbound_http::send(&request("GET", argument, "")).ok();
         },
         _ => Outcome::Duplicate,
     })
+}
+
+/// A request whose parts stand between bytes of value 1: method, URL, body, milliseconds, names and values of headers.
+fn raw(parts: &str) -> Request {
+    let mut parts = parts.split('\u{1}').map(str::to_owned);
+    let mut next = || parts.next().unwrap_or_default();
+    let (method, url, body, time) = (next(), next(), next().into_bytes(), next());
+    let mut headers = Vec::new();
+    while let Some(name) = parts.next() {
+        headers.push(Header { name, value: parts.next().unwrap_or_default() });
+    }
+    Request { method, url, headers, body, timeout_milliseconds: time.parse().unwrap() }
 }
 
 fn request(method: &str, url: &str, body: &str) -> Request {
