@@ -96,13 +96,41 @@ fn fill(host: &Host, clock: &ManualClock, shape: &Shape) -> anyhow::Result<u64> 
     Ok(count)
 }
 
+/// The plugin's percentile over so many series of one sample a second: from kept states, and from every sample.
+pub(crate) fn kept_and_raw(series: usize, repeat: usize) -> anyhow::Result<(Runs, Runs)> {
+    let folder = tempfile::tempdir()?;
+    let clock = first_day();
+    let (plain, count) = filled(folder.path(), &clock, &Shape { series, step: 1 })?;
+    let [query, ..] = queries();
+    let raw = answered(&plain, &query, repeat.min(5), count)?;
+    plain.close();
+    drop(plain);
+    let keeping = open(folder.path(), &clock, true)?;
+    keeping.maintain()?;
+    Ok((answered(&keeping, &query, repeat, count)?, raw))
+}
+
+fn first_day() -> Arc<ManualClock> {
+    Arc::new(ManualClock::at(begin().plus(Duration::from_secs(86_400))))
+}
+
+/// A host without kept states that has all samples, and their number.
+fn filled(
+    folder: &std::path::Path,
+    clock: &Arc<ManualClock>,
+    shape: &Shape,
+) -> anyhow::Result<(Host, u64)> {
+    let plain = open(folder, clock, false)?;
+    let count = fill(&plain, clock, shape)?;
+    plain.maintain()?;
+    Ok((plain, count))
+}
+
 fn measure(report: &mut Report, scale: &Scale, shape: &Shape) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
-    let clock = Arc::new(ManualClock::at(begin().plus(Duration::from_secs(86_400))));
+    let clock = first_day();
     let what = format!("{} series, {} s, {DAYS} days", shape.series, shape.step);
-    let plain = open(folder.path(), &clock, false)?;
-    let count = fill(&plain, &clock, shape)?;
-    plain.maintain()?;
+    let (plain, count) = filled(folder.path(), &clock, shape)?;
     let raw = queries().map(|query| answered(&plain, &query, scale.repeat().min(3), count));
     plain.close();
     drop(plain);

@@ -7,9 +7,9 @@ use telemetry_core::{AdmittedSample, MetricDraft, MetricSelection, TimeRange, Ti
 use telemetry_store::InventoryDepth;
 
 use super::Plan;
-use super::chart::{Chart, Goal, Unit};
+use crate::chart::{Chart, Goal, Unit};
 use super::data::{BATCH, Fleet, METRICS, STEPS, labels, metric_name, time_of};
-use super::meter::Meter;
+use crate::meter::Meter;
 use super::site::Site;
 
 /// New series.

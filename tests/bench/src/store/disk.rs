@@ -1,7 +1,7 @@
 //! Bytes on the disk, all in: chunks, headers, index, what is left of the log; the days closed and compacted.
 
 use super::Plan;
-use super::chart::{Chart, Goal, Unit};
+use crate::chart::{Chart, Goal, Unit};
 use super::data::{BATCH, Fleet, METRICS, STEPS, time_of};
 use super::nab;
 use super::shapes::Shape;

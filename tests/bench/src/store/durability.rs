@@ -6,7 +6,7 @@ use telemetry_core::AdmittedSample;
 use telemetry_store::{Durability, RecordBatch};
 
 use super::Plan;
-use super::chart::{Chart, Goal, Unit};
+use crate::chart::{Chart, Goal, Unit};
 use super::data::{BATCH, Fleet, HOSTS, STEPS, time_of};
 use super::site::Site;
 

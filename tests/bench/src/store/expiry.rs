@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use telemetry_core::{AdmittedSample, MetricSelection, ScanBlock, ScanOptions, TimeRange, Timestamp};
 
 use super::Plan;
-use super::chart::{Chart, Goal, Unit};
+use crate::chart::{Chart, Goal, Unit};
 use super::data::{BATCH, Fleet, METRICS, time_of};
 use super::site::Site;
 

@@ -1,9 +1,9 @@
 //! Putting samples in: batches, and one sample a call.
 
 use super::Plan;
-use super::chart::{Chart, Goal, Unit};
+use crate::chart::{Chart, Goal, Unit};
 use super::data::{BATCH, Fleet, HOSTS, METRICS, STEPS, time_of};
-use super::meter::Meter;
+use crate::meter::Meter;
 use super::site::Site;
 
 /// Puts all samples of the thousand series in.
