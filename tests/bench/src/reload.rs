@@ -150,8 +150,7 @@ fn reload_all(host: &Host, folder: &Path, reloads: usize) -> anyhow::Result<Relo
 pub(crate) fn run(report: &mut Report, scale: &Scale) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let host = host(folder.path())?;
-    let Reloaded { pauses, calls: under, whole } =
-        reload_all(&host, folder.path(), scale.records(40))?;
+    let Reloaded { pauses, calls: under, whole } = reload_all(&host, folder.path(), scale.records(40))?;
     for Pause { plugin, reloads, median, longest } in pauses {
         report.figure(
             &format!("pause at reload under load, {plugin}: median (most) of {reloads}"),

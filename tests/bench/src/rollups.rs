@@ -115,11 +115,7 @@ fn first_day() -> Arc<ManualClock> {
 }
 
 /// A host without kept states that has all samples, and their number.
-fn filled(
-    folder: &std::path::Path,
-    clock: &Arc<ManualClock>,
-    shape: &Shape,
-) -> anyhow::Result<(Host, u64)> {
+fn filled(folder: &std::path::Path, clock: &Arc<ManualClock>, shape: &Shape) -> anyhow::Result<(Host, u64)> {
     let plain = open(folder, clock, false)?;
     let count = fill(&plain, clock, shape)?;
     plain.maintain()?;

@@ -103,7 +103,8 @@ fn objection(member: &Member, dependency: &str, allowed: &[&str], members: &[Mem
     }
     let reserved =
         RESERVED.iter().find(|(start, owner)| dependency.starts_with(start) && *owner != member.folder);
-    if let Some((_, owner)) = reserved.filter(|_| !PEER_USES.contains(&(member.folder.as_str(), dependency))) {
+    if let Some((_, owner)) = reserved.filter(|_| !PEER_USES.contains(&(member.folder.as_str(), dependency)))
+    {
         return Some(format!("only {owner} may use it"));
     }
     let target = members.iter().find(|other| other.name == dependency)?;

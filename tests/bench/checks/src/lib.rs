@@ -9,6 +9,7 @@ use serde::Deserialize;
 /// One event of so many is refused.
 pub const REFUSED_ONE_IN: usize = 100;
 
+/// What events are made of; [`is_type`] and [`is_state`] say the same to the compiler's liking.
 const TYPES: [&str; 6] = ["INJECT_TASK", "MOVE", "STOP", "SCAN", "REPORT", "CALIBRATE"];
 const STATES: [&str; 4] = ["SUCCESS", "FAILED", "TIMEOUT", "CANCELLED"];
 const LONGEST_SOURCE: usize = 64;
@@ -52,6 +53,10 @@ pub const OBJECTIONS: [Objection; 7] = [
 ];
 
 /// Judges an event whose `data` is JSON text; answers the place of the objection in [`OBJECTIONS`].
+///
+/// Never inlined, nor is [`judge`]: natively they are of another crate and are not, and in guests functions that grow too large
+/// keep the memory's base and the deadline on the stack.
+#[inline(never)]
 pub fn check(event_type: &str, source: &str, data: &str) -> Option<usize> {
     match serde_json::from_str(data) {
         Ok(command) => judge(event_type, source, &command),
@@ -60,16 +65,17 @@ pub fn check(event_type: &str, source: &str, data: &str) -> Option<usize> {
 }
 
 /// Judges an event that was parsed before.
+#[inline(never)]
 pub fn judge(event_type: &str, source: &str, command: &Command<'_>) -> Option<usize> {
     if !event_type.starts_with("COMMAND_") {
         Some(1)
     } else if source.is_empty() || source.len() > LONGEST_SOURCE {
         Some(2)
-    } else if !TYPES.contains(&command.command_type) {
+    } else if !is_type(command.command_type) {
         Some(3)
     } else if !is_uuid(command.command_id) {
         Some(4)
-    } else if !STATES.contains(&command.status) {
+    } else if !is_state(command.status) {
         Some(5)
     } else if command.priority > HIGHEST_PRIORITY
         || !(0.0..=LONGEST_MILLISECONDS).contains(&command.processing_time_ms)
@@ -80,13 +86,37 @@ pub fn judge(event_type: &str, source: &str, command: &Command<'_>) -> Option<us
     }
 }
 
-fn is_uuid(text: &str) -> bool {
-    let fits = |(place, byte): (usize, u8)| match place {
-        8 | 13 | 18 | 23 => byte == b'-',
-        _ => byte.is_ascii_hexdigit(),
-    };
-    text.len() == 36 && text.bytes().enumerate().all(fits)
+fn is_type(text: &str) -> bool {
+    matches!(text, "INJECT_TASK" | "MOVE" | "STOP" | "SCAN" | "REPORT" | "CALIBRATE")
 }
+
+fn is_state(text: &str) -> bool {
+    matches!(text, "SUCCESS" | "FAILED" | "TIMEOUT" | "CANCELLED")
+}
+
+/// Bit `i` is set where byte `i` of a UUID is a hyphen.
+const HYPHENS: u64 = 1 << 8 | 1 << 13 | 1 << 18 | 1 << 23;
+
+fn is_uuid(text: &str) -> bool {
+    let fits = |(place, byte): (usize, &u8)| match HYPHENS >> place & 1 {
+        0 => HEXADECIMAL.get(usize::from(*byte)).is_some_and(|is| *is),
+        _ => *byte == b'-',
+    };
+    text.len() == 36 && text.as_bytes().iter().enumerate().all(fits)
+}
+
+/// Whether a byte is a hexadecimal digit.
+static HEXADECIMAL: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0_u8;
+    loop {
+        table[byte as usize] = byte.is_ascii_hexdigit();
+        if byte == u8::MAX {
+            break table;
+        }
+        byte += 1;
+    }
+};
 
 /// An event that is judged.
 #[derive(Clone, Debug)]
@@ -135,6 +165,19 @@ mod tests {
         let refused = |event: &Event| check(event.event_type, event.source, &event.data);
         let found: Vec<_> = events(1000).iter().filter_map(refused).collect();
         assert_eq!(found, [6; 10]);
+    }
+
+    #[test]
+    fn both_forms_of_the_lists_agree() {
+        assert!(TYPES.iter().all(|text| is_type(text)) && STATES.iter().all(|text| is_state(text)));
+        assert!(!is_type("SUCCESS") && !is_state("MOVE") && !is_type("") && !is_state(""));
+        let id = "0123abcd-0000-4ABC-8fff-0123456789ab";
+        assert!(
+            is_uuid(id)
+                && !is_uuid(&id.replace('-', "0"))
+                && !is_uuid(&id[1..])
+                && !is_uuid(&id.replace('b', "g"))
+        );
     }
 
     #[test]

@@ -45,8 +45,7 @@ impl Bare {
         self.store.set_epoch_deadline(DEADLINE);
         let place = self.input.call(&mut self.store, u32::try_from(length)?).map_err(of_wasm)? as usize;
         let room = self.memory.data_mut(&mut self.store).get_mut(place..place + length);
-        let (first, second) =
-            room.context("the room is outside the memory")?.split_at_mut(ends.len() * 4);
+        let (first, second) = room.context("the room is outside the memory")?.split_at_mut(ends.len() * 4);
         for (room, end) in first.as_chunks_mut::<4>().0.iter_mut().zip(ends) {
             *room = end.to_le_bytes();
         }

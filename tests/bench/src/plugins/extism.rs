@@ -27,11 +27,7 @@ pub(super) fn measure(rounds: usize, events: usize) -> anyhow::Result<Extism> {
         let line = line.context("not a line of figures")?;
         let figure = |name: &str| line.get(name).and_then(serde_json::Value::as_f64).context(name.to_owned());
         if figure("batch")? == events as f64 {
-            return Ok(Extism {
-                whole: figure("whole")?,
-                native: figure("native")?,
-                idle: figure("idle")?,
-            });
+            return Ok(Extism { whole: figure("whole")?, native: figure("native")?, idle: figure("idle")? });
         }
     }
     anyhow::bail!("it printed no line about {events} events a call")

@@ -80,7 +80,9 @@ pub(super) fn kept(chart: &mut Chart, plan: &Plan) -> anyhow::Result<()> {
     let series = plan.scale.records(10);
     let (kept, raw) = rollups::kept_and_raw(series, plan.rounds)?;
     chart.row(
-        &format!("percentile over 30 days of {series} series at 1 s, kept states: times as fast as all samples"),
+        &format!(
+            "percentile over 30 days of {series} series at 1 s, kept states: times as fast as all samples"
+        ),
         raw.median() / kept.median(),
         Unit::Ratio,
         format!("{}, all samples {}", seconds(kept.median()), seconds(raw.median())),

@@ -14,8 +14,8 @@ use telemetry_core::{
 use telemetry_store::{RecordBatch, Store, StoreOptions};
 
 use super::Plan;
-use crate::chart::{Chart, Goal, Unit};
 use super::data::{BATCH, first_time, metric_name};
+use crate::chart::{Chart, Goal, Unit};
 use crate::meter::{Meter, peak};
 
 const SERIES: usize = 10_000_000;

@@ -16,9 +16,9 @@ use telemetry_core::{
 use telemetry_store::Store;
 
 use super::Plan;
-use crate::chart::{Chart, Goal, Unit};
 use super::data::{HOSTS, METRICS, STEPS, first_time, host_name, metric_name, time_of};
 use super::ingest;
+use crate::chart::{Chart, Goal, Unit};
 use crate::meter::median;
 
 /// A store whose digests are not used: everything is decoded.

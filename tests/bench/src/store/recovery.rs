@@ -6,9 +6,9 @@ use telemetry_core::ManualClock;
 use telemetry_store::{Store, StoreOptions};
 
 use super::Plan;
-use crate::chart::{Chart, Goal, Unit};
 use super::child::Filled;
 use super::data::{STEPS, time_of};
+use crate::chart::{Chart, Goal, Unit};
 use crate::meter::Meter;
 
 /// The memory budget of the default options.
