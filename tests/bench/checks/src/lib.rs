@@ -106,6 +106,10 @@ fn is_uuid(text: &str) -> bool {
 }
 
 /// Whether a byte is a hexadecimal digit.
+#[allow(
+    clippy::indexing_slicing,
+    reason = "a byte is below the table's length, and it is made by the compiler"
+)]
 static HEXADECIMAL: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0_u8;
@@ -151,7 +155,7 @@ fn event(number: usize) -> Event {
         number % 30,
         (number % 3600) as f64 / 10.0,
         number % 12,
-        number % 2 == 0
+        number.is_multiple_of(2)
     );
     Event { id, event_type: "COMMAND_COMPLETED", source: "bridge_injector", data }
 }
