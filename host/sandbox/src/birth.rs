@@ -1,6 +1,7 @@
 //! From compiled code to a plugin: instantiated, described, checked against its configuration, initialised.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use serde_json::Value;
 use telemetry_core::extension::{PluginFailure, SavedState};
@@ -16,6 +17,7 @@ use crate::inspect::PluginInfo;
 use crate::instance::{BirthError, Instance, Template};
 use crate::monitor::MonitorRole;
 use crate::plugin::{Plugin, PluginShared, Role};
+use crate::prepared::InstanceCost;
 use crate::sink::SinkRole;
 use crate::validator::PluginValidator;
 use crate::world::{Contract, PluginKind};
@@ -57,6 +59,36 @@ impl Birth {
             PluginKind::Monitor => self.described::<Monitoring>(),
             PluginKind::Sink => self.described::<Delivery>(),
         }
+    }
+
+    /// What so many instances cost.
+    pub(crate) fn costs(self, count: usize) -> Result<Vec<InstanceCost>, LoadError> {
+        match self.compiled.kind {
+            PluginKind::Validator => self.costs_of::<Validation>(count),
+            PluginKind::Aggregator => self.costs_of::<Aggregation>(count),
+            PluginKind::Monitor => self.costs_of::<Monitoring>(count),
+            PluginKind::Sink => self.costs_of::<Delivery>(count),
+        }
+    }
+
+    fn costs_of<G: Export>(mut self, count: usize) -> Result<Vec<InstanceCost>, LoadError> {
+        let template = self.template::<G>()?;
+        let mut costs = Vec::with_capacity(count);
+        for _ in 0..count {
+            let start = Instant::now();
+            let mut instance = self.born(&template)?;
+            let instantiate = start.elapsed();
+            template.init(&mut instance, None).map_err(|reason| self.shared.answered(reason))?;
+            costs.push(InstanceCost { instantiate, init: start.elapsed().saturating_sub(instantiate) });
+        }
+        Ok(costs)
+    }
+
+    fn born<G: Export>(&self, template: &Template<G>) -> Result<Instance<G>, LoadError> {
+        template.born().map_err(|error| match error {
+            BirthError::Types(reason) => LoadError::Types { contract: self.compiled.contract, reason },
+            BirthError::Failure(reason) => self.shared.answered(reason).into(),
+        })
     }
 
     fn bear<G: Export>(
@@ -110,10 +142,7 @@ impl Birth {
         &self,
         template: &Template<G>,
     ) -> Result<(Instance<G>, CheckedInfo, Schema), LoadError> {
-        let mut instance = template.born().map_err(|error| match error {
-            BirthError::Types(reason) => LoadError::Types { contract: self.compiled.contract, reason },
-            BirthError::Failure(reason) => self.shared.answered(reason).into(),
-        })?;
+        let mut instance = self.born(template)?;
         let described =
             instance.describe().and_then(convert::info).map_err(|reason| self.shared.answered(reason))?;
         let schema =

@@ -70,7 +70,7 @@ pub use inspect::{AggregateInfo, PluginInfo};
 pub use limits::PluginLimits;
 pub use log_ring::{LogLine, LogRing};
 pub use plugin::Plugin;
-pub use prepared::PreparedPlugin;
+pub use prepared::{InstanceCost, PreparedPlugin};
 pub use sandbox::Sandbox;
 pub use spec::{Component, PluginSpec, Ports, SandboxOptions};
 pub use status::{PluginState, PluginStatus};

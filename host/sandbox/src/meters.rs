@@ -14,7 +14,8 @@ pub(crate) struct Meters {
     calls: AtomicU64,
     nanos: AtomicU64,
     fuel: AtomicU64,
-    own_nanos: AtomicU64,
+    /// Of them waited for the host's imports: most calls wait for none, and leave it alone.
+    waited_nanos: AtomicU64,
     batches: AtomicU64,
     rows: AtomicU64,
     largest_batch: AtomicU64,
@@ -68,7 +69,9 @@ impl Meters {
     pub(crate) fn called(&self, took: Duration, waited: Duration) {
         self.calls.fetch_add(1, Ordering::Relaxed);
         self.nanos.fetch_add(nanos(took), Ordering::Relaxed);
-        self.own_nanos.fetch_add(nanos(took.saturating_sub(waited)), Ordering::Relaxed);
+        if !waited.is_zero() {
+            self.waited_nanos.fetch_add(nanos(waited.min(took)), Ordering::Relaxed);
+        }
     }
 
     /// A call is about to show this many records, samples or alerts.
@@ -76,7 +79,10 @@ impl Meters {
         let rows = rows as u64;
         self.batches.fetch_add(1, Ordering::Relaxed);
         self.rows.fetch_add(rows, Ordering::Relaxed);
-        self.largest_batch.fetch_max(rows, Ordering::Relaxed);
+        // Looking is cheaper than writing, and a batch is seldom larger than all before.
+        if rows > self.largest_batch.load(Ordering::Relaxed) {
+            self.largest_batch.fetch_max(rows, Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn burnt(&self, fuel: u64) {
@@ -157,11 +163,14 @@ impl Meters {
             (failures.by_kind.clone(), failures.last.clone())
         };
         let counters = self.counters.lock();
+        // Read first, so that what another thread adds meanwhile never makes it the larger one.
+        let waited = Duration::from_nanos(get(&self.waited_nanos));
+        let time_used = Duration::from_nanos(get(&self.nanos));
         Reading {
             calls: get(&self.calls),
             fuel_used: self.fuel.load(Ordering::Relaxed),
-            time_used: Duration::from_nanos(get(&self.nanos)),
-            own_time: Duration::from_nanos(get(&self.own_nanos)),
+            time_used,
+            own_time: time_used.saturating_sub(waited),
             batches: get(&self.batches),
             rows: get(&self.rows),
             largest_batch: get(&self.largest_batch),

@@ -26,7 +26,8 @@ pub(crate) struct Pool<G: Export> {
 
 struct Slots<G> {
     /// The last used is the next one used: its memory is warm, and the others may stay unmade.
-    idle: Vec<Instance<G>>,
+    /// Boxed: an instance's handles are some hundred bytes, and are moved several times in a call.
+    idle: Vec<Box<Instance<G>>>,
     /// Idle, leased and being made.
     live: usize,
     /// Lost and not replaced yet.
@@ -36,7 +37,7 @@ struct Slots<G> {
 /// An instance in use.
 pub(crate) struct Lease<G: Export> {
     pool: Arc<Pool<G>>,
-    instance: Option<Instance<G>>,
+    instance: Option<Box<Instance<G>>>,
 }
 
 impl<G: Export> Pool<G> {
@@ -47,7 +48,7 @@ impl<G: Export> Pool<G> {
         first: Instance<G>,
         restored: Option<SavedState>,
     ) -> Self {
-        let slots = Mutex::new(Slots { idle: vec![first], live: 1, lost: 0 });
+        let slots = Mutex::new(Slots { idle: vec![Box::new(first)], live: 1, lost: 0 });
         Self { template, restored, max: max.max(1), slots, freed: Condvar::new() }
     }
 
@@ -84,7 +85,7 @@ impl<G: Export> Pool<G> {
     }
 
     /// An idle instance, or `None` for leave to make one.
-    fn take(&self) -> Result<Option<Instance<G>>, FailureReason> {
+    fn take(&self) -> Result<Option<Box<Instance<G>>>, FailureReason> {
         let mut slots = self.slots.lock();
         let mut until = None;
         loop {
@@ -107,8 +108,8 @@ impl<G: Export> Pool<G> {
         }
     }
 
-    fn make(&self) -> Result<Instance<G>, PluginFailure> {
-        self.template.start(self.restored.as_ref()).map_err(|reason| {
+    fn make(&self) -> Result<Box<Instance<G>>, PluginFailure> {
+        self.template.start(self.restored.as_ref()).map(Box::new).map_err(|reason| {
             self.forget();
             self.plugin().lost(reason)
         })

@@ -3,6 +3,7 @@
 //! Invariant: what a trial does (log, counts, key-value, HTTP) goes nowhere.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 use telemetry_core::extension::SavedState;
@@ -20,6 +21,15 @@ use crate::runtime::Runtime;
 use crate::spec::{PluginSpec, Ports, SandboxOptions};
 use crate::trial::TrialKeyValue;
 use crate::world::PluginKind;
+
+/// What one more instance of a plugin costs.
+#[derive(Clone, Copy, Debug)]
+pub struct InstanceCost {
+    /// Its store, memories and typed exports.
+    pub instantiate: Duration,
+    /// The plugin's own initialisation.
+    pub init: Duration,
+}
 
 /// A plugin of which nothing runs yet.
 pub struct PreparedPlugin {
@@ -54,6 +64,13 @@ impl PreparedPlugin {
         let (runtime, ports) = (Arc::clone(&self.runtime), self.runtime.ports.clone());
         let shared = PluginShared::new(&self.name, self.limits.clone(), ports, runtime, Arc::default(), None);
         self.birth(shared, None, None).inspect()
+    }
+
+    /// What so many instances cost, made one after the other: for benchmarks. What they do goes nowhere.
+    pub fn instance_costs(&self, count: usize) -> Result<Vec<InstanceCost>, LoadError> {
+        let (runtime, ports) = (Arc::clone(&self.runtime), self.runtime.ports.clone());
+        let shared = PluginShared::new(&self.name, self.limits.clone(), ports, runtime, Arc::default(), None);
+        self.birth(shared, None, None).costs(count)
     }
 
     /// Initialises it.

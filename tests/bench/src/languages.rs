@@ -7,11 +7,10 @@ use std::time::{Duration, Instant};
 use bridge_telemetry::SystemClock;
 use bridge_telemetry_tests as artifact;
 use comfy_table::{Table, presets};
-use telemetry_core::Timestamp;
-use telemetry_core::extension::{KeyValuePort, PortError, QueryPort};
-use telemetry_sandbox::{Component, PluginSpec, Ports, Sandbox, SandboxOptions};
+use telemetry_sandbox::{Component, PluginSpec, Sandbox, SandboxOptions};
 use telemetry_toolkit::{Measurement, measure};
 
+use crate::plugins::no_host;
 use crate::table::seconds;
 
 /// From the cheapest to the dearest.
@@ -82,7 +81,7 @@ impl Loading {
             cache_directory: Some(folder.path().join("cache")),
             ..SandboxOptions::default()
         };
-        let ports = Ports { key_value: Arc::new(NoHost), query: Arc::new(NoHost) };
+        let ports = no_host();
         let sandbox = Sandbox::new(options, ports, Arc::new(SystemClock::default()))?;
         let load = || -> anyhow::Result<_> {
             let start = Instant::now();
@@ -100,24 +99,5 @@ impl Loading {
         later.sort();
         let cached = later.get(later.len() / 2).copied().unwrap_or_default();
         Ok(Self { compile: first.saturating_sub(cached), cached, memory })
-    }
-}
-
-/// These plugins ask for nothing.
-struct NoHost;
-
-impl KeyValuePort for NoHost {
-    fn get(&self, _: &str, _: &str) -> Result<Option<Vec<u8>>, PortError> {
-        Ok(None)
-    }
-
-    fn write(&self, _: &str, _: &str, _: Option<&[u8]>) -> Result<(), PortError> {
-        Ok(())
-    }
-}
-
-impl QueryPort for NoHost {
-    fn get_metrics(&self, _: &str, _: Timestamp) -> Result<String, PortError> {
-        Err(PortError::Unsupported("there is no host".to_owned()))
     }
 }

@@ -3,9 +3,12 @@
 //! The machine's noise is met by repeating each measurement and showing the median with its range; nothing here passes
 //! or fails.
 
+mod chart;
 mod languages;
 mod measure;
+mod meter;
 mod peer;
+mod plugins;
 mod recording;
 mod reload;
 mod residence;
@@ -25,18 +28,19 @@ use crate::table::Report;
 #[command(about)]
 struct Arguments {
     /// Only the parts whose name contains this text: recording, validation, retrieval, residence, rollups, reload. Or `languages`:
-    /// plugins in each language; or `zoo`: recording beside plugins that misbehave; or `store`: the storage engine against its
+    /// plugins in each language; or `plugins`: plugins against their goals, beside native Rust, a bare module and Extism, which it
+    /// compiles the first time; or `zoo`: recording beside plugins that misbehave; or `store`: the storage engine against its
     /// goals. These are done only when they are named, and the last two take minutes.
     #[arg(default_value = "")]
     part: String,
-    /// Repetitions of each measurement.
-    #[arg(long, default_value_t = 5)]
-    repeat: usize,
+    /// Repetitions of each measurement: 5 if nothing is said, of `plugins` 21 rounds in which all take turns.
+    #[arg(long)]
+    repeat: Option<usize>,
     /// Divides the number of records, for a quick look.
     #[arg(long, default_value_t = 1)]
     divide: usize,
     /// Of `store`, only the groups of rows whose name contains this text: ingest-queries, single, disk, events, churn,
-    /// memory, recovery, durability, bomb, expiry.
+    /// memory, recovery, durability, bomb, expiry. Of `plugins`: validator, monitor, aggregation, rollups, start, reload, size.
     #[arg(long, default_value = "")]
     only: String,
     /// In `store`, also what takes long: reopening with a hundred million samples.
@@ -76,15 +80,21 @@ fn main() -> anyhow::Result<()> {
     if let Some(order) = &arguments.child {
         return store::run_child(order);
     }
+    if arguments.part == "plugins" {
+        let rounds = arguments.repeat.unwrap_or(21).max(1);
+        let scale = Scale { repeat: rounds, divide: arguments.divide };
+        return plugins::run(&plugins::Plan { only: arguments.only, rounds, scale });
+    }
+    let repeat = arguments.repeat.unwrap_or(5);
     if arguments.part == "store" {
-        let Arguments { only, divide, repeat, large, peers, .. } = arguments;
+        let Arguments { only, divide, large, peers, .. } = arguments;
         store::run(&store::Plan { only, divide, repeat, large })?;
         return if peers { store::run_peers() } else { Ok(()) };
     }
     if arguments.part == "languages" {
         return languages::run();
     }
-    let scale = Scale { repeat: arguments.repeat, divide: arguments.divide };
+    let scale = Scale { repeat, divide: arguments.divide };
     if arguments.part == "zoo" {
         let mut report = Report::new();
         zoo::run(&mut report, &scale)?;

@@ -94,38 +94,71 @@ fn at(sorted: &[Duration], share: f64) -> f64 {
     sorted.get(place).copied().unwrap_or_default().as_secs_f64()
 }
 
-pub(crate) fn run(report: &mut Report, scale: &Scale) -> anyhow::Result<()> {
+/// For how long a plugin did nothing while it was replaced.
+pub(crate) struct Pause {
+    pub(crate) plugin: &'static str,
+    pub(crate) reloads: usize,
+    /// Seconds.
+    pub(crate) median: f64,
+    /// Seconds.
+    pub(crate) longest: f64,
+}
+
+/// Replaces each plugin so many times under load.
+pub(crate) fn pauses(reloads: usize) -> anyhow::Result<Vec<Pause>> {
     let folder = tempfile::tempdir()?;
     let host = host(folder.path())?;
-    let reloads = scale.records(40);
-    let shelf = folder.path().join("plugins");
+    Ok(reload_all(&host, folder.path(), reloads)?.pauses)
+}
+
+/// What reloading took.
+struct Reloaded {
+    pauses: Vec<Pause>,
+    /// Of recording calls meanwhile.
+    calls: Vec<Duration>,
+    /// Of whole reloads.
+    whole: Vec<Duration>,
+}
+
+fn reload_all(host: &Host, folder: &Path, reloads: usize) -> anyhow::Result<Reloaded> {
+    let shelf = folder.join("plugins");
     let mut revision = 0;
-    let (mut under, mut compiling) = (Vec::new(), Vec::new());
+    let mut done = Reloaded { pauses: Vec::new(), calls: Vec::new(), whole: Vec::new() };
     for (file, name, component) in copies()? {
-        let (times, pauses) = beside(&host, || {
+        let (times, pauses) = beside(host, || {
             let mut pauses = Vec::with_capacity(reloads);
             for _ in 0..reloads {
                 revision += 1;
                 put(&shelf, file, &component, revision)?;
                 let start = Instant::now();
                 let reports = host.reload_plugin(name)?;
-                compiling.push(start.elapsed());
+                done.whole.push(start.elapsed());
                 pauses.push(reports.first().context("nothing was reloaded")?.pause);
             }
             pauses.sort_unstable();
             Ok(pauses)
         })?;
-        under.extend(times);
-        let (median, worst) = (at(&pauses, 0.5), at(&pauses, 1.0));
+        done.calls.extend(times);
+        let (median, longest) = (at(&pauses, 0.5), at(&pauses, 1.0));
+        done.pauses.push(Pause { plugin: file, reloads, median, longest });
+    }
+    done.calls.sort_unstable();
+    done.whole.sort_unstable();
+    Ok(done)
+}
+
+pub(crate) fn run(report: &mut Report, scale: &Scale) -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let host = host(folder.path())?;
+    let Reloaded { pauses, calls: under, whole } = reload_all(&host, folder.path(), scale.records(40))?;
+    for Pause { plugin, reloads, median, longest } in pauses {
         report.figure(
-            &format!("pause at reload under load, {file}: median (most) of {reloads}"),
-            format!("{} ({})", seconds(median), seconds(worst)),
+            &format!("pause at reload under load, {plugin}: median (most) of {reloads}"),
+            format!("{} ({})", seconds(median), seconds(longest)),
             "≤ 1 ms",
         );
     }
-    compiling.sort_unstable();
-    report.figure("… one whole reload, compiled and tried", seconds(at(&compiling, 0.5)), "");
-    under.sort_unstable();
+    report.figure("… one whole reload, compiled and tried", seconds(at(&whole, 0.5)), "");
     // The same load beside a thread that compiles and replaces nothing: what the reloads' share of the processors costs.
     let (alone, ()) = beside(&host, || {
         std::thread::sleep(Duration::from_secs(2));

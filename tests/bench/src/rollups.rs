@@ -12,6 +12,7 @@ use bridge_telemetry_tests as artifact;
 
 use crate::Scale;
 use crate::measure::Runs;
+use crate::meter::median;
 use crate::table::{Report, seconds};
 
 const DAYS: i64 = 30;
@@ -52,7 +53,9 @@ fn open(folder: &std::path::Path, clock: &Arc<ManualClock>, keeps: bool) -> anyh
         ];
     }
     let component = Some(artifact::plugin("percentile")?);
-    let settings = PluginSettings { component, required: true, ..PluginSettings::default() };
+    let mut settings = PluginSettings { component, required: true, ..PluginSettings::default() };
+    // What else runs on the machine must not end a call.
+    settings.limits.deadline_ms = 10_000;
     config.plugins.policy = PluginPolicy::Any;
     config.plugins.settings.insert("percentile".to_owned(), settings);
     let clock = Arc::clone(clock) as Arc<dyn bridge_telemetry::Clock>;
@@ -96,13 +99,41 @@ fn fill(host: &Host, clock: &ManualClock, shape: &Shape) -> anyhow::Result<u64> 
     Ok(count)
 }
 
+/// Seconds of CPU time of the plugin's percentile over so many series of one sample a second, medians: from kept states, and from
+/// every sample.
+pub(crate) fn kept_and_raw(series: usize, repeat: usize) -> anyhow::Result<(f64, f64)> {
+    let folder = tempfile::tempdir()?;
+    let clock = first_day();
+    let (plain, count) = filled(folder.path(), &clock, &Shape { series, step: 1 })?;
+    let [query, ..] = queries();
+    let ask = |host: &Host, repeat: usize| -> anyhow::Result<f64> {
+        Ok(median(repeat, || answered(host, &query, 1, count).map(drop))?.each(1))
+    };
+    let raw = ask(&plain, repeat.min(5))?;
+    plain.close();
+    drop(plain);
+    let keeping = open(folder.path(), &clock, true)?;
+    keeping.maintain()?;
+    Ok((ask(&keeping, repeat)?, raw))
+}
+
+fn first_day() -> Arc<ManualClock> {
+    Arc::new(ManualClock::at(begin().plus(Duration::from_secs(86_400))))
+}
+
+/// A host without kept states that has all samples, and their number.
+fn filled(folder: &std::path::Path, clock: &Arc<ManualClock>, shape: &Shape) -> anyhow::Result<(Host, u64)> {
+    let plain = open(folder, clock, false)?;
+    let count = fill(&plain, clock, shape)?;
+    plain.maintain()?;
+    Ok((plain, count))
+}
+
 fn measure(report: &mut Report, scale: &Scale, shape: &Shape) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
-    let clock = Arc::new(ManualClock::at(begin().plus(Duration::from_secs(86_400))));
+    let clock = first_day();
     let what = format!("{} series, {} s, {DAYS} days", shape.series, shape.step);
-    let plain = open(folder.path(), &clock, false)?;
-    let count = fill(&plain, &clock, shape)?;
-    plain.maintain()?;
+    let (plain, count) = filled(folder.path(), &clock, shape)?;
     let raw = queries().map(|query| answered(&plain, &query, scale.repeat().min(3), count));
     plain.close();
     drop(plain);

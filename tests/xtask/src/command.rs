@@ -14,7 +14,8 @@ The commands of this project. Each first completes the set-up: libclang and g++ 
   cargo xtask test [ARGS]    build the plugins, then run every test: `cargo test --workspace ARGS`
   cargo xtask bench [NAME] [ARGS]
                              build the plugins, then run the benchmarks, or the one called NAME; `bench store` holds the
-                             storage engine against its goals, with --peers beside other stores
+                             storage engine against its goals, with --peers beside other stores; `bench plugins` holds plugins
+                             against theirs, beside native Rust, a bare module and Extism
   cargo xtask fuzz [DECODER] [--seconds N]
                              build the fuzzer of the store's decoders, then run it for each of them, or for the one named
   cargo xtask plugins        only build the plugins, TARGET/plugins/NAME/, and the tests' guests, TARGET/guests/*.wasm

@@ -17,6 +17,9 @@ pub(crate) fn event_verdict(
     verdict: validation::EventVerdict,
     batch: &EventBatch,
 ) -> Result<EventVerdict, FailureReason> {
+    if verdict.issues.is_empty() && verdict.rewrites.is_empty() {
+        return Ok(EventVerdict::default());
+    }
     let rows = batch.len();
     let issues = issues(verdict.issues, rows)?;
     check_targets("row", verdict.rewrites.iter().map(|rewrite| rewrite.row), rows)?;
@@ -43,6 +46,9 @@ pub(crate) fn sample_verdict(
     verdict: validation::SampleVerdict,
     batch: &SampleBatch,
 ) -> Result<SampleVerdict, FailureReason> {
+    if verdict.issues.is_empty() && verdict.rewrites.is_empty() {
+        return Ok(SampleVerdict::default());
+    }
     let issues = issues(verdict.issues, batch.len())?;
     check_targets("series", verdict.rewrites.iter().map(|rewrite| rewrite.series), batch.series_count())?;
     let rewrites = verdict

@@ -6,7 +6,7 @@
 mod data;
 mod duckdb;
 mod json_rows;
-#[path = "../../src/store/meter.rs"]
+#[path = "../../src/meter.rs"]
 #[allow(dead_code, reason = "shared with the benchmark, which uses more of it")]
 mod meter;
 #[path = "../../src/store/shapes.rs"]

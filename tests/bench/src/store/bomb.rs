@@ -14,9 +14,9 @@ use telemetry_core::{
 use telemetry_store::{RecordBatch, Store, StoreOptions};
 
 use super::Plan;
-use super::chart::{Chart, Goal, Unit};
 use super::data::{BATCH, first_time, metric_name};
-use super::meter::{Meter, peak};
+use crate::chart::{Chart, Goal, Unit};
+use crate::meter::{Meter, peak};
 
 const SERIES: usize = 10_000_000;
 /// Values go round: their sum is exact.

@@ -11,7 +11,7 @@ use telemetry_store::{RecordBatch, Store, StoreOptions};
 
 use super::bomb;
 use super::data::{BATCH, Fleet, METRICS, STEPS, time_of};
-use super::meter::resident;
+use crate::meter::resident;
 
 /// What the child does, as its argument says: directory, series, samples, bytes of memory.
 pub(crate) fn run(order: &str) -> anyhow::Result<()> {

@@ -7,10 +7,10 @@ use telemetry_core::{AdmittedSample, MetricDraft, MetricSelection, TimeRange, Ti
 use telemetry_store::InventoryDepth;
 
 use super::Plan;
-use super::chart::{Chart, Goal, Unit};
 use super::data::{BATCH, Fleet, METRICS, STEPS, labels, metric_name, time_of};
-use super::meter::Meter;
 use super::site::Site;
+use crate::chart::{Chart, Goal, Unit};
+use crate::meter::Meter;
 
 /// New series.
 const SERIES: usize = 200_000;

@@ -9,34 +9,34 @@ use telemetry_core::{AdmittedSample, Context, MetricDraft, MetricValue, Timestam
 use super::shapes::{Shape, Source, Value};
 
 /// Metrics of a host.
-pub(super) const METRICS: usize = 10;
+pub(crate) const METRICS: usize = 10;
 /// Hosts of the thousand series.
-pub(super) const HOSTS: usize = 100;
+pub(crate) const HOSTS: usize = 100;
 /// Samples of each of the thousand series.
-pub(super) const STEPS: usize = 10_000;
+pub(crate) const STEPS: usize = 10_000;
 /// Records of a call.
-pub(super) const BATCH: usize = 1_000;
+pub(crate) const BATCH: usize = 1_000;
 const STEP: Duration = Duration::from_secs(10);
 const SHAPES: [Shape; 5] =
     [Shape::Integers, Shape::Decimals, Shape::Counter, Shape::Latency, Shape::Jittered];
 
 /// The first step's time: a midnight, so that the samples of a bit more than a day lie in two partitions.
-pub(super) fn first_time() -> Timestamp {
+pub(crate) fn first_time() -> Timestamp {
     Timestamp::from_nanos(20_500 * 86_400 * 1_000_000_000)
 }
 
 /// The time of a step.
-pub(super) fn time_of(step: usize) -> Timestamp {
+pub(crate) fn time_of(step: usize) -> Timestamp {
     first_time().plus(STEP * u32::try_from(step).unwrap_or(u32::MAX))
 }
 
 /// The name of a metric.
-pub(super) fn metric_name(metric: usize) -> String {
+pub(crate) fn metric_name(metric: usize) -> String {
     format!("metric_{metric}")
 }
 
 /// The name of a host.
-pub(super) fn host_name(host: usize) -> String {
+pub(crate) fn host_name(host: usize) -> String {
     format!("host_{host}")
 }
 
@@ -47,7 +47,7 @@ struct Line {
 }
 
 /// All series, step by step.
-pub(super) struct Fleet {
+pub(crate) struct Fleet {
     lines: Vec<Line>,
     step: usize,
     place: usize,
@@ -55,12 +55,12 @@ pub(super) struct Fleet {
 
 impl Fleet {
     /// Two metrics of each shape on every host.
-    pub(super) fn of_all_shapes(hosts: usize) -> Self {
+    pub(crate) fn of_all_shapes(hosts: usize) -> Self {
         Self::new(hosts, |metric| SHAPES.get(metric % SHAPES.len()).copied().unwrap_or(Shape::Integers))
     }
 
     /// All metrics of one shape.
-    pub(super) fn of(shape: Shape, hosts: usize) -> Self {
+    pub(crate) fn of(shape: Shape, hosts: usize) -> Self {
         Self::new(hosts, |_| shape)
     }
 
@@ -81,7 +81,7 @@ impl Fleet {
     }
 
     /// The next samples, at most `count`: all series of a step, then those of the next.
-    pub(super) fn next(&mut self, count: usize) -> anyhow::Result<Vec<AdmittedSample>> {
+    pub(crate) fn next(&mut self, count: usize) -> anyhow::Result<Vec<AdmittedSample>> {
         let mut samples = Vec::with_capacity(count);
         for _ in 0..count {
             let Some(line) = self.lines.get_mut(self.place) else { break };
@@ -95,7 +95,7 @@ impl Fleet {
     }
 
     /// One sample of every series at about one time, whatever step it is.
-    pub(super) fn row_at(&mut self, time: Timestamp) -> anyhow::Result<Vec<AdmittedSample>> {
+    pub(crate) fn row_at(&mut self, time: Timestamp) -> anyhow::Result<Vec<AdmittedSample>> {
         self.lines.iter_mut().map(|line| line.sample(time)).collect()
     }
 }
@@ -117,7 +117,7 @@ impl Line {
 }
 
 /// The ten labels of a host, as TSBS makes them.
-pub(super) fn labels(host: usize) -> Context {
+pub(crate) fn labels(host: usize) -> Context {
     const REGIONS: [&str; 4] = ["eu-central-1", "us-west-1", "ap-southeast-2", "sa-east-1"];
     const SYSTEMS: [&str; 3] = ["Ubuntu16.04LTS", "Ubuntu15.10", "Debian12"];
     const TEAMS: [&str; 4] = ["SF", "NYC", "LON", "CHI"];

@@ -1,11 +1,11 @@
 //! Bytes on the disk, all in: chunks, headers, index, what is left of the log; the days closed and compacted.
 
 use super::Plan;
-use super::chart::{Chart, Goal, Unit};
 use super::data::{BATCH, Fleet, METRICS, STEPS, time_of};
 use super::nab;
 use super::shapes::Shape;
 use super::site::Site;
+use crate::chart::{Chart, Goal, Unit};
 
 /// Hosts of one shape's series.
 const HOSTS: usize = 20;

@@ -6,9 +6,9 @@ use telemetry_core::AdmittedSample;
 use telemetry_store::{Durability, RecordBatch};
 
 use super::Plan;
-use super::chart::{Chart, Goal, Unit};
 use super::data::{BATCH, Fleet, HOSTS, STEPS, time_of};
 use super::site::Site;
+use crate::chart::{Chart, Goal, Unit};
 
 /// Bytes of a bare put: about a log row of one sample.
 const ROW_BYTES: usize = 32;

@@ -9,11 +9,11 @@ use telemetry_store::{RecordBatch, Store};
 use uuid::Uuid;
 
 use super::Plan;
-use super::chart::{Chart, Goal, Unit};
 use super::data::{BATCH, first_time};
-use super::meter::{Spent, median};
 use super::shapes::Random;
 use super::site::{Site, Tables};
+use crate::chart::{Chart, Goal, Unit};
+use crate::meter::{Spent, median};
 
 /// Events of the day.
 const EVENTS: usize = 200_000;

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use telemetry_core::{AdmittedSample, MetricSelection, ScanBlock, ScanOptions, TimeRange, Timestamp};
 
 use super::Plan;
-use super::chart::{Chart, Goal, Unit};
 use super::data::{BATCH, Fleet, METRICS, time_of};
 use super::site::Site;
+use crate::chart::{Chart, Goal, Unit};
 
 /// Days that are kept, as the default retention of metrics says.
 const DAYS: usize = 30;

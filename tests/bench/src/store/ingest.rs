@@ -1,10 +1,10 @@
 //! Putting samples in: batches, and one sample a call.
 
 use super::Plan;
-use super::chart::{Chart, Goal, Unit};
 use super::data::{BATCH, Fleet, HOSTS, METRICS, STEPS, time_of};
-use super::meter::Meter;
 use super::site::Site;
+use crate::chart::{Chart, Goal, Unit};
+use crate::meter::Meter;
 
 /// Puts all samples of the thousand series in.
 pub(super) fn fill(chart: &mut Chart, plan: &Plan) -> anyhow::Result<Site> {

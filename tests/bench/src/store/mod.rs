@@ -4,23 +4,21 @@
 //! the whole process, background threads included, without what making the samples took.
 
 mod bomb;
-mod chart;
 mod child;
 mod churn;
-mod data;
+pub(crate) mod data;
 mod disk;
 mod durability;
 mod events;
 mod expiry;
 mod ingest;
-mod meter;
 mod nab;
-mod queries;
+pub(crate) mod queries;
 mod recovery;
 mod shapes;
-mod site;
+pub(crate) mod site;
 
-use chart::Chart;
+use crate::chart::Chart;
 pub(crate) use child::run as run_child;
 
 /// What is measured, and how much of it.

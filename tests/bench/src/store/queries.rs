@@ -16,13 +16,13 @@ use telemetry_core::{
 use telemetry_store::Store;
 
 use super::Plan;
-use super::chart::{Chart, Goal, Unit};
 use super::data::{HOSTS, METRICS, STEPS, first_time, host_name, metric_name, time_of};
 use super::ingest;
-use super::meter::median;
+use crate::chart::{Chart, Goal, Unit};
+use crate::meter::median;
 
 /// A store whose digests are not used: everything is decoded.
-struct Decoded<'a>(&'a Store);
+pub(crate) struct Decoded<'a>(pub(crate) &'a Store);
 
 impl SampleReader for Decoded<'_> {
     fn select(

@@ -6,10 +6,10 @@ use telemetry_core::ManualClock;
 use telemetry_store::{Store, StoreOptions};
 
 use super::Plan;
-use super::chart::{Chart, Goal, Unit};
 use super::child::Filled;
 use super::data::{STEPS, time_of};
-use super::meter::Meter;
+use crate::chart::{Chart, Goal, Unit};
+use crate::meter::Meter;
 
 /// The memory budget of the default options.
 const BUDGET: u64 = 256 << 20;

@@ -9,15 +9,15 @@ use telemetry_core::{AdmittedSample, ManualClock, Timestamp};
 use telemetry_store::{RecordBatch, Store, StoreOptions};
 
 /// An open store and its directory, which goes with it.
-pub(super) struct Site {
-    pub(super) store: Store,
+pub(crate) struct Site {
+    pub(crate) store: Store,
     clock: Arc<ManualClock>,
     folder: tempfile::TempDir,
 }
 
 impl Site {
     /// A new store at `now`, with the default options apart from what `change` does to them.
-    pub(super) fn open(now: Timestamp, change: impl FnOnce(&mut StoreOptions)) -> anyhow::Result<Self> {
+    pub(crate) fn open(now: Timestamp, change: impl FnOnce(&mut StoreOptions)) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let mut options = StoreOptions::in_directory(folder.path().join("store"));
         change(&mut options);
@@ -26,18 +26,18 @@ impl Site {
         Ok(Self { store, clock, folder })
     }
 
-    pub(super) fn append(&self, samples: Vec<AdmittedSample>) -> anyhow::Result<()> {
+    pub(crate) fn append(&self, samples: Vec<AdmittedSample>) -> anyhow::Result<()> {
         self.store.append(&RecordBatch { samples, ..RecordBatch::default() })?;
         Ok(())
     }
 
     /// Lets time pass.
-    pub(super) fn pass(&self, time: Duration) {
+    pub(crate) fn pass(&self, time: Duration) {
         self.clock.advance(time);
     }
 
     /// Lets the days of the data pass, so that every partition is brought into its final form.
-    pub(super) fn close_days(&self, width: u32) -> anyhow::Result<()> {
+    pub(crate) fn close_days(&self, width: u32) -> anyhow::Result<()> {
         self.store.seal()?;
         // In steps, as the clock of a host that runs, until the last partition of so many days is over too.
         for _ in 0..width * 48 + 12 {
@@ -48,14 +48,14 @@ impl Site {
     }
 
     /// Closes the store; answers the bytes of its tables by column family.
-    pub(super) fn close(self) -> anyhow::Result<Tables> {
+    pub(crate) fn close(self) -> anyhow::Result<Tables> {
         let Self { store, folder, .. } = self;
         drop(store);
         Tables::in_directory(&folder.path().join("store/rocksdb"), |_, _| Ok(()))
     }
 
     /// Closes the store, lets `change` do something to each family's tables, and opens it again; answers their bytes between.
-    pub(super) fn rebuilt(
+    pub(crate) fn rebuilt(
         self,
         change: impl Fn(&rocksdb::DB, &str) -> anyhow::Result<()>,
     ) -> anyhow::Result<(Tables, Self)> {
@@ -70,18 +70,18 @@ impl Site {
 
 /// The bytes of a store's tables.
 #[derive(Debug, Default)]
-pub(super) struct Tables {
+pub(crate) struct Tables {
     /// Of the metrics' partitions: chunks, headers, definitions, postings.
-    pub(super) metrics: u64,
+    pub(crate) metrics: u64,
     /// Of the events' partitions.
-    pub(super) events: u64,
+    pub(crate) events: u64,
     /// Of all other families.
-    pub(super) other: u64,
+    pub(crate) other: u64,
 }
 
 impl Tables {
     /// Compresses a family of events anew, as it would be without a dictionary.
-    pub(super) fn compact_plainly(database: &rocksdb::DB, name: &str) -> anyhow::Result<()> {
+    pub(crate) fn compact_plainly(database: &rocksdb::DB, name: &str) -> anyhow::Result<()> {
         let Some(family) = database.cf_handle(name).filter(|_| name.starts_with("e.")) else { return Ok(()) };
         let plain = [
             ("bottommost_compression", "kZSTD"),
@@ -125,7 +125,7 @@ impl Tables {
         Ok(tables)
     }
 
-    pub(super) fn all(&self) -> u64 {
+    pub(crate) fn all(&self) -> u64 {
         self.metrics + self.events + self.other
     }
 }

@@ -4,7 +4,7 @@ use comfy_table::{Table, presets};
 
 /// What a figure counts.
 #[derive(Clone, Copy)]
-pub(super) enum Unit {
+pub(crate) enum Unit {
     /// Seconds of something.
     Seconds,
     /// CPU-seconds for a million samples.
@@ -15,13 +15,17 @@ pub(super) enum Unit {
     Bytes,
     /// Bytes of a whole process.
     Memory,
+    /// Seconds of something that takes a few nanoseconds.
+    Nanoseconds,
+    /// Bytes of a file.
+    Kilobytes,
     /// A ratio.
     Ratio,
 }
 
 /// What a figure should be.
 #[derive(Clone, Copy)]
-pub(super) enum Goal {
+pub(crate) enum Goal {
     /// Nothing was agreed on.
     None,
     /// No more than this.
@@ -31,10 +35,10 @@ pub(super) enum Goal {
 }
 
 /// Rows in the order in which they were measured.
-pub(super) struct Chart(Table);
+pub(crate) struct Chart(Table);
 
 impl Chart {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut table = Table::new();
         table.load_style(presets::ASCII_MARKDOWN);
         table.set_header(["measured", "figure", "beside it", "goal", "reached"]);
@@ -42,7 +46,7 @@ impl Chart {
     }
 
     /// Adds a figure; `beside` is what else belongs to it.
-    pub(super) fn row(&mut self, what: &str, figure: f64, unit: Unit, beside: String, goal: Goal) {
+    pub(crate) fn row(&mut self, what: &str, figure: f64, unit: Unit, beside: String, goal: Goal) {
         let (aim, reached) = match goal {
             Goal::None => (String::new(), ""),
             Goal::AtMost(most) => (format!("≤ {}", unit.show(most)), verdict(figure <= most)),
@@ -53,7 +57,13 @@ impl Chart {
         self.0.add_row([what.to_owned(), shown, beside, aim, reached.to_owned()]);
     }
 
-    pub(super) fn print(&self) {
+    /// Says of a figure why there is none.
+    pub(crate) fn missing(&mut self, what: &str, reason: &str) {
+        eprintln!("  {what}: not measured: {reason}");
+        self.0.add_row([what, "", &format!("not measured: {reason}"), "", "no"]);
+    }
+
+    pub(crate) fn print(&self) {
         println!("{}", self.0);
     }
 }
@@ -71,6 +81,8 @@ impl Unit {
             Self::Bytes if figure < 20.0 => format!("{figure:.3} B"),
             Self::Bytes => format!("{figure:.0} B"),
             Self::Memory => format!("{:.0} MB", figure / 1e6),
+            Self::Nanoseconds => format!("{:.2} ns", figure * 1e9),
+            Self::Kilobytes => format!("{:.1} kB", figure / 1e3),
             Self::Ratio => format!("{figure:.2} x"),
         }
     }

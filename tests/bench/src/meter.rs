@@ -21,34 +21,44 @@ fn cpu(whose: Whose) -> Duration {
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
+/// CPU time of this thread so far.
+pub(crate) fn thread_time() -> Duration {
+    cpu(Whose::Thread)
+}
+
+/// CPU time of all threads of this process so far.
+pub(crate) fn process_time() -> Duration {
+    cpu(Whose::Process)
+}
+
 /// What a stretch of work took.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Spent {
-    pub(super) cpu: Duration,
-    pub(super) wall: Duration,
+pub(crate) struct Spent {
+    pub(crate) cpu: Duration,
+    pub(crate) wall: Duration,
 }
 
 impl Spent {
     /// For one of `count` parts of the work.
-    pub(super) fn each(self, count: usize) -> f64 {
+    pub(crate) fn each(self, count: usize) -> f64 {
         self.cpu.as_secs_f64() / count as f64
     }
 }
 
 /// Measures the process from its creation on, apart from what is left out.
-pub(super) struct Meter {
+pub(crate) struct Meter {
     cpu: Duration,
     wall: Instant,
     left_out: Spent,
 }
 
 impl Meter {
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self { cpu: cpu(Whose::Process), wall: Instant::now(), left_out: Spent::default() }
     }
 
     /// Does something that is not to be measured.
-    pub(super) fn leave_out<T>(&mut self, work: impl FnOnce() -> T) -> T {
+    pub(crate) fn leave_out<T>(&mut self, work: impl FnOnce() -> T) -> T {
         let (cpu_before, wall_before) = (cpu(Whose::Thread), Instant::now());
         let done = work();
         self.left_out.cpu += cpu(Whose::Thread) - cpu_before;
@@ -56,7 +66,7 @@ impl Meter {
         done
     }
 
-    pub(super) fn read(&self) -> Spent {
+    pub(crate) fn read(&self) -> Spent {
         Spent {
             cpu: (cpu(Whose::Process) - self.cpu).saturating_sub(self.left_out.cpu),
             wall: self.wall.elapsed().saturating_sub(self.left_out.wall),
@@ -65,7 +75,7 @@ impl Meter {
 }
 
 /// The median of several runs, by CPU time, after one that is not counted.
-pub(super) fn median(repeat: usize, mut work: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<Spent> {
+pub(crate) fn median(repeat: usize, mut work: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<Spent> {
     work()?;
     let mut runs = Vec::with_capacity(repeat);
     for _ in 0..repeat.max(1) {
@@ -78,12 +88,12 @@ pub(super) fn median(repeat: usize, mut work: impl FnMut() -> anyhow::Result<()>
 }
 
 /// Resident bytes of this process.
-pub(super) fn resident() -> anyhow::Result<u64> {
+pub(crate) fn resident() -> anyhow::Result<u64> {
     memory("VmRSS:")
 }
 
 /// The most resident bytes that this process ever had.
-pub(super) fn peak() -> anyhow::Result<u64> {
+pub(crate) fn peak() -> anyhow::Result<u64> {
     memory("VmHWM:")
 }
 
