@@ -127,9 +127,9 @@ impl Engine {
         Ok(expired)
     }
 
-    /// The partition whose time ended longest ago.
+    /// The partition whose time ended longest ago, by a clock that real time has confirmed.
     fn oldest_closed(&self) -> Option<Arc<Partition>> {
-        let now = self.clock.now().nanos();
+        let now = self.retention.lock().expiry_time(self.clock.now(), self.clock.monotonic()).nanos();
         let firsts = Class::ALL.into_iter().filter_map(|class| self.catalogue.all(class).into_iter().next());
         firsts.filter(|partition| partition.end <= now).min_by_key(|partition| partition.end)
     }
