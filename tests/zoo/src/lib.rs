@@ -1,7 +1,7 @@
 //! What the tests' hostile guests have in common: an order says which export makes which attack, whatever the guest's kind.
 //!
 //! The order is `EXPORT/ATTACK`. It stands in the configuration (`"order"`); for what comes before any configuration, in the
-//! component's own bytes, where the test writes it over [`ORDER_PLACE`].
+//! component's own bytes, where the test writes it over `ORDER_PLACE`.
 #![cfg(target_arch = "wasm32")]
 #![allow(
     clippy::unwrap_used,
