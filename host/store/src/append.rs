@@ -168,7 +168,7 @@ impl Engine {
         loop {
             let active = self.registry.read();
             let (plan, overflowed, missing) = self.resolve_known(&active, &records.samples);
-            let Some(overflow) = missing else {
+            if missing.is_none() {
                 let (departure, first, (placed, complete)) = self.ledger.assign(total, |first, last| {
                     let mut placed = Placed { overflowed, ..Placed::default() };
                     let mut counts = RecordCounts::new();
@@ -181,16 +181,24 @@ impl Engine {
                     (counts, (placed, complete))
                 });
                 return Ok(Arranged { departure, first, placed, complete });
-            };
-            let next = records.samples.get(plan.len());
+            }
+            let known = plan.len();
             drop(plan);
             drop(active);
-            if let Some(sample) = next
-                && let Some(partition) = sample_slots.find(sample.timestamp().nanos())
-            {
+            self.introduce_all(records.samples.get(known..).unwrap_or_default(), sample_slots)?;
+        }
+    }
+
+    /// Introduces the series of these samples that are not active: all in one go, because with each new series looking from the
+    /// first sample on again, a call with many would take the square of their number.
+    fn introduce_all(&self, samples: &[AdmittedSample], slots: &Slots) -> Result<(), StoreError> {
+        for sample in samples {
+            let found = self.resolve_known(&self.registry.read(), std::slice::from_ref(sample)).2;
+            if let (Some(overflow), Some(partition)) = (found, slots.find(sample.timestamp().nanos())) {
                 self.introduce(sample.series(), overflow, partition)?;
             }
         }
+        Ok(())
     }
 
     /// Takes the samples of a call that was not stored out of these series' heads.
