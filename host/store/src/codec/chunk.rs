@@ -5,6 +5,7 @@ use std::ops::Range;
 use smallvec::SmallVec;
 use telemetry_core::{MetricValue, limits};
 
+use super::decimals::Divisors;
 use super::header::{ChunkHeader, FLOATS, INTEGERS, TEXTS};
 use super::texts::{self, Texts};
 use super::times::Even;
@@ -157,7 +158,7 @@ fn numbers(
     if header.lanes == FLOATS {
         floats::decode_within(reader, count, wanted, values)
     } else {
-        integers::decode_within(reader, count, wanted, as_float, values)
+        integers::decode_within(reader, count, wanted, Divisors::NONE, values)
     }
 }
 

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::codec::streams;
 
 fn value() -> impl Strategy<Value = MetricValue> {
     prop_oneof![
@@ -243,13 +244,13 @@ fn compressed_forms_stay_readable() {
         "70636f2103000980040104ff010010210200faffffffffffffff00060000000000000002000a0000000000008015{tail}87c3e170381c0000"
     ));
     let mut integers = vec![0_i64; wanted.len()];
-    integers::decompress(&stream, &mut integers).unwrap();
+    streams::decompress(&stream, &mut integers).unwrap();
     assert_eq!(integers, wanted);
     let stream = unhex(&format!(
         "70636f2103000980040106ff010010210200000000000000f4ff0002000000000008000200000000000000f4bf15{tail}87c3e170381c0000"
     ));
     let mut floats = vec![0.0; wanted.len()];
-    integers::decompress(&stream, &mut floats).unwrap();
+    streams::decompress(&stream, &mut floats).unwrap();
     assert_eq!(floats, wanted.iter().map(|value| *value as f64 / 8.0).collect::<Vec<_>>());
     let texts = unhex(
         "02dc02013e28b52ffd605c00a501009402d80261207465787420746861742073617973207468652073616d6520616761696e20616e642c20016202002a4e29dc62e50902010002",

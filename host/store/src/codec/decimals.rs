@@ -40,6 +40,15 @@ impl Divisors {
         Some(Self { exponent, second, power: power(exponent)?, divisors })
     }
 
+    /// No division: the integers themselves.
+    pub(super) const NONE: Self = Self { exponent: 0, second: 0, power: 1.0, divisors: [1.0; 2] };
+
+    /// What is divided by first and then, where that is not 1.
+    pub(super) fn powers(self) -> (Option<f64>, Option<f64>) {
+        let [first, second] = self.divisors;
+        ((self.exponent > self.second).then_some(first), (self.second > 0).then_some(second))
+    }
+
     /// The double that the divisions make of `integer`.
     pub(super) fn quotient(self, integer: i64) -> f64 {
         let [first, second] = self.divisors;

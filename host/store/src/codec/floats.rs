@@ -5,9 +5,10 @@
 
 use std::ops::Range;
 
+use super::convert::Unchanged;
 use super::decimals::{self, Divisors, EXCEPTION_SHARE, MAX_STEPS};
-use super::integers::{compressed, decompress, keep_smaller};
-use super::{CHUNK, Effort, integers};
+use super::integers::{compressed, keep_smaller};
+use super::{CHUNK, Effort, integers, streams};
 use crate::error::Damage;
 use crate::wire::{Reader, put_varint};
 
@@ -89,7 +90,7 @@ pub(super) fn decode_within(
         NEAR_DECIMAL => return read_near_decimal(reader, count, wanted, out),
         PCO => {
             out.resize(start.saturating_add(count), 0.0);
-            decompress(reader.bytes()?, out.get_mut(start..).unwrap_or_default())?;
+            streams::decompress(reader.bytes()?, out.get_mut(start..).unwrap_or_default())?;
         }
         _ => return Err(Damage::new(CHUNK, "an unknown form of floats")),
     }
@@ -149,11 +150,10 @@ fn read_decimal(
     wanted: &Range<usize>,
     out: &mut Vec<f64>,
 ) -> Result<Range<usize>, Damage> {
-    let power = decimals::POWERS.get(usize::from(reader.byte()?)).copied().ok_or_else(too_large)?;
+    let divisors = Divisors::new(reader.byte()?, 0).ok_or_else(too_large)?;
     let exceptions = Exceptions::read(reader)?;
     let start = out.len();
-    let quotient = |integer| decimals::quotient(integer, power);
-    let found = integers::decode_within(reader, count, wanted, quotient, out)?;
+    let found = integers::decode_within(reader, count, wanted, divisors, out)?;
     exceptions.put(count, &found, out.get_mut(start..).unwrap_or_default())?;
     Ok(found)
 }
@@ -167,8 +167,7 @@ fn read_near_decimal(
     let divisors = Divisors::new(reader.byte()?, reader.byte()?).ok_or_else(too_large)?;
     let exceptions = Exceptions::read(reader)?;
     let start = out.len();
-    let quotient = |integer| divisors.quotient(integer);
-    let found = integers::decode_within(reader, count, wanted, quotient, out)?;
+    let found = integers::decode_within(reader, count, wanted, divisors, out)?;
     let found = add_steps(reader, (count, wanted), found, start, out)?;
     exceptions.put(count, &found, out.get_mut(start..).unwrap_or_default())?;
     Ok(found)
@@ -223,7 +222,7 @@ fn add_steps(
     out: &mut Vec<f64>,
 ) -> Result<Range<usize>, Damage> {
     let mut steps = Vec::new();
-    let known = integers::decode_within(reader, count, wanted, |steps| steps, &mut steps)?;
+    let known = integers::decode_within(reader, count, wanted, Unchanged, &mut steps)?;
     let both = found.start.max(known.start)..found.end.min(known.end);
     out.truncate(start.saturating_add(both.end.saturating_sub(found.start)));
     out.drain(start..start.saturating_add(both.start.saturating_sub(found.start)).min(out.len()));

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use telemetry_core::{MetricValue, limits};
 
+use super::convert::Unchanged;
 use super::texts::{self, Texts};
 use super::*;
 use crate::column::ValueColumn;
@@ -12,13 +13,10 @@ use crate::error::Damage;
 use crate::fuzz::Decoder;
 use crate::wire::{Reader, put_varint};
 
-/// What the `pco` library reserves for a dictionary before it looks whether the stream has one: 2^25 values of 8 bytes, as
-/// untouched pages that are given back at once. A few forged bytes behind a right checksum reach it.
-const PCO_TABLE_BYTES: u64 = 256 << 20;
 /// Columns of the most samples, as often as a check holds them at once: decoded, as parts, encoded with every effort, as text.
-const COLUMNS_BYTES: u64 = (16 << 20) + PCO_TABLE_BYTES;
+const COLUMNS_BYTES: u64 = 16 << 20;
 /// A chunk's texts, all of the greatest length, as often.
-const TEXTS_BYTES: u64 = limits::MAX_CHUNK_TEXT_BYTES as u64 * 8 + PCO_TABLE_BYTES;
+const TEXTS_BYTES: u64 = limits::MAX_CHUNK_TEXT_BYTES as u64 * 8;
 /// `pco` is tried on columns up to here: it takes a millisecond for the longest ones.
 const COMPACT_VALUES: usize = 1024;
 const MINUTE: i64 = 60_000_000_000;
@@ -75,7 +73,7 @@ fn read_integers(bytes: &[u8]) {
     assert_eq!(values.len(), count);
     let (wanted, mut part) = (count / 3..count - count / 4, Vec::new());
     let mut reader = Reader::new(CHUNK, column);
-    let found = integers::decode_within(&mut reader, count, &wanted, |value| value, &mut part);
+    let found = integers::decode_within(&mut reader, count, &wanted, Unchanged, &mut part);
     check_part(&values, &part, &found.expect("the whole column can be read"), &wanted);
     for effort in efforts(count) {
         let (mut again, mut back) = (Vec::new(), Vec::new());

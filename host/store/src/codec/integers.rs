@@ -4,8 +4,9 @@
 use std::ops::Range;
 
 use super::CHUNK;
+use super::convert::{Convert, Unchanged};
 use super::pages::{self, Layout, Width};
-use super::{Effort, frames};
+use super::{Effort, frames, streams};
 use crate::error::Damage;
 use crate::wire::{Reader, put_signed, put_varint};
 
@@ -108,22 +109,22 @@ const fn layout_of(form: u8) -> Option<Layout> {
     }
 }
 
-/// Appends what `map` makes of those of `count` values that are `wanted`, perhaps with others; answers which they are.
-pub(super) fn decode_within<V>(
+/// Appends what `convert` makes of those of `count` values that are `wanted`, perhaps with others; answers which they are.
+pub(super) fn decode_within<C: Convert>(
     reader: &mut Reader<'_>,
     count: usize,
     wanted: &Range<usize>,
-    map: impl Fn(i64) -> V + Copy,
-    out: &mut Vec<V>,
+    convert: C,
+    out: &mut Vec<C::Value>,
 ) -> Result<Range<usize>, Damage> {
     let Some(layout) = reader.rest().first().and_then(|form| layout_of(*form)) else {
         let mut values = Vec::new();
         decode(reader, count, &mut values)?;
-        out.extend(values.into_iter().map(map));
+        out.extend(values.into_iter().map(|value| convert.value(value)));
         return Ok(0..count);
     };
     reader.byte()?;
-    pages::decode(reader, count, wanted, layout, map, out)
+    pages::decode(reader, count, wanted, layout, convert, out)
 }
 
 /// Appends `count` values to `out`.
@@ -158,35 +159,22 @@ pub(super) fn decode(reader: &mut Reader<'_>, count: usize, out: &mut Vec<i64>) 
         }
         PCO => {
             out.resize(start.saturating_add(count), 0);
-            decompress(reader.bytes()?, out.get_mut(start..).unwrap_or_default())?;
+            streams::decompress(reader.bytes()?, out.get_mut(start..).unwrap_or_default())?;
         }
         form => {
             let layout = layout_of(form).ok_or_else(|| Damage::new(CHUNK, "an unknown form of integers"))?;
-            pages::decode(reader, count, &(0..count), layout, |value| value, out)?;
+            pages::decode(reader, count, &(0..count), layout, Unchanged, out)?;
         }
     }
     Ok(())
 }
 
 /// `values` as a stand-alone stream of `pco`, where that is worth trying.
-pub(super) fn compressed<T: pco::data_types::Number + PartialEq>(
-    values: &[T],
-    effort: Effort,
-) -> Option<Vec<u8>> {
+pub(super) fn compressed<T: pco::data_types::Number>(values: &[T], effort: Effort) -> Option<Vec<u8>> {
     if effort != Effort::Compact || values.len() < PCO_MIN_VALUES {
         return None;
     }
-    let config = pco::ChunkConfig::default().with_compression_level(pco_level(values.len()));
-    pco::standalone::simple_compress(values, &config).ok()
-}
-
-/// Fills `out` from a stream of [`compressed`].
-pub(super) fn decompress<T: pco::data_types::Number>(stream: &[u8], out: &mut [T]) -> Result<(), Damage> {
-    match pco::standalone::simple_decompress_into(stream, out) {
-        Ok(progress) if progress.n_processed == out.len() => Ok(()),
-        Ok(_) => Err(Damage::new(CHUNK, "a compressed stream has too few values")),
-        Err(error) => Err(Damage::new(CHUNK, error.to_string())),
-    }
+    streams::compress(values, pco_level(values.len()))
 }
 
 /// Replaces what stands in `out` from `start` by `other` if that is shorter.
@@ -325,7 +313,7 @@ mod tests {
             let from = place.index(stream.len());
             let until = (from + length).min(stream.len());
             stream.splice(from..until, forged);
-            let _ = decompress(&stream, &mut vec![0_i64; steps.len()]);
+            let _ = streams::decompress(&stream, &mut vec![0_i64; steps.len()]);
         }
 
         #[test]

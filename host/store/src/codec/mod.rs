@@ -7,6 +7,7 @@
 
 mod bucket_values;
 mod chunk;
+mod convert;
 mod decimals;
 mod digest;
 mod floats;
@@ -18,6 +19,7 @@ mod integers;
 mod packing;
 mod pages;
 mod rollup;
+mod streams;
 mod tables;
 mod texts;
 mod times;

@@ -8,8 +8,11 @@ use std::ops::Range;
 use pco::data_types::Number;
 use pco::wrapped::{ChunkDecompressor, FileCompressor, FileDecompressor};
 use pco::{ChunkConfig, DeltaSpec, ModeSpec, PagingSpec};
+use smallvec::SmallVec;
 
-use super::{CHUNK, tables};
+use super::convert::{Convert, Distance, Scale};
+use super::streams::{damage, refuse_dictionary};
+use super::{CHUNK, MAX_PAGES, tables};
 use crate::error::Damage;
 use crate::wire::{Reader, put_signed, put_varint};
 
@@ -40,8 +43,11 @@ pub(super) struct Layout {
     pub(super) tight: bool,
 }
 
+/// The library reads that far beyond what it needs of a page, and copies what is left of its input when that is less.
+const READ_AHEAD: usize = 5 * 1024;
+
 /// A type of the library's that holds the distance from the least value.
-trait Narrow: Number + Into<u64> + Default {
+trait Narrow: Number + Distance + Default {
     const BITS: u32;
 
     fn cut(distance: u64) -> Self;
@@ -134,29 +140,29 @@ fn pack<T: Narrow>(narrow: &[T], level: usize, differences: DeltaSpec) -> Option
     Some(out)
 }
 
-/// Appends what `map` makes of the values in the pages that have any of `wanted` among `count` values; answers which
+/// Appends what `convert` makes of the values in the pages that have any of `wanted` among `count` values; answers which
 /// values those are.
-pub(super) fn decode<V>(
+pub(super) fn decode<C: Convert>(
     reader: &mut Reader<'_>,
     count: usize,
     wanted: &Range<usize>,
     layout: Layout,
-    map: impl Fn(i64) -> V + Copy,
-    out: &mut Vec<V>,
+    convert: C,
+    out: &mut Vec<C::Value>,
 ) -> Result<Range<usize>, Damage> {
     match layout.width {
-        Width::Short => read::<u16, V>(reader, count, (wanted, layout.tight), map, out),
-        Width::Long => read::<u32, V>(reader, count, (wanted, layout.tight), map, out),
-        Width::Full => read::<u64, V>(reader, count, (wanted, layout.tight), map, out),
+        Width::Short => read::<u16, C>(reader, count, (wanted, layout.tight), convert, out),
+        Width::Long => read::<u32, C>(reader, count, (wanted, layout.tight), convert, out),
+        Width::Full => read::<u64, C>(reader, count, (wanted, layout.tight), convert, out),
     }
 }
 
-fn read<T: Narrow, V>(
+fn read<T: Narrow, C: Convert>(
     reader: &mut Reader<'_>,
     count: usize,
     (wanted, tight): (&Range<usize>, bool),
-    map: impl Fn(i64) -> V + Copy,
-    out: &mut Vec<V>,
+    convert: C,
+    out: &mut Vec<C::Value>,
 ) -> Result<Range<usize>, Damage> {
     let origin = reader.signed()?;
     let unit = if tight { reader.varint()? } else { 1 };
@@ -168,61 +174,91 @@ fn read<T: Narrow, V>(
         reader.bytes()?
     };
     let (file, rest) = FileDecompressor::new(library).map_err(damage)?;
+    refuse_dictionary(rest)?;
     let (mut chunk, _) = file.chunk_decompressor::<T, _>(rest).map_err(damage)?;
-    let mut lengths = Vec::with_capacity(count.div_ceil(PAGE_VALUES));
-    let mut before = 0_i64;
-    for _ in page_sizes(count) {
-        let length = if tight {
-            before = before.wrapping_add(reader.signed()?);
-            before.cast_unsigned()
-        } else {
-            reader.varint()?
-        };
-        lengths.push(usize::try_from(length).unwrap_or(usize::MAX));
-    }
-    let mut found = wanted.start..wanted.start;
+    let found = WantedPages::read(reader, count, wanted, tight)?;
+    let mut bytes = found.bytes.as_slice();
     let mut page = [T::default(); PAGE_VALUES];
-    for (places, length) in page_sizes(count).zip(lengths) {
-        let bytes = reader.take(length)?;
-        if places.start >= wanted.end || places.end <= wanted.start {
-            continue;
-        }
-        if found.is_empty() {
-            found.start = places.start;
-        }
-        found.end = places.end;
+    for (places, length) in &found.pages {
         let page = page.get_mut(..places.len()).unwrap_or_default();
-        read_page(&mut chunk, bytes, page)?;
-        let value = |distance: &T| {
-            let distance: u64 = (*distance).into();
-            map(origin.wrapping_add(distance.wrapping_mul(unit).cast_signed()))
-        };
-        out.extend(page.iter().map(value));
+        read_page(&mut chunk, &mut bytes, *length, page)?;
+        convert.extend(page, Scale { origin, unit }, out);
     }
-    Ok(found)
+    Ok(found.places)
 }
 
+/// The pages that are decoded, one behind the other.
+struct WantedPages {
+    /// The places of all their values.
+    places: Range<usize>,
+    /// The places of each one's values, and how many bytes it has.
+    pages: SmallVec<[(Range<usize>, usize); MAX_PAGES]>,
+    /// Their bytes, and [`READ_AHEAD`] zeros.
+    bytes: Vec<u8>,
+}
+
+impl WantedPages {
+    /// Reads lengths and pages, and keeps those that have any of `wanted` among `count` values.
+    fn read(
+        reader: &mut Reader<'_>,
+        count: usize,
+        wanted: &Range<usize>,
+        tight: bool,
+    ) -> Result<Self, Damage> {
+        let mut lengths = SmallVec::<[usize; MAX_PAGES]>::new();
+        let mut before = 0_i64;
+        for _ in page_sizes(count) {
+            let length = if tight {
+                before = before.wrapping_add(reader.signed()?);
+                before.cast_unsigned()
+            } else {
+                reader.varint()?
+            };
+            lengths.push(usize::try_from(length).unwrap_or(usize::MAX));
+        }
+        let mut found =
+            Self { places: wanted.start..wanted.start, pages: SmallVec::new(), bytes: Vec::new() };
+        for (places, length) in page_sizes(count).zip(lengths) {
+            let bytes = reader.take(length)?;
+            if places.start >= wanted.end || places.end <= wanted.start {
+                continue;
+            }
+            if found.pages.is_empty() {
+                found.places.start = places.start;
+                found.bytes.reserve(reader.rest().len().saturating_add(length).saturating_add(READ_AHEAD));
+            }
+            found.places.end = places.end;
+            found.bytes.extend_from_slice(bytes);
+            found.pages.push((places, length));
+        }
+        found.bytes.resize(found.bytes.len().saturating_add(READ_AHEAD), 0);
+        Ok(found)
+    }
+}
+
+/// Fills `page` from as many of `bytes` as `length` says, and goes on behind them.
 fn read_page<T: Narrow>(
     chunk: &mut ChunkDecompressor<T>,
-    bytes: &[u8],
+    bytes: &mut &[u8],
+    length: usize,
     page: &mut [T],
 ) -> Result<(), Damage> {
-    let count = page.len();
-    let progress =
-        chunk.page_decompressor(bytes, count).and_then(|mut from| from.read(page)).map_err(damage)?;
-    if progress.n_processed != count {
+    let mut from = chunk.page_decompressor(*bytes, page.len()).map_err(damage)?;
+    let progress = from.read(page).map_err(damage)?;
+    let rest = from.into_src();
+    if progress.n_processed != page.len() {
         return Err(Damage::new(CHUNK, "a compressed page has too few values"));
     }
+    if bytes.len().checked_sub(rest.len()) != Some(length) {
+        return Err(Damage::new(CHUNK, "a compressed page is not as long as it says"));
+    }
+    *bytes = rest;
     Ok(())
 }
 
 /// The places of each page's values among `count`.
 fn page_sizes(count: usize) -> impl Iterator<Item = Range<usize>> {
     (0..count).step_by(PAGE_VALUES).map(move |start| start..start.saturating_add(PAGE_VALUES).min(count))
-}
-
-fn damage(error: pco::errors::PcoError) -> Damage {
-    Damage::new(CHUNK, error.to_string())
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Pages against the plain values, the bytes of FORMAT.md, and bytes that no encoder made.
 
 use super::*;
+use crate::codec::convert::Unchanged;
 use proptest::prelude::*;
 
 fn packed(values: &[i64], unit: u64) -> (Layout, Vec<u8>) {
@@ -27,7 +28,7 @@ fn bytes(hex: &str) -> Vec<u8> {
 fn check_written(layout: Layout, stream: &[u8], wanted: &[i64]) {
     let mut back = Vec::new();
     let mut reader = Reader::new(CHUNK, stream);
-    decode(&mut reader, wanted.len(), &(0..wanted.len()), layout, |value| value, &mut back).unwrap();
+    decode(&mut reader, wanted.len(), &(0..wanted.len()), layout, Unchanged, &mut back).unwrap();
     assert!(reader.is_done());
     assert_eq!(back, wanted);
 }
@@ -77,7 +78,7 @@ proptest! {
         let (layout, bytes) = packed(&values, if whole { unit } else { 1 });
         let mut reader = Reader::new(CHUNK, &bytes);
         let mut back = Vec::new();
-        let found = decode(&mut reader, values.len(), &wanted, layout, |value| value, &mut back).unwrap();
+        let found = decode(&mut reader, values.len(), &wanted, layout, Unchanged, &mut back).unwrap();
         prop_assert!(reader.is_done());
         prop_assert!(wanted.is_empty() || (found.start <= wanted.start && found.end >= wanted.end));
         prop_assert_eq!(&values[found], &back[..]);
@@ -94,7 +95,7 @@ proptest! {
         let from = place.index(bytes.len());
         bytes.splice(from..(from + length).min(bytes.len()), forged);
         let mut back = Vec::new();
-        let _ = decode(&mut Reader::new(CHUNK, &bytes), values.len(), &(0..values.len()), layout, |value| value, &mut back);
+        let _ = decode(&mut Reader::new(CHUNK, &bytes), values.len(), &(0..values.len()), layout, Unchanged, &mut back);
         prop_assert!(back.len() <= values.len());
     }
 
@@ -107,7 +108,7 @@ proptest! {
     ) {
         let mut back = Vec::new();
         let layout = Layout { width, tight };
-        let _ = decode(&mut Reader::new(CHUNK, &bytes), count, &(0..count), layout, |value| value, &mut back);
+        let _ = decode(&mut Reader::new(CHUNK, &bytes), count, &(0..count), layout, Unchanged, &mut back);
         prop_assert!(back.len() <= count);
     }
 }
