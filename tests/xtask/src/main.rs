@@ -18,6 +18,7 @@ mod fuzz;
 mod languages;
 mod libclang;
 mod package;
+mod processor;
 mod setup;
 mod smith;
 mod tools;

@@ -9,6 +9,7 @@ use crate::announce;
 use crate::cargo::run;
 use crate::failure::Failure;
 use crate::libclang::{self, Libclang};
+use crate::processor;
 use crate::workspace::Workspace;
 
 /// RocksDB is C++, and its bindings are generated with libclang.
@@ -20,7 +21,8 @@ pub(crate) const GUEST_TARGET: &str = "wasm32-wasip2";
 
 /// Checks everything that the build needs and installs what is missing.
 pub(crate) fn complete(workspace: &Workspace) -> Result<(), Failure> {
-    announce(&format!("checking the set-up: libclang, g++, {PLUGIN_TARGET}, {GUEST_TARGET}"));
+    announce(&format!("checking the set-up: processor, libclang, g++, {PLUGIN_TARGET}, {GUEST_TARGET}"));
+    processor::check()?;
     native_tools()?;
     component_target(workspace, PLUGIN_TARGET)?;
     component_target(workspace, GUEST_TARGET)
