@@ -1,4 +1,4 @@
-//! RocksDB as the rest of the crate sees it: families by name, reads, ordered rows, and commits.
+//! RocksDB as the rest of the crate sees it: families by name, reads, and commits.
 //!
 //! Invariant: after one failed commit or fsync no other commit is tried; what is durable would no longer be certain.
 
@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 use rocksdb::{
-    BottommostLevelCompaction, BoundColumnFamily, CompactOptions, DBPinnableSlice,
-    DBRawIteratorWithThreadMode, DBWithThreadMode, ErrorKind, FlushOptions, MultiThreaded, Options,
-    ReadOptions, SnapshotWithThreadMode, WriteBatch, WriteOptions,
+    BottommostLevelCompaction, BoundColumnFamily, CompactOptions, DBPinnableSlice, DBWithThreadMode,
+    ErrorKind, FlushOptions, MultiThreaded, Options, ReadOptions, SnapshotWithThreadMode, WriteBatch,
+    WriteOptions,
 };
 
 use crate::directory::has_log;
@@ -18,6 +18,7 @@ use crate::error::{EngineError, StoreError};
 use crate::families::FIXED;
 use crate::options::{Durability, Location, StoreOptions};
 use crate::reports::Reports;
+pub(crate) use crate::rows::Rows;
 use crate::suspicion::Suspicion;
 use crate::tuning::Tuning;
 
@@ -182,7 +183,7 @@ impl Database {
         let mut options = ReadOptions::default();
         options.fill_cache(false);
         options.set_readahead_size(READ_THROUGH_AHEAD);
-        Rows { inner: self.rocks.raw_iterator_cf_opt(family, options) }
+        Rows::over(&self.rocks, family, options)
     }
 
     /// Shows the rows of `first..after`, read once: they do not stay in the cache.
@@ -268,7 +269,7 @@ impl Database {
     ) -> Rows<'_> {
         options.set_iterate_lower_bound(lower);
         options.set_iterate_upper_bound(upper);
-        Rows { inner: self.rocks.raw_iterator_cf_opt(family, options) }
+        Rows::over(&self.rocks, family, options)
     }
 
     /// Writes a batch as a whole, or nothing of it. A failure poisons the store.
@@ -337,65 +338,5 @@ impl Database {
 impl std::fmt::Debug for Database {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Database").field("path", &self.rocks.path()).finish_non_exhaustive()
-    }
-}
-
-/// Rows in key order. Stands nowhere until it is told where to go.
-pub(crate) struct Rows<'a> {
-    inner: DBRawIteratorWithThreadMode<'a, Rocks>,
-}
-
-impl Rows<'_> {
-    /// Goes to the first row.
-    pub(crate) fn first(&mut self) {
-        self.inner.seek_to_first();
-    }
-
-    /// Goes to the last row.
-    pub(crate) fn last(&mut self) {
-        self.inner.seek_to_last();
-    }
-
-    /// Goes to the first row at or after `key`.
-    pub(crate) fn seek(&mut self, key: &[u8]) {
-        self.inner.seek(key);
-    }
-
-    /// Goes to the last row at or before `key`.
-    pub(crate) fn seek_back(&mut self, key: &[u8]) {
-        self.inner.seek_for_prev(key);
-    }
-
-    /// Goes to the next row.
-    pub(crate) fn forward(&mut self) {
-        if self.inner.valid() {
-            self.inner.next();
-        }
-    }
-
-    /// Goes to the row before.
-    pub(crate) fn back(&mut self) {
-        if self.inner.valid() {
-            self.inner.prev();
-        }
-    }
-
-    /// Key and value where it stands; `None` beyond the ends and after an error, which [`Self::check`] tells.
-    pub(crate) fn row(&self) -> Option<(&[u8], &[u8])> {
-        self.inner.item()
-    }
-
-    /// The damage at which reading ended, if it did.
-    pub(crate) fn damage(&self) -> Result<Option<EngineError>, StoreError> {
-        match self.check("a family") {
-            Ok(()) => Ok(None),
-            Err(StoreError::Read { source, .. }) if source.is_damage() => Ok(Some(source)),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Whether reading went well so far.
-    pub(crate) fn check(&self, what: &'static str) -> Result<(), StoreError> {
-        self.inner.status().map_err(StoreError::read(what))
     }
 }

@@ -50,6 +50,7 @@ mod resolve;
 mod retention;
 mod retention_clock;
 mod rollups;
+mod rows;
 mod series;
 mod space;
 mod stats;

@@ -26,6 +26,27 @@ const WAITING_LOGS: &str = "waiting-logs";
 /// Where RocksDB puts what it cannot use.
 const LOST: &str = "lost";
 
+/// Whether an index that was made anew tells of every change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum History {
+    /// Of all tables it is known which were in use, and whose they are; the logs are whole.
+    Whole,
+    /// A table that is gone may have been any partition's, one that was deleted may be back, or an older row of the logs
+    /// may be over a newer one of a table.
+    Uncertain,
+}
+
+impl History {
+    /// Of two that were made after each other.
+    pub(super) fn and(self, other: Self) -> Self {
+        if self == Self::Whole { other } else { self }
+    }
+
+    fn of(whole: bool) -> Self {
+        if whole { Self::Whole } else { Self::Uncertain }
+    }
+}
+
 /// Mends what can be mended without making the manifest anew; whether that is needed.
 pub(super) fn mend(rocks: &Path, report: &mut RepairReport) -> Result<bool, Stop> {
     for log in names(rocks, is_log)? {
@@ -74,7 +95,7 @@ pub(super) fn rebuild(
     rocks: &Path,
     unusable: &[String],
     report: &mut RepairReport,
-) -> Result<(), Stop> {
+) -> Result<History, Stop> {
     let mut edits = Edits::default();
     for manifest in names(rocks, is_manifest)? {
         edits.read(&rocks.join(&manifest))?;
@@ -101,9 +122,11 @@ pub(super) fn rebuild(
     }
     let logs: Vec<PathBuf> = logs.iter().map(|log| waiting.join(log)).collect();
     let families = families(rocks, &edits, &listed, &logs)?;
-    replay(options, rocks, (&families, &edits.dropped), &logs, report)?;
+    let replayed = replay(options, rocks, (&families, &edits.dropped), &logs, report)?;
     fs::remove_dir_all(waiting)?;
-    Ok(())
+    let known = edits.broken == 0 && !edits.families.is_empty();
+    let nameless = report.tables_lost.iter().any(|table| table.family.is_none());
+    Ok(History::of(known && !nameless).and(replayed))
 }
 
 /// The families by number: as the manifests told before, as tables tell, and as they were listed.
@@ -186,9 +209,10 @@ fn replay(
     (families, dropped): (&BTreeMap<u32, String>, &BTreeSet<u32>),
     logs: &[PathBuf],
     report: &mut RepairReport,
-) -> Result<(), Stop> {
+) -> Result<History, Stop> {
     let (database, _) = Database::open_at_rest(options, rocks).map_err(engine)?;
     let mut replay = Replay::new(&database, families, dropped);
+    let mut history = History::Whole;
     'logs: for log in logs {
         let mut frames = FrameReader::new(BufReader::new(File::open(log)?));
         while let Some(frame) = frames.next()? {
@@ -204,6 +228,7 @@ fn replay(
             report.index(format!(
                 "{name} cannot be read from {problem}: what was written after it is left out"
             ));
+            history = History::Uncertain;
             break 'logs;
         }
     }
@@ -217,5 +242,5 @@ fn replay(
     for name in partitions {
         database.flush(&name).map_err(store)?;
     }
-    Ok(())
+    Ok(history)
 }

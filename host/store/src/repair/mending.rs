@@ -15,7 +15,7 @@ use crate::error::StoreError;
 use crate::families::{Class, LOG, META, Partition};
 use crate::log::record::{self, LogRecord};
 use crate::meta::{IDENTITY_KEY, PROGRESS_KEY, Progress, SealNote};
-use crate::{events, series};
+use crate::{events, rollups, series};
 
 /// Records that a store had in each partition, by family.
 pub(super) type Counts = BTreeMap<String, u64>;
@@ -76,6 +76,11 @@ fn mend_partition(
         }
         return Ok(());
     }
+    // Whatever was lost, and however: not only where the family was written anew.
+    rollups::mend(database, &family)?;
+    report.note(format!(
+        "{name}: rollups and kept states went, they may have told of samples that are gone; they are made again from the chunks that are left"
+    ));
     let mut needed = found.series.clone();
     let within = census.logged.range((day_of(span.start), 0)..(day_of(span.end), 0));
     needed.extend(within.map(|(_, series)| *series));

@@ -102,16 +102,21 @@ fn rescue(
     report: &mut RepairReport,
 ) -> Result<(), Stop> {
     let rocks = draft.join(ROCKS_DIRECTORY);
+    let mut history = index::History::Whole;
     if index::mend(&rocks, report)? {
-        index::rebuild(options, &rocks, &[], report)?;
+        history = history.and(index::rebuild(options, &rocks, &[], report)?);
     }
     let mut damaged = BTreeSet::new();
-    let (database, partitions) = readable(options, &rocks, &mut damaged, report)?;
+    let (database, partitions) = readable(options, &rocks, &mut damaged, &mut history, report)?;
     if !report.damaged {
         return Ok(());
     }
     damaged
         .extend(report.families.iter().filter(|family| family.damaged).map(|family| family.family.clone()));
+    if history == index::History::Uncertain {
+        // Any row may be an older one than those that it follows from.
+        damaged.extend(partitions.iter().cloned());
+    }
     let synced = SyncedMark::open(draft)?.sequence();
     let before = mending::run(&database, &partitions, &mut damaged, synced, report).map_err(store)?;
     drop(database);
@@ -135,6 +140,7 @@ fn readable(
     options: &StoreOptions,
     rocks: &Path,
     damaged: &mut BTreeSet<String>,
+    history: &mut index::History,
     report: &mut RepairReport,
 ) -> Result<(Database, Vec<String>), Stop> {
     for round in 0..MAX_REBUILDS {
@@ -145,11 +151,11 @@ fn readable(
                     return Ok((database, partitions));
                 }
                 drop(database);
-                index::rebuild(options, rocks, &unusable, report)?;
+                *history = history.and(index::rebuild(options, rocks, &unusable, report)?);
             }
             Err(error) if round == 0 => {
                 report.index(format!("RocksDB cannot open it: {error}"));
-                index::rebuild(options, rocks, &[], report)?;
+                *history = history.and(index::rebuild(options, rocks, &[], report)?);
             }
             Err(error) => return Err(engine(error)),
         }

@@ -6,12 +6,14 @@
 
 mod buckets;
 mod build;
+mod mend;
 mod row;
 mod scan;
 mod states;
 mod update;
 
 pub(crate) use build::build;
+pub(crate) use mend::mend;
 pub(crate) use row::{FIRST_ROLLUP_KEY, check_row};
 pub(crate) use scan::{Covered, RollupScan};
 pub(crate) use states::{

@@ -12,7 +12,7 @@ use rocksdb::WriteBatch;
 use telemetry_core::{MetricSelection, SeriesKey};
 
 use super::definition::{Definition, SeriesRef};
-use super::load::load;
+use super::load::{greatest_defined, load};
 use super::partition_index::PartitionIndex;
 use super::recent::RecentDefinitions;
 use super::rows;
@@ -157,12 +157,7 @@ impl SeriesIndex {
         partition: &Partition,
     ) -> Result<Option<u32>, StoreError> {
         let Some(family) = database.find_family(&partition.family) else { return Ok(None) };
-        let (lower, upper) = rows::definition_bounds();
-        let mut found = database.rows(&family, lower, upper);
-        found.last();
-        let id = found.row().map(|(key, _)| rows::id_of_definition(key)).transpose()?;
-        found.check("series definitions")?;
-        Ok(id)
+        greatest_defined(database, &family)
     }
 
     /// The series that `selection` means and that are active in any of `partitions`, by number.
@@ -276,13 +271,15 @@ impl SeriesIndex {
         ids: &roaring::RoaringBitmap,
         series: &mut Vec<SeriesRef>,
     ) -> Result<(), StoreError> {
-        let mut missing = Vec::new();
+        let mut missing = roaring::RoaringBitmap::new();
         {
             let mut definitions = self.definitions.lock();
             for id in ids {
                 match definitions.get(id) {
                     Some(definition) => series.push(definition.of_number(id)),
-                    None => missing.push(id),
+                    None => {
+                        missing.insert(id);
+                    }
                 }
             }
         }
@@ -292,7 +289,8 @@ impl SeriesIndex {
         let Some(family) = database.find_family(&partition.family) else { return Ok(()) };
         let (lower, upper) = rows::definition_bounds();
         let mut found = database.rows(&family, lower, upper);
-        for id in missing {
+        let mut missing = missing.iter();
+        while let Some(id) = missing.next() {
             let key = rows::definition_key(id);
             // Neighbours are a step away, others are looked for.
             found.forward();
@@ -311,8 +309,16 @@ impl SeriesIndex {
                             .add(format!("partition {}, series {id}: {damage}", partition.family));
                     }
                 },
-                // Its batch was never committed.
-                _ => found.check("series definitions")?,
+                // Its batch was never committed; nor were those of any before the next one that is defined.
+                Some((other, _)) => {
+                    if let Ok(next) = rows::id_of_definition(other) {
+                        missing.advance_to(next);
+                    }
+                }
+                None => {
+                    found.check("series definitions")?;
+                    break;
+                }
             }
         }
         Ok(())

@@ -2,6 +2,7 @@
 
 use roaring::RoaringBitmap;
 
+use super::believed::Believed;
 use super::definition::Definition;
 use super::partition_index::PartitionIndex;
 use super::posting::Postings;
@@ -38,12 +39,24 @@ pub(crate) fn count(database: &Database, family: &Family<'_>) -> Result<u64, Sto
     {
         let mut all = RoaringBitmap::new();
         postings.add_to(&mut all);
-        return Ok(all.len());
+        if Believed::of(database, family)?.check(&all).is_ok() {
+            return Ok(all.len());
+        }
     }
     let (first, after) = definition_bounds();
     let mut count = 0_u64;
     database.each_row(family, &first, &after, &mut |_, _| count = count.saturating_add(1))?;
     Ok(count)
+}
+
+/// The greatest series number that a partition defines.
+pub(super) fn greatest_defined(database: &Database, family: &Family<'_>) -> Result<Option<u32>, StoreError> {
+    let (lower, upper) = definition_bounds();
+    let mut found = database.rows(family, lower, upper);
+    found.last();
+    let id = found.row().map(|(key, _)| id_of_definition(key)).transpose()?;
+    found.check("series definitions")?;
+    Ok(id)
 }
 
 fn from_postings(
@@ -63,10 +76,14 @@ fn from_postings(
             return Ok(None);
         }
         let postings = Postings::decode(value)?;
+        if complete && !postings.fits(&index.all) {
+            return Err(Damage::new("posting list", "it names series that are not the partition's").into());
+        }
         match key {
             PostingKey::All => {
                 complete = true;
                 postings.add_to(&mut index.all);
+                Believed::of(database, family)?.check(&index.all)?;
             }
             PostingKey::Name(name) => {
                 index.names.insert(name.into(), postings);
@@ -90,7 +107,10 @@ fn from_postings(
 /// Every series has exactly one name.
 fn check(index: &PartitionIndex) -> Result<(), Damage> {
     let mut named = RoaringBitmap::new();
-    index.names.values().for_each(|postings| postings.add_to(&mut named));
+    let names = index.names.values().map(Postings::len).fold(0, u64::saturating_add);
+    if names == index.all.len() {
+        index.names.values().for_each(|postings| postings.add_to(&mut named));
+    }
     if named == index.all {
         Ok(())
     } else {

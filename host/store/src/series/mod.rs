@@ -4,6 +4,7 @@
 //! a metric's name, which have a label's value) are kept in memory for the partitions in use, and as rows for those that are not.
 //! Invariant: definitions are the truth; postings can be made again from them at any time.
 
+mod believed;
 mod check;
 mod checkpoint;
 mod definition;

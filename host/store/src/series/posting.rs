@@ -65,6 +65,23 @@ impl Postings {
         }
     }
 
+    /// How many they are.
+    pub(super) fn len(&self) -> u64 {
+        match self {
+            Self::Few(ids) => ids.len() as u64,
+            Self::Many(bitmap) => bitmap.len(),
+        }
+    }
+
+    /// Whether they are neither more than those in `all` nor beyond its last.
+    pub(super) fn fits(&self, all: &RoaringBitmap) -> bool {
+        let last = match self {
+            Self::Few(ids) => ids.last().copied(),
+            Self::Many(bitmap) => bitmap.max(),
+        };
+        last <= all.max() && self.len() <= all.len()
+    }
+
     /// About how much memory they take beside the list itself, in bytes.
     pub(super) fn heap_bytes(&self) -> usize {
         match self {

@@ -194,6 +194,81 @@ fn damaged_postings_are_made_again_and_reported() {
     assert_eq!(database.reports().list().len(), 2, "{:?}", database.reports().list());
 }
 
+/// A list of all numbers of so many times 65,536, in the form that takes least room.
+fn every_number(containers: u32) -> Vec<u8> {
+    let mut payload = vec![1];
+    payload.extend((12347 | (containers - 1) << 16).to_le_bytes());
+    payload.extend((0..containers.div_ceil(8)).map(|_| 0xFF));
+    (0..containers).for_each(|key| payload.extend((key | 0xFFFF_0000).to_le_bytes()));
+    (0..containers).for_each(|_| payload.extend([0; 4]));
+    (0..containers).for_each(|_| payload.extend([1, 0, 0, 0, 0xFF, 0xFF]));
+    crate::envelope::wrap(1, &payload)
+}
+
+fn list(ids: impl IntoIterator<Item = u32>) -> Vec<u8> {
+    let mut postings = posting::Postings::default();
+    ids.into_iter().for_each(|id| postings.insert(id));
+    postings.encode()
+}
+
+#[test]
+fn lists_that_name_what_cannot_be_are_damage() {
+    let all = |list: &[u8]| {
+        vec![(rows::COMPLETE_KEY.to_vec(), list.to_vec()), (rows::name_key("cpu"), list.to_vec())]
+    };
+    let label = |list: Vec<u8>| vec![(rows::label_key("host", "a"), list)];
+    let cases = [
+        ("some millions", "never given out", all(&every_number(40))),
+        ("four billion", "never given out", all(&every_number(1 << 16))),
+        ("one too great", "never given out", all(&list([1, 2, 3]))),
+        ("twice named", "do not fit", vec![(rows::name_key("memory"), list([1, 2]))]),
+        ("a label's, too great", "not the partition's", label(list([1, 3]))),
+        ("a label's, too many", "not the partition's", label(list([0, 1, 2]))),
+        ("a label's four billion", "not the partition's", label(every_number(1 << 16))),
+    ];
+    for (case, reason, forged) in cases {
+        let (database, partitions) = database(1);
+        let index = SeriesIndex::new(MEMORY);
+        define(&index, &database, &partitions[0], 1, &key("cpu", &[("host", "a")]));
+        define(&index, &database, &partitions[0], 2, &key("cpu", &[("host", "b")]));
+        index.checkpoint(&database, &partitions, true).unwrap();
+        let family = database.find_family(&partitions[0].family).unwrap();
+        let mut batch = WriteBatch::new();
+        forged.iter().for_each(|(key, value)| batch.put_cf(&family, key, value));
+        database.commit(batch, Promise::Derived).unwrap();
+        let index = SeriesIndex::new(MEMORY);
+        let found = index.select(&database, &partitions, &MetricSelection::default()).unwrap();
+        assert_eq!(found.iter().map(|series| series.id).collect::<Vec<_>>(), [1, 2], "{case}");
+        assert_eq!(count(&database, &family).unwrap(), 2, "{case}");
+        let reports = database.reports().list();
+        assert!(reports.len() == 1 && reports[0].contains(reason), "{case}: {reports:?}");
+    }
+}
+
+/// Every number was given out, and the lists may name them all; what has no definition is passed over.
+#[test]
+fn more_series_than_a_partition_has_room_for_are_damage() {
+    let (database, partitions) = database(1);
+    let index = SeriesIndex::new(MEMORY);
+    for id in [7, 900, u32::MAX - 1] {
+        define(&index, &database, &partitions[0], id, &key("cpu", &[]));
+    }
+    index.checkpoint(&database, &partitions, true).unwrap();
+    let family = database.find_family(&partitions[0].family).unwrap();
+    for (forged, reports) in [(list(0..1000), 0), (every_number((1 << 16) - 1), 1)] {
+        let mut batch = WriteBatch::new();
+        batch.put_cf(&family, rows::COMPLETE_KEY, &forged);
+        batch.put_cf(&family, rows::name_key("cpu"), &forged);
+        database.commit(batch, Promise::Derived).unwrap();
+        let found =
+            SeriesIndex::new(MEMORY).select(&database, &partitions, &MetricSelection::default()).unwrap();
+        let ids: Vec<u32> = found.iter().map(|series| series.id).collect();
+        let expected: &[u32] = if reports == 0 { &[7, 900] } else { &[7, 900, u32::MAX - 1] };
+        assert_eq!(ids, expected);
+        assert_eq!(database.reports().list().len(), reports, "{:?}", database.reports().list());
+    }
+}
+
 #[test]
 fn a_dropped_partition_has_no_series() {
     let (database, partitions) = database(2);

@@ -10,6 +10,7 @@
 
 mod alerts;
 mod backup;
+mod bag;
 mod chunk_cache;
 mod crash;
 mod damage;
@@ -22,6 +23,7 @@ mod opening;
 mod oracle;
 mod recovery;
 mod repair;
+mod repair_derived;
 mod retention;
 mod rollups;
 mod samples;
