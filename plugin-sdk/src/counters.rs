@@ -1,4 +1,6 @@
-//! The plugin's own measurements. The host keeps them and shows them beside its own.
+//! The plugin's own measurements. The host keeps them and shows them beside its own. A call that floods it with them fails: more
+//! than a thousand calls, and eight for each record, sample, alert or group that the call is about. Who has more to count adds it up
+//! first.
 //!
 //! In native builds they are kept for [`testing::counter`](crate::testing::counter) and
 //! [`testing::gauge`](crate::testing::gauge).

@@ -1,4 +1,5 @@
-//! The plugin's own log. The host keeps it, shows it to the operator, and cuts what is over the plugin's limits.
+//! The plugin's own log. The host keeps it, shows it to the operator, and cuts what is over the plugin's limits. A call that floods
+//! it fails: more than a thousand entries, and eight for each record, sample, alert or group that the call is about.
 //!
 //! In native builds entries are kept for [`testing::logs`](crate::testing::logs).
 

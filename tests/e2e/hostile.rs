@@ -79,7 +79,39 @@ fn giant_output() {
 
 #[test]
 fn an_endless_log() {
-    check("endless_log", "deadline");
+    check("endless_log", "limit");
+}
+
+/// Within its deadline, it would go on at every batch for ever: it is restarted, and set aside with its name.
+#[test]
+fn a_monitor_that_floods_its_log_is_set_aside() {
+    let order = json!({"config": {"order": "on-events/log-flood", "only": "FLOOD"}});
+    let component = guest("evil-monitor").unwrap();
+    let (host, clock) = host_with_clock(with_plugin(in_memory(), "flooder", &component, order));
+    let plugin = |host: &Host| {
+        let health = host.health_json().body;
+        let plugins = health["plugins"].as_array().unwrap().iter();
+        plugins.into_iter().find(|plugin| plugin["name"] == "flooder").unwrap().clone()
+    };
+    for number in 0..20 {
+        let flood = json!({"event_type": "FLOOD", "source": "s", "data": {"number": number}});
+        assert_eq!(code(&event(&host, flood)), "success");
+    }
+    for _ in 0..200 {
+        if plugin(&host)["state"] == "quarantined" {
+            break;
+        }
+        host.drain(Duration::from_secs(1));
+        clock.advance(Duration::from_secs(1));
+    }
+    let flooder = plugin(&host);
+    assert_eq!(flooder["state"], "quarantined", "{flooder}");
+    assert_eq!(flooder["failures_by_kind"]["limit"], telemetry_core::limits::PLUGIN_FAILURES_TO_QUARANTINE);
+    assert!(flooder["last_failure"].as_str().unwrap().contains("log lines within one call"), "{flooder}");
+    let health = host.health_json().body;
+    assert_eq!(health["status"], "degraded");
+    assert!(health["issues"].to_string().contains("flooder"), "{}", health["issues"]);
+    assert_eq!(code(&metric(&host, json!({"metric_name": "m", "metric_value": 1}))), "success");
 }
 
 #[test]

@@ -16,8 +16,14 @@ use serde_json::{Value, json};
 use crate::fixture::{code, event, host_with_clock, in_memory, metric, query, with_plugin};
 
 /// How a plugin attacks, and what health calls it.
-const ATTACKS: [(&str, &str); 4] =
-    [("trap", "trap"), ("memory", "limit"), ("loop", "deadline"), ("giant-error", "output")];
+const ATTACKS: [(&str, &str); 6] = [
+    ("trap", "trap"),
+    ("memory", "limit"),
+    ("loop", "deadline"),
+    ("giant-error", "output"),
+    ("log-flood", "limit"),
+    ("counter-flood", "limit"),
+];
 
 /// One plugin that attacks at one export.
 struct Attacker {
@@ -225,9 +231,11 @@ fn what_cannot_be_loaded_is_told_with_its_reason() {
     for attacker in &attackers {
         let plugin = &listed[&attacker.name()];
         let reason = plugin["reason"].as_str().unwrap_or_else(|| panic!("{plugin}"));
-        let told = match attacker.failure {
+        let told = match attacker.attack {
             "trap" => "it trapped: ",
-            "limit" => "bytes of memory",
+            "memory" => "bytes of memory",
+            "log-flood" => "log lines within one call",
+            "counter-flood" => "calls to its counters within one call",
             _ => "cannot be used",
         };
         assert!(plugin["load"] == "failed" && reason.contains(told), "{plugin}");

@@ -128,6 +128,17 @@ pub const PLUGIN_OUTPUT_BYTES: u64 = 16 << 20;
 pub const PLUGIN_LOG_LINES_PER_SECOND: u32 = 20;
 /// Log lines a plugin may write at once, in seconds of its allowance.
 pub const PLUGIN_LOG_BURST_SECONDS: u32 = 5;
+/// Log lines that one call of a plugin may write, beside those that its rate lets through at once: ten times as many as these are
+/// by default. What is left out still has to be taken and counted, so that a flood of it is the plugin's failure.
+pub const MAX_LOG_LINES_PER_CALL: u32 = 1_000;
+/// Log lines more for each record, sample, alert or group that the call is about: a short trace of a fault for each of them.
+pub const MAX_LOG_LINES_PER_ROW: u32 = 8;
+/// Calls to its counters that one call of a plugin may make: four for each counter that there may be.
+pub const MAX_COUNTER_CALLS_PER_CALL: u32 = 1_000;
+/// Calls to its counters more for each record, sample, alert or group that the call is about: counting each of them in some ways.
+pub const MAX_COUNTER_CALLS_PER_ROW: u32 = 8;
+/// Bytes of one write of a plugin to standard output or error: what the stream says that it takes.
+pub const MAX_PLUGIN_WRITE_BYTES: u64 = 64 << 10;
 /// Default of how long a call waits for a free instance of a plugin.
 pub const PLUGIN_WAIT: Duration = Duration::from_secs(1);
 /// Most bytes of one line of a plugin's log, and of its fields.
@@ -162,8 +173,12 @@ pub const MAX_PLUGIN_KEY_BYTES: usize = 512;
 pub const MAX_PLUGIN_VALUE_BYTES: usize = 1 << 20;
 /// Most bytes that a monitor may write between two checkpoints; they are committed in one write.
 pub const MAX_BUFFERED_WRITE_BYTES: usize = 16 << 20;
-/// Most calls to key-value, query and HTTP together within one call of a plugin: their time does not count against its own.
+/// Most calls to key-value and query together within one call of a plugin: their time does not count against its own. A tick goes
+/// through thousands of series.
 pub const MAX_PORT_CALLS: u32 = 10_000;
+/// Such calls more for each record or alert that the call is about: each has a state that is read and written, so that a monitor
+/// that catches up does not fail where it kept up before.
+pub const MAX_PORT_CALLS_PER_ROW: u32 = 4;
 /// Time that these calls may take together within one call of a plugin: a query may take half of it, and with thousands of them a
 /// call would last for days.
 pub const MAX_PORT_TIME: Duration = Duration::from_secs(60);

@@ -20,6 +20,7 @@ use crate::guest::{Aggregation as Guest, Answer, Runs};
 use crate::inspect::AggregateInfo;
 use crate::instance::{Instance, Template};
 use crate::pool::{Lease, Pool};
+use crate::state::Allowance;
 
 /// What a plugin was made of, as far as its states may depend on it.
 pub(crate) struct BirthCertificate<'a> {
@@ -220,13 +221,16 @@ impl Columns {
 }
 
 impl PluginAccumulator {
+    /// Runs one call about so many samples or groups.
     fn call<R>(
         &mut self,
+        rows: usize,
         call: impl FnOnce(&Guest, &mut wasmtime::Store<crate::state::HostState>, ResourceAny) -> Answer<R>,
     ) -> Result<R, PluginFailure> {
         let (resource, now) = (self.resource, self.now);
         self.with(|instance, deadline| {
-            instance.call(deadline, now, |guest, store| call(guest, store, resource))
+            let allowance = Allowance::for_rows(deadline, rows);
+            instance.call(allowance, now, |guest, store| call(guest, store, resource))
         })
     }
 
@@ -253,7 +257,7 @@ impl PluginAccumulator {
             lease.meters().batch(values.len());
         }
         let runs = Runs { groups, lengths, timestamps, values };
-        let sent = self.call(|guest, store, resource| guest.call_update(store, resource, runs));
+        let sent = self.call(values.len(), |guest, store, resource| guest.call_update(store, resource, runs));
         self.columns = columns;
         self.columns.clear();
         sent
@@ -306,7 +310,9 @@ impl Accumulator for PluginAccumulator {
             self.open_groups(*greatest)?;
         }
         let state = StateParam { version: saved.version, bytes: &saved.bytes };
-        let merged = self.call(|guest, store, resource| guest.call_merge(store, resource, state, group_map));
+        let merged = self.call(group_map.len(), |guest, store, resource| {
+            guest.call_merge(store, resource, state, group_map)
+        });
         merged.map_err(|failure| match failure.reason {
             FailureReason::Unsupported(reason) => {
                 AggregationError::SavedState { name: self.name.clone(), reason }
@@ -316,14 +322,16 @@ impl Accumulator for PluginAccumulator {
     }
 
     fn save(&mut self) -> Result<SavedState, AggregationError> {
-        let state = self.call(|guest, store, resource| guest.call_save(store, resource))?;
+        let state = self.call(self.groups, |guest, store, resource| guest.call_save(store, resource))?;
         Ok(SavedState { version: state.version, bytes: state.bytes })
     }
 
     fn evaluate(&mut self) -> Result<Vec<AggregateValue>, AggregationError> {
         let (resource, now, groups) = (self.resource, self.now, self.groups);
         let values = self.with(|instance, deadline| {
-            let values = instance.call(deadline, now, |guest, store| guest.call_evaluate(store, resource))?;
+            let allowance = Allowance::for_rows(deadline, groups);
+            let values =
+                instance.call(allowance, now, |guest, store| guest.call_evaluate(store, resource))?;
             convert::values(values, groups)
         })?;
         Ok(values)

@@ -47,6 +47,7 @@ mod outline;
 mod plugin;
 mod pool;
 mod prepared;
+mod quota;
 mod runtime;
 mod sandbox;
 mod sink;

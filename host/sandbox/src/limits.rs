@@ -24,7 +24,8 @@ pub struct PluginLimits {
     pub instances: Option<u32>,
     /// How long a call waits for a free instance, in milliseconds.
     pub wait_ms: u32,
-    /// Log lines a second, over time; five seconds' worth may come at once.
+    /// Log lines a second, over time; five seconds' worth may come at once, and the others are left out. A call that writes a
+    /// thousand more than may come at once, and eight more for each record that it is shown, fails.
     pub log_lines_per_second: u32,
 }
 
@@ -55,6 +56,12 @@ impl PluginLimits {
         usize::try_from(self.output_bytes).unwrap_or(usize::MAX)
     }
 
+    /// Log lines that a call about so many rows may write.
+    pub(crate) fn lines_per_call(&self, rows: usize) -> u64 {
+        let at_once = u64::from(self.log_lines_per_second) * u64::from(limits::PLUGIN_LOG_BURST_SECONDS);
+        per_call(limits::MAX_LOG_LINES_PER_CALL, limits::MAX_LOG_LINES_PER_ROW, rows).saturating_add(at_once)
+    }
+
     pub(crate) fn memory(&self) -> usize {
         usize::try_from(self.memory_bytes).unwrap_or(usize::MAX)
     }
@@ -67,6 +74,20 @@ impl PluginLimits {
             .map_or(self.memory() / 2, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
         configured.max(initial.saturating_mul(2))
     }
+}
+
+/// Calls to its counters that a call about so many rows may make.
+pub(crate) fn counts_per_call(rows: usize) -> u64 {
+    per_call(limits::MAX_COUNTER_CALLS_PER_CALL, limits::MAX_COUNTER_CALLS_PER_ROW, rows)
+}
+
+/// Calls to key-value and query that a call about so many rows may make.
+pub(crate) fn port_calls_per_call(rows: usize) -> u64 {
+    per_call(limits::MAX_PORT_CALLS, limits::MAX_PORT_CALLS_PER_ROW, rows)
+}
+
+fn per_call(least: u32, per_row: u32, rows: usize) -> u64 {
+    (rows as u64).saturating_mul(per_row.into()).saturating_add(least.into())
 }
 
 fn millis(duration: Duration) -> u32 {
@@ -83,6 +104,16 @@ mod tests {
         assert_eq!(limits, PluginLimits { deadline_ms: 20, ..PluginLimits::default() });
         let error = serde_json::from_str::<PluginLimits>(r#"{"deadline": 20}"#).unwrap_err();
         assert!(error.to_string().contains("unknown field `deadline`"), "{error}");
+    }
+
+    #[test]
+    fn what_a_call_may_say_and_count_grows_with_its_rows() {
+        let limits = PluginLimits::default();
+        assert_eq!((limits.lines_per_call(0), counts_per_call(0)), (1_100, 1_000));
+        assert_eq!((limits.lines_per_call(100_000), counts_per_call(100_000)), (801_100, 801_000));
+        assert_eq!((port_calls_per_call(0), port_calls_per_call(4_096)), (10_000, 26_384));
+        let quiet = PluginLimits { log_lines_per_second: 0, ..limits.clone() };
+        assert_eq!((quiet.lines_per_call(1), limits.lines_per_call(usize::MAX)), (1_008, u64::MAX));
     }
 
     #[test]

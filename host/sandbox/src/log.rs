@@ -138,17 +138,12 @@ pub(crate) struct LineBuffer {
 }
 
 impl LineBuffer {
-    /// Adds bytes; the answer is the lines that are complete, or longer than a line of the log may be.
-    pub(crate) fn push(&mut self, bytes: &[u8]) -> Vec<String> {
-        let mut lines = Vec::new();
-        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
-            let room = limits::MAX_PLUGIN_LOG_BYTES.saturating_sub(self.bytes.len());
-            self.bytes.extend_from_slice(part.get(..room).unwrap_or(part));
-            if part.ends_with(b"\n") {
-                lines.extend(self.take());
-            }
-        }
-        lines
+    /// Adds a part of a line, which is cut where it is longer than a line of the log may be; the answer is the line that the
+    /// part ends.
+    pub(crate) fn push(&mut self, part: &[u8]) -> Option<String> {
+        let room = limits::MAX_PLUGIN_LOG_BYTES.saturating_sub(self.bytes.len());
+        self.bytes.extend_from_slice(part.get(..room).unwrap_or(part));
+        part.ends_with(b"\n").then(|| self.take()).flatten()
     }
 
     /// The unfinished line, if there is one.
@@ -201,12 +196,15 @@ mod tests {
     #[test]
     fn lines_are_put_together() {
         let mut buffer = LineBuffer::default();
-        assert_eq!(buffer.push(b"one\ntw"), ["one"]);
-        assert_eq!(buffer.push(b"o\n\nthree"), ["two"]);
+        assert_eq!(buffer.push(b"one\n").as_deref(), Some("one"));
+        assert_eq!(buffer.push(b"tw"), None);
+        assert_eq!(buffer.push(b"o\n").as_deref(), Some("two"));
+        assert_eq!(buffer.push(b"\n"), None);
+        assert_eq!(buffer.push(b"three"), None);
         assert_eq!(buffer.take().as_deref(), Some("three"));
         assert_eq!(buffer.take(), None);
         let long = vec![b'x'; limits::MAX_PLUGIN_LOG_BYTES * 3];
-        assert!(buffer.push(&long).is_empty());
-        assert_eq!(buffer.push(b"\n")[0].len(), limits::MAX_PLUGIN_LOG_BYTES);
+        assert_eq!(buffer.push(&long), None);
+        assert_eq!(buffer.push(b"\n").unwrap().len(), limits::MAX_PLUGIN_LOG_BYTES);
     }
 }

@@ -16,7 +16,7 @@ use crate::failure::loses_instance;
 use crate::guest::Monitoring;
 use crate::instance::{Instance, Template};
 use crate::plugin::PluginShared;
-use crate::state::HostState;
+use crate::state::{Allowance, HostState};
 use crate::validator::{events, samples};
 
 /// A monitor plugin, which can be started once at a time.
@@ -102,14 +102,15 @@ impl PluginMonitor {
     /// Shows records or a tick to the plugin and checks what it finds.
     fn watch(
         &mut self,
+        rows: usize,
         now: Timestamp,
         call: impl FnOnce(
             &Monitoring,
             &mut wasmtime::Store<HostState>,
         ) -> wasmtime::Result<Result<Vec<monitoring::Signal>, PluginError>>,
     ) -> Result<Vec<Signal>, PluginFailure> {
-        let deadline = self.plugin().limits.deadline();
-        let signals = self.run(|instance| instance.call(deadline, now, call).and_then(convert::signals))?;
+        let allowance = Allowance::for_rows(self.plugin().limits.deadline(), rows);
+        let signals = self.run(|instance| instance.call(allowance, now, call).and_then(convert::signals))?;
         // A restart that only starts is no recovery: the plugin has recovered when it took records or a tick again.
         self.plugin().supervisor.succeeded();
         Ok(signals)
@@ -127,16 +128,20 @@ impl Monitor for PluginMonitor {
 
     fn on_events(&mut self, batch: &EventBatch) -> Result<Vec<Signal>, PluginFailure> {
         self.plugin().meters.batch(batch.len());
-        self.watch(time_of(batch.timestamps()), |guest, store| guest.call_on_events(store, events(batch)))
+        self.watch(batch.len(), time_of(batch.timestamps()), |guest, store| {
+            guest.call_on_events(store, events(batch))
+        })
     }
 
     fn on_samples(&mut self, batch: &SampleBatch) -> Result<Vec<Signal>, PluginFailure> {
         self.plugin().meters.batch(batch.len());
-        self.watch(time_of(batch.timestamps()), |guest, store| guest.call_on_samples(store, samples(batch)))
+        self.watch(batch.len(), time_of(batch.timestamps()), |guest, store| {
+            guest.call_on_samples(store, samples(batch))
+        })
     }
 
     fn tick(&mut self, now: Timestamp) -> Result<Vec<Signal>, PluginFailure> {
-        self.watch(now, |guest, store| guest.call_tick(store, now.nanos()))
+        self.watch(0, now, |guest, store| guest.call_tick(store, now.nanos()))
     }
 
     fn checkpoint(&mut self) -> Result<MonitorCheckpoint, PluginFailure> {

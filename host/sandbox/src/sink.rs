@@ -136,7 +136,8 @@ fn deliver(
     let millis = u32::try_from(deadline.as_millis()).unwrap_or(u32::MAX);
     // Beyond the delivery's own time there is an ordinary call's, to answer in what became of it. What is not waiting for the
     // far side is an ordinary call's work, however long the delivery may take.
-    let allowance = Allowance { whole: deadline.saturating_add(answering), own: Some(answering) };
+    let whole = deadline.saturating_add(answering);
+    let allowance = Allowance { whole, own: Some(answering), rows: alerts.len() };
     let outcomes = instance.call(allowance, now, |guest, store| guest.call_deliver(store, &given, millis))?;
     convert::outcomes(outcomes, alerts.len())
 }

@@ -13,8 +13,11 @@ use crate::engine::Execution;
 use crate::http::HttpClient;
 use crate::key_value::KeyValueSpace;
 use crate::limiter::InstanceLimiter;
+use crate::limits::{counts_per_call, port_calls_per_call};
 use crate::log::LineBuffer;
+use crate::meters::Meters;
 use crate::plugin::PluginShared;
+use crate::quota::Quota;
 
 /// The data of one store.
 pub(crate) struct HostState {
@@ -36,24 +39,37 @@ pub(crate) struct HostState {
     deadline: Instant,
     /// What of that its own code may take, where it is less.
     own_time: Option<Duration>,
-    port_calls: u32,
+    port_calls: Quota,
     http_requests: u32,
+    /// Lines that this call may still write.
+    lines: Quota,
+    /// How often it may still call its counters.
+    counts: Quota,
     /// Time that this call spent in the host's imports.
     waited: Duration,
 }
 
-/// The time of one call.
+/// What one call may take.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Allowance {
-    /// From its beginning to its end.
+    /// Time from its beginning to its end.
     pub(crate) whole: Duration,
     /// What of that its own code may take: none of it is waiting.
     pub(crate) own: Option<Duration>,
+    /// Records, samples, alerts or groups that it is about: with them grows what it may say and count.
+    pub(crate) rows: usize,
+}
+
+impl Allowance {
+    /// An allowance for a call about so many rows.
+    pub(crate) fn for_rows(whole: Duration, rows: usize) -> Self {
+        Self { whole, own: None, rows }
+    }
 }
 
 impl From<Duration> for Allowance {
     fn from(whole: Duration) -> Self {
-        Self { whole, own: None }
+        Self::for_rows(whole, 0)
     }
 }
 
@@ -87,8 +103,10 @@ impl HostState {
             begun: Instant::now(),
             deadline: Instant::now(),
             own_time: None,
-            port_calls: 0,
+            port_calls: Quota::of("calls to the host within one call"),
             http_requests: 0,
+            lines: Quota::of("log lines within one call"),
+            counts: Quota::of("calls to its counters within one call"),
             waited: Duration::ZERO,
         }
     }
@@ -102,8 +120,10 @@ impl HostState {
         self.now = now;
         self.last_words = None;
         self.last_error = None;
-        self.port_calls = 0;
+        self.port_calls.begin(port_calls_per_call(allowance.rows));
         self.http_requests = 0;
+        self.lines.begin(self.plugin.limits.lines_per_call(allowance.rows));
+        self.counts.begin(counts_per_call(allowance.rows));
         self.waited = Duration::ZERO;
     }
 
@@ -130,13 +150,7 @@ impl HostState {
     /// Runs `call` of a port. Its time is not the guest's: each port bounds its own; their number and
     /// the sum of their times are bounded here.
     pub(crate) fn port<R>(&mut self, call: impl FnOnce(&mut Self) -> R) -> wasmtime::Result<R> {
-        self.port_calls += 1;
-        if self.port_calls > limits::MAX_PORT_CALLS {
-            return Err(stop(FailureReason::Limit {
-                what: "calls to the host within one call",
-                limit: limits::MAX_PORT_CALLS.into(),
-            }));
-        }
+        self.port_calls.take(1)?;
         if self.waited > self.plugin.runtime.options.port_time {
             return Err(stop(FailureReason::Limit {
                 what: "seconds within the host's key-value spaces and queries in one call",
@@ -174,25 +188,41 @@ impl HostState {
     }
 
     /// The guest wrote an entry of its log.
-    pub(crate) fn say(&mut self, level: Level, message: String, fields: String) {
+    pub(crate) fn say(&mut self, level: Level, message: String, fields: String) -> wasmtime::Result<()> {
+        self.lines.take(1 + full_lines(message.len().saturating_add(fields.len())))?;
         if level == Level::ERROR {
             self.last_error = Some(message.clone());
         }
         self.plugin.log.write(level, message, fields);
+        Ok(())
+    }
+
+    /// The guest calls one of its counters by this name.
+    pub(crate) fn count(&mut self, name: &str) -> wasmtime::Result<&Meters> {
+        self.counts.take(1 + full_lines(name.len()))?;
+        Ok(&self.plugin.meters)
     }
 
     /// Standard output became lines of the log.
-    pub(crate) fn print(&mut self, bytes: &[u8]) {
-        for line in self.stdout.push(bytes) {
-            self.plugin.log.write(Level::INFO, line, String::new());
+    pub(crate) fn print(&mut self, bytes: &[u8]) -> wasmtime::Result<()> {
+        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
+            self.lines.take(lines_of(part))?;
+            if let Some(line) = self.stdout.push(part) {
+                self.plugin.log.write(Level::INFO, line, String::new());
+            }
         }
+        Ok(())
     }
 
     /// Standard error became lines of the log, and the last of them says why a call failed.
-    pub(crate) fn complain(&mut self, bytes: &[u8]) {
-        for line in self.stderr.push(bytes) {
-            self.remember(line);
+    pub(crate) fn complain(&mut self, bytes: &[u8]) -> wasmtime::Result<()> {
+        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
+            self.lines.take(lines_of(part))?;
+            if let Some(line) = self.stderr.push(part) {
+                self.remember(line);
+            }
         }
+        Ok(())
     }
 
     fn remember(&mut self, line: String) {
@@ -224,6 +254,17 @@ impl Drop for HostState {
     fn drop(&mut self) {
         self.plugin.meters.instance_ended();
     }
+}
+
+/// As many lines as a part of what is printed counts for. What ends none is counted with the part that ends it; until then it
+/// costs the guest's own time alone.
+fn lines_of(part: &[u8]) -> u64 {
+    u64::from(part.ends_with(b"\n")) + full_lines(part.len())
+}
+
+/// Text that is longer than a line counts for the lines that it would fill.
+fn full_lines(bytes: usize) -> u64 {
+    (bytes / limits::MAX_PLUGIN_LOG_BYTES) as u64
 }
 
 /// An instance's random numbers.

@@ -11,6 +11,7 @@ use crate::convert::{self, time_of};
 use crate::guest::Validation;
 use crate::instance::{Instance, Template};
 use crate::pool::Pool;
+use crate::state::Allowance;
 
 /// A validator plugin.
 pub(crate) struct PluginValidator {
@@ -55,10 +56,10 @@ impl Validator for PluginValidator {
         if batch.is_empty() {
             return Ok(EventVerdict::default());
         }
-        let deadline = self.pool.plugin().limits.deadline();
+        let allowance = Allowance::for_rows(self.pool.plugin().limits.deadline(), batch.len());
         self.pool.plugin().meters.batch(batch.len());
         self.pool.with(|instance| {
-            let verdict = instance.call(deadline, time_of(batch.timestamps()), |guest, store| {
+            let verdict = instance.call(allowance, time_of(batch.timestamps()), |guest, store| {
                 guest.call_validate_events(store, events(batch))
             })?;
             convert::event_verdict(verdict, batch)
@@ -69,10 +70,10 @@ impl Validator for PluginValidator {
         if batch.is_empty() {
             return Ok(SampleVerdict::default());
         }
-        let deadline = self.pool.plugin().limits.deadline();
+        let allowance = Allowance::for_rows(self.pool.plugin().limits.deadline(), batch.len());
         self.pool.plugin().meters.batch(batch.len());
         self.pool.with(|instance| {
-            let verdict = instance.call(deadline, time_of(batch.timestamps()), |guest, store| {
+            let verdict = instance.call(allowance, time_of(batch.timestamps()), |guest, store| {
                 guest.call_validate_samples(store, samples(batch))
             })?;
             convert::sample_verdict(verdict, batch)

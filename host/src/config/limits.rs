@@ -28,7 +28,8 @@ pub struct PluginLimits {
     /// How long a call waits for a free instance, in milliseconds.
     #[schemars(range(min = 1, max = 600_000))]
     pub wait_ms: u32,
-    /// Log lines a second, over time; five seconds' worth may come at once.
+    /// Log lines a second, over time; five seconds' worth may come at once, and the others are left out. A call that writes a
+    /// thousand more than may come at once, and eight more for each record that it is shown, fails.
     #[schemars(range(min = 0, max = 100_000))]
     pub log_lines_per_second: u32,
 }

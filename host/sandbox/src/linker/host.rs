@@ -21,19 +21,18 @@ impl log::Host for HostState {
             log::Level::Warn => Level::WARN,
             log::Level::Error => Level::ERROR,
         };
-        self.say(level, message, fields);
-        Ok(())
+        self.say(level, message, fields)
     }
 }
 
 impl counters::Host for HostState {
     fn add(&mut self, name: String, delta: u64) -> wasmtime::Result<()> {
-        self.plugin.meters.add(&name, delta);
+        self.count(&name)?.add(&name, delta);
         Ok(())
     }
 
     fn set(&mut self, name: String, value: f64) -> wasmtime::Result<()> {
-        self.plugin.meters.set(&name, value);
+        self.count(&name)?.set(&name, value);
         Ok(())
     }
 }

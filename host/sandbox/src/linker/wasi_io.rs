@@ -1,6 +1,7 @@
 //! `wasi:io`: streams that end at once or lead into the plugin's log, and pollables that are always ready.
 
 use telemetry_core::extension::FailureReason;
+use telemetry_core::limits;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{ComponentType, Lift, Linker, Lower, Resource, ResourceType};
 
@@ -20,9 +21,6 @@ pub(super) enum OutputStream {}
 pub(super) const STDOUT: u32 = 1;
 /// The number of standard error.
 pub(super) const STDERR: u32 = 2;
-
-/// What a stream says it can take at once.
-const WRITE_BUDGET: u64 = 64 << 10;
 
 #[derive(ComponentType, Lift, Lower)]
 #[component(variant)]
@@ -83,15 +81,22 @@ fn add_streams(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     }
     streams.func_wrap("[method]input-stream.subscribe", |_: Store<'_>, (_,): (Input,)| Ok((ready(),)))?;
     streams.func_wrap("[method]output-stream.check-write", |_: Store<'_>, (_,): (Output,)| {
-        Ok((Ok::<_, StreamError>(WRITE_BUDGET),))
+        Ok((Ok::<_, StreamError>(limits::MAX_PLUGIN_WRITE_BYTES),))
     })?;
     for name in ["write", "blocking-write-and-flush"] {
         streams.func_wrap(
             &format!("[method]output-stream.{name}"),
             |mut store: Store<'_>, (stream, bytes): (Output, Vec<u8>)| {
+                let limit = limits::MAX_PLUGIN_WRITE_BYTES;
+                if bytes.len() as u64 > limit {
+                    return Err(stop(FailureReason::Limit {
+                        what: "bytes written to a stream at once",
+                        limit,
+                    }));
+                }
                 match stream.rep() {
-                    STDERR => store.data_mut().complain(&bytes),
-                    _ => store.data_mut().print(&bytes),
+                    STDERR => store.data_mut().complain(&bytes)?,
+                    _ => store.data_mut().print(&bytes)?,
                 }
                 Ok((Ok::<_, StreamError>(()),))
             },

@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 
+use telemetry_core::limits;
+use telemetry_sandbox::PluginStatus;
 use tracing::field::{Field, Visit};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, SubscriberExt};
@@ -35,21 +37,22 @@ impl Visit for Line {
     }
 }
 
-fn logged(attack: &str) -> (Vec<String>, u64) {
+fn logged(attack: &str) -> (Vec<String>, PluginStatus) {
     let plugin = Fixture::new().guest("evil");
     let lines = Lines::default();
     let subscriber = tracing_subscriber::registry().with(lines.clone());
     tracing::subscriber::with_default(subscriber, || {
-        plugin.validator().unwrap().validate_events(&events(&[attack])).unwrap();
+        // What becomes of it stands in the status.
+        drop(plugin.validator().unwrap().validate_events(&events(&[attack])));
     });
     let lines = lines.0.lock().unwrap().clone();
-    (lines, plugin.status().log_dropped)
+    (lines, plugin.status())
 }
 
 #[test]
 fn every_way_to_speak() {
-    let (lines, dropped) = logged("print");
-    assert_eq!(dropped, 0);
+    let (lines, status) = logged("print");
+    assert_eq!((status.failures, status.log_dropped), (0, 0));
     assert_eq!(
         lines,
         [
@@ -62,8 +65,11 @@ fn every_way_to_speak() {
 
 #[test]
 fn a_flood_is_cut_and_control_characters_are_escaped() {
-    let (lines, dropped) = logged("log_flood");
-    assert_eq!(lines.len() as u64 + dropped, 100_000);
-    assert_eq!(lines.len(), 100);
+    let (lines, status) = logged("log_flood");
+    let at_once = limits::PLUGIN_LOG_LINES_PER_SECOND * limits::PLUGIN_LOG_BURST_SECONDS;
+    let taken = limits::MAX_LOG_LINES_PER_CALL + at_once + limits::MAX_LOG_LINES_PER_ROW;
+    assert_eq!(status.failures_by_kind, [("limit", 1)].into());
+    assert_eq!(lines.len() as u64 + status.log_dropped, u64::from(taken));
+    assert_eq!(lines.len(), at_once as usize);
     assert_eq!(lines[0], "ERROR message=line 0\\n\\u{1b}[31mred plugin=evil");
 }

@@ -13,6 +13,7 @@ mod cache;
 mod compiling;
 mod contract;
 mod fixture;
+mod flood;
 mod fuzz;
 mod http;
 mod http_bypass;

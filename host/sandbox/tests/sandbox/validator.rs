@@ -34,14 +34,6 @@ fn an_infinite_loop_meets_its_deadline() {
     assert_eq!(failure.reason.kind(), "deadline");
 }
 
-#[test]
-fn an_endless_log_meets_its_deadline() {
-    let plugin = Fixture::new().hurried_guest("evil");
-    let failure = attacked_in_a_hurry(&plugin, "endless_log");
-    assert_eq!(failure.reason.kind(), "deadline");
-    assert!(plugin.status().log_dropped > 0);
-}
-
 /// As [`attacked`], for a plugin with so little time that a busy machine may take it away from the harmless call too.
 fn attacked_in_a_hurry(plugin: &Plugin, attack: &str) -> PluginFailure {
     let validator = plugin.validator().unwrap();
@@ -121,9 +113,12 @@ fn an_error_of_its_own_keeps_the_instance() {
 }
 
 #[test]
-fn a_counter_flood_is_cut() {
+fn a_flood_of_counters_names_is_cut() {
     let plugin = Fixture::new().guest("evil");
-    plugin.validator().unwrap().validate_events(&events(&["counter_flood"])).unwrap();
+    // In company: alone it would be too many calls.
+    let mut batch = vec!["harmless"; 2_000];
+    batch.push("counter_flood");
+    plugin.validator().unwrap().validate_events(&events(&batch)).unwrap();
     let status = plugin.status();
     assert_eq!(status.counters.len(), 256);
     assert_eq!(status.counters_dropped, 10_000 - 256 + 1);

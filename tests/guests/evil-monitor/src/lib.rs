@@ -8,7 +8,7 @@ use std::cell::Cell;
 use bridge_telemetry_plugin::bindings::imports::types::{
     EventBatch, Label, PluginError, SampleBatch, Severity, State, Subscription, Timestamp,
 };
-use bridge_telemetry_plugin::bindings::imports::{key_value, query};
+use bridge_telemetry_plugin::bindings::imports::{counters, key_value, log, query};
 use bridge_telemetry_plugin::bindings::lifecycle::exports::bridge::telemetry::lifecycle;
 use bridge_telemetry_plugin::bindings::monitoring::exports::bridge::telemetry::monitoring::{self, Signal};
 use bridge_telemetry_zoo as zoo;
@@ -170,6 +170,14 @@ fn attacked(attack: &str, now: Timestamp, signals: &mut Vec<Signal>) -> Result<(
             }
         }
         "QUERY" => signals.push(Signal { summary: query::get_metrics("{}")?, ..signal("query", now) }),
+        // Not hostile at all: a word about each row.
+        "CHATTY" => {
+            log::write(log::Level::Debug, "saw a row", "");
+            counters::add("rows", 1);
+            let seen = key_value::get("rows")?.map_or(0, |seen| u64::from_le_bytes(seen.try_into().unwrap()));
+            key_value::delete("rows")?;
+            key_value::put("rows", &(seen + 1).to_le_bytes())?;
+        }
         "GIANT_QUERY" => drop(query::get_metrics(&"x".repeat(1 << 20))?),
         _ => signals.push(signal(attack, now)),
     }

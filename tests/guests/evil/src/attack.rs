@@ -77,6 +77,13 @@ fn call_host(attack: &str) {
             eprintln!("to standard error");
             log::write(log::Level::Info, "to the log", "{\"a\":1}");
         }
+        // Not hostile at all: a word about each row.
+        "chatty" => {
+            log::write(log::Level::Debug, "saw a row", "{\"a\":1}");
+            println!("saw a row");
+            counters::add("rows", 1);
+            counters::set("last", 1.0);
+        }
         "counter_flood" => {
             for n in 0..10_000 {
                 counters::add(&format!("counter_{n}"), 1);
