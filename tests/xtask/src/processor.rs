@@ -19,9 +19,10 @@ pub(crate) fn check() -> Result<(), Failure> {
     }
     Err(Failure::Missing {
         what: format!("{} in this processor: programs are compiled for x86-64-v3", lacking.join(", ")),
-        remedy: "in .cargo/config.toml replace `-Ctarget-cpu=x86-64-v3` by `-Ctarget-feature=+sse4.2,+popcnt`; \
+        remedy:
+            "in .cargo/config.toml replace `-Ctarget-cpu=x86-64-v3` by `-Ctarget-feature=+sse4.2,+popcnt`; \
                  decoding and sums are slower then"
-            .into(),
+                .into(),
     })
 }
 

@@ -65,7 +65,8 @@ impl<S: GroupState + 'static> Grouped<S> {
             self.check(index.saturating_add(1), limits::MAX_ACCUMULATOR_GROUPS, "groups")?;
             self.groups.resize_with(index + 1, S::default);
         }
-        self.groups.get_mut(index).ok_or(AggregationError::Limit {
+        // The error has a name of its own, which is not to be made for every run of samples.
+        self.groups.get_mut(index).ok_or_else(|| AggregationError::Limit {
             name: self.name.to_owned(),
             what: "groups",
             limit: limits::MAX_ACCUMULATOR_GROUPS as u64,
