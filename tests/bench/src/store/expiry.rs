@@ -45,10 +45,12 @@ pub(super) fn run(chart: &mut Chart, plan: &Plan) -> anyhow::Result<()> {
     for round in 0..ROUNDS {
         // Ten minutes before a midnight; what is written belongs to the day that ends.
         let now = time_of((DAYS + round) * DAY_STEPS + DAY_STEPS - 60);
-        before.add(window(&site, &mut fleets, now, &series, None)?);
+        let (latencies, took) = window(&site, &mut fleets, now, &series)?;
+        anyhow::ensure!(took.is_none(), "only at midnight");
+        before.add(latencies);
         site.pass(Duration::from_secs(20 * MINUTES));
-        let mut took = None;
-        during.add(window(&site, &mut fleets, now.plus(WINDOW * 2), &series, Some(&mut took))?);
+        let (latencies, took) = window(&site, &mut fleets, now.plus(WINDOW * 2), &series)?;
+        during.add(latencies);
         expiring.extend(took);
         // Until the next evening; the day before is brought into its final form meanwhile.
         site.pass(Duration::from_secs((24 * 60 - 20) * MINUTES));
@@ -106,15 +108,16 @@ fn fill(hosts: usize) -> anyhow::Result<Site> {
     Ok(site)
 }
 
-/// Lets writers and readers run. With `expiring`, what is due expires soon after the beginning, and the seconds that it took
-/// are put there.
+/// Lets writers and readers run, and a round of upkeep soon after they began, as there is one every few seconds in a host. What is
+/// due expires in it; answers the seconds that such a round took.
 fn window(
     site: &Site,
     fleets: &mut [Fleet],
     now: Timestamp,
     series: &[u32],
-    expiring: Option<&mut Option<f64>>,
-) -> anyhow::Result<Latencies> {
+) -> anyhow::Result<(Latencies, Option<f64>)> {
+    // The clock went on by much at once, so that every head would be due in the round of upkeep.
+    site.store.seal()?;
     let over = AtomicBool::new(false);
     let over = &over;
     std::thread::scope(|scope| {
@@ -123,12 +126,9 @@ fn window(
         let readers: Vec<_> =
             (0..THREADS).map(|first| scope.spawn(move || read(site, series, first, now, over))).collect();
         std::thread::sleep(WINDOW / 20);
-        let outcome = expiring.map_or(Ok(()), |took| {
-            let start = Instant::now();
-            let expired = site.store.maintain()?.expired_partitions;
-            *took = (!expired.is_empty()).then(|| start.elapsed().as_secs_f64());
-            anyhow::Ok(())
-        });
+        let start = Instant::now();
+        let upkeep = site.store.maintain();
+        let took = start.elapsed().as_secs_f64();
         std::thread::sleep(WINDOW);
         over.store(true, Ordering::Relaxed);
         let mut found = Latencies::default();
@@ -138,7 +138,7 @@ fn window(
         for reader in readers {
             found.reads.extend(reader.join().map_err(|_| anyhow::anyhow!("a reader panicked"))??);
         }
-        outcome.map(|()| found)
+        Ok((found, (!upkeep?.expired_partitions.is_empty()).then_some(took)))
     })
 }
 
@@ -158,7 +158,7 @@ fn write(site: &Site, fleet: &mut Fleet, now: Timestamp, over: &AtomicBool) -> a
     Ok(took)
 }
 
-/// Counts ten days of one series after the other.
+/// Counts ten days of one series after the other. There is all that was filled in, whatever writers add.
 fn read(
     site: &Site,
     series: &[u32],
@@ -167,7 +167,9 @@ fn read(
     over: &AtomicBool,
 ) -> anyhow::Result<Vec<f64>> {
     let mut took = Vec::new();
-    let range = TimeRange::between(now.minus(Duration::from_secs(10 * 24 * 60 * MINUTES)), now);
+    let from = now.minus(Duration::from_secs(10 * 24 * 60 * MINUTES));
+    let range = TimeRange::between(from, now);
+    let filled = (0..DAYS * DAY_STEPS).rev().take_while(|step| time_of(*step) >= from).count() as u64;
     let options = ScanOptions { digests: true, ..ScanOptions::default() };
     for id in series.iter().cycle().skip(first * series.len() / THREADS) {
         if over.load(Ordering::Relaxed) {
@@ -186,7 +188,7 @@ fn read(
             ControlFlow::Continue(())
         })?;
         took.push(start.elapsed().as_secs_f64());
-        anyhow::ensure!(count as usize > 8 * DAY_STEPS, "ten days are there: {count}");
+        anyhow::ensure!(count >= filled, "{filled} samples were filled in, {count} are there");
         std::thread::sleep(PAUSE);
     }
     Ok(took)
