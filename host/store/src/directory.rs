@@ -17,13 +17,23 @@ const LOCK_FILE: &str = "store.lock";
 /// Holds a directory against other openings.
 #[derive(Debug)]
 pub(crate) struct DirectoryLock {
-    _file: Option<File>,
+    file: Option<File>,
 }
 
 impl DirectoryLock {
     /// Of a store in memory: there is nothing to hold.
     pub(crate) fn of_nothing() -> Self {
-        Self { _file: None }
+        Self { file: None }
+    }
+}
+
+impl Drop for DirectoryLock {
+    /// Closing is not enough: a program that this process starts at the same moment has a copy of the file until it runs, and
+    /// the lock would last as long.
+    fn drop(&mut self) {
+        if let Some(Err(error)) = self.file.as_ref().map(File::unlock) {
+            tracing::warn!(%error, "the lock of the store's directory could not be given back");
+        }
     }
 }
 
@@ -38,7 +48,7 @@ pub(crate) fn lock(directory: &Path) -> Result<DirectoryLock, OpenError> {
         .open(&path)
         .map_err(|error| io_failure(&path, error))?;
     match file.try_lock() {
-        Ok(()) => Ok(DirectoryLock { _file: Some(file) }),
+        Ok(()) => Ok(DirectoryLock { file: Some(file) }),
         Err(TryLockError::WouldBlock) => Err(OpenError::Locked { directory: directory.to_owned() }),
         Err(TryLockError::Error(error)) => Err(io_failure(&path, error)),
     }
@@ -112,5 +122,21 @@ pub(crate) fn io_failure(path: &Path, error: io::Error) -> OpenError {
         OpenError::Permission { path: path.to_owned(), source: error }
     } else {
         OpenError::of_failure(path, Box::new(error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_is_given_back_though_a_program_that_is_being_started_has_a_copy() {
+        let folder = tempfile::tempdir().unwrap();
+        let held = lock(folder.path()).unwrap();
+        let copy = held.file.as_ref().unwrap().try_clone().unwrap();
+        assert!(matches!(lock(folder.path()), Err(OpenError::Locked { .. })));
+        drop(held);
+        drop(lock(folder.path()).unwrap());
+        drop(copy);
     }
 }
