@@ -6,11 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rocksdb::WriteBatch;
 
+use super::flushed::Flushed;
 use crate::database::{Database, Family};
 use crate::error::{Damage, StoreError};
 use crate::wire::Reader;
 
-const HEADER_BYTES: usize = 12;
+/// The sequence number of the first change, then how many there are.
+const SEQUENCE_BYTES: usize = 8;
+const COUNT_BYTES: usize = 4;
 
 /// One change of a batch.
 enum Change<'a> {
@@ -20,48 +23,54 @@ enum Change<'a> {
     Nothing,
 }
 
+impl Change<'_> {
+    /// The number of its family. What has none takes no sequence number.
+    fn family(&self) -> Option<u32> {
+        match self {
+            Self::Put(number, ..) | Self::Delete(number, _) | Self::DeleteRange(number, ..) => Some(*number),
+            Self::Nothing => None,
+        }
+    }
+}
+
 /// The families of a log by number.
 pub(super) struct Replay<'a> {
     database: &'a Database,
     names: &'a BTreeMap<u32, String>,
     dropped: &'a BTreeSet<u32>,
+    flushed: &'a Flushed,
     families: BTreeMap<u32, Option<Family<'a>>>,
     /// Rows of families whose name is not known, by number.
     pub(super) nameless: BTreeMap<u32, u64>,
 }
 
 impl<'a> Replay<'a> {
-    /// A log whose families have `names`; rows of `dropped` ones are left out.
+    /// Logs whose families have `names`; rows of `dropped` ones are left out, and changes that tables have already.
     pub(super) fn new(
         database: &'a Database,
         names: &'a BTreeMap<u32, String>,
         dropped: &'a BTreeSet<u32>,
+        flushed: &'a Flushed,
     ) -> Self {
-        Self { database, names, dropped, families: BTreeMap::new(), nameless: BTreeMap::new() }
+        Self { database, names, dropped, flushed, families: BTreeMap::new(), nameless: BTreeMap::new() }
     }
 
-    /// Writes a batch of the log. Batches come in the order of the log.
-    pub(super) fn write(&mut self, record: &[u8]) -> Result<(), StoreError> {
+    /// Writes a batch of the log with this number. Batches come in the order of the logs.
+    pub(super) fn write(&mut self, log: u64, record: &[u8]) -> Result<(), StoreError> {
         let mut reader = Reader::new("write-ahead log", record);
-        reader.take(HEADER_BYTES)?;
+        let mut sequence = u64::from_le_bytes(reader.array()?);
+        reader.take(COUNT_BYTES)?;
         let mut batch = WriteBatch::new();
         while !reader.is_done() {
-            match change(&mut reader)? {
-                Change::Put(number, key, value) => {
-                    if let Some(family) = self.family(number)? {
-                        batch.put_cf(&family, key, value);
-                    }
-                }
-                Change::Delete(number, key) => {
-                    if let Some(family) = self.family(number)? {
-                        batch.delete_cf(&family, key);
-                    }
-                }
-                Change::DeleteRange(number, from, to) => {
-                    if let Some(family) = self.family(number)? {
-                        batch.delete_range_cf(&family, from, to);
-                    }
-                }
+            let change = change(&mut reader)?;
+            let Some(number) = change.family() else { continue };
+            let known = self.flushed.has(number, log, sequence);
+            sequence = sequence.saturating_add(1);
+            let Some(family) = (if known { None } else { self.family(number)? }) else { continue };
+            match change {
+                Change::Put(_, key, value) => batch.put_cf(&family, key, value),
+                Change::Delete(_, key) => batch.delete_cf(&family, key),
+                Change::DeleteRange(_, from, to) => batch.delete_range_cf(&family, from, to),
                 Change::Nothing => {}
             }
         }
@@ -93,14 +102,9 @@ impl<'a> Replay<'a> {
 /// Adds the numbers of the families that a batch writes to.
 pub(super) fn numbers(record: &[u8], found: &mut BTreeSet<u32>) -> Result<(), Damage> {
     let mut reader = Reader::new("write-ahead log", record);
-    reader.take(HEADER_BYTES)?;
+    reader.take(SEQUENCE_BYTES.saturating_add(COUNT_BYTES))?;
     while !reader.is_done() {
-        match change(&mut reader)? {
-            Change::Put(number, ..) | Change::Delete(number, _) | Change::DeleteRange(number, ..) => {
-                found.insert(number);
-            }
-            Change::Nothing => {}
-        }
+        found.extend(change(&mut reader)?.family());
     }
     Ok(())
 }

@@ -17,8 +17,10 @@ use crate::wire::Reader;
 pub(super) struct Edits {
     /// The families that were created, by number; the dropped ones are not among them.
     pub(super) families: BTreeMap<u32, String>,
-    /// The family of each table that was ever in use.
-    pub(super) tables: BTreeMap<u64, u32>,
+    /// Each table that was ever in use.
+    pub(super) tables: BTreeMap<u64, Table>,
+    /// The first log with changes that are in no table of a family, by its number.
+    pub(super) logs: BTreeMap<u32, u64>,
     /// The numbers of families that were dropped.
     pub(super) dropped: BTreeSet<u32>,
     /// Tables that are no longer in use: what was deleted must not come back.
@@ -27,14 +29,25 @@ pub(super) struct Edits {
     pub(super) broken: u64,
 }
 
+/// What is told of a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Table {
+    /// The number of its family.
+    pub(super) family: u32,
+    /// The sequence number of its newest change; 0 where compaction took them away.
+    pub(super) newest: u64,
+}
+
 /// The fields of one edit that matter.
 #[derive(Default)]
 struct Edit {
     family: u32,
+    log: Option<u64>,
     added: Option<String>,
     dropped: bool,
     deleted: Vec<u64>,
-    created: Vec<u64>,
+    /// Tables by number, with the sequence numbers of their newest changes.
+    created: Vec<(u64, u64)>,
 }
 
 impl Edits {
@@ -60,20 +73,29 @@ impl Edits {
         if edit.dropped {
             self.families.remove(&edit.family);
             self.dropped.insert(edit.family);
-            let of_it = self.tables.iter().filter(|(_, family)| **family == edit.family);
+            let of_it = self.tables.iter().filter(|(_, table)| table.family == edit.family);
             self.dead.extend(of_it.map(|(table, _)| *table));
         }
         self.dead.extend(edit.deleted);
-        for table in edit.created {
+        for (table, newest) in edit.created {
             // A table that only changes its level is deleted and created in one edit.
             self.dead.remove(&table);
-            self.tables.insert(table, edit.family);
+            self.tables.insert(table, Table { family: edit.family, newest });
         }
+        if let Some(log) = edit.log {
+            let known = self.logs.entry(edit.family).or_default();
+            *known = log.max(*known);
+        }
+    }
+
+    /// The number of a table's family, where the table is known.
+    pub(super) fn number_of_family(&self, table: u64) -> Option<u32> {
+        self.tables.get(&table).map(|table| table.family)
     }
 
     /// The family of a table, where both are known.
     pub(super) fn family_of(&self, table: u64) -> Option<&str> {
-        self.families.get(self.tables.get(&table)?).map(String::as_str)
+        self.families.get(&self.number_of_family(table)?).map(String::as_str)
     }
 }
 
@@ -87,7 +109,8 @@ impl Edit {
         while !reader.is_done() {
             match reader.varint32()? {
                 1 => skip(&mut reader)?,
-                2 | 3 | 4 | 9 | 10 | 203 | 300 => {
+                2 => edit.log = Some(reader.varint()?),
+                3 | 4 | 9 | 10 | 203 | 300 => {
                     reader.varint()?;
                 }
                 5 => {
@@ -110,19 +133,20 @@ impl Edit {
     }
 }
 
-/// A table: level, number, bytes, bounds of keys and of sequence numbers, and further fields until field 1.
-fn new_file(reader: &mut Reader<'_>) -> Result<u64, Damage> {
+/// A table: level, number, bytes, bounds of keys and of sequence numbers, and further fields until field 1. Its number and the
+/// upper bound of its sequence numbers.
+fn new_file(reader: &mut Reader<'_>) -> Result<(u64, u64), Damage> {
     reader.varint()?;
     let number = reader.varint()?;
     reader.varint()?;
     skip(reader)?;
     skip(reader)?;
     reader.varint()?;
-    reader.varint()?;
+    let newest = reader.varint()?;
     while reader.varint()? != 1 {
         skip(reader)?;
     }
-    Ok(number)
+    Ok((number, newest))
 }
 
 fn skip(reader: &mut Reader<'_>) -> Result<(), Damage> {
@@ -141,8 +165,10 @@ mod tests {
         // Tags above 127 take two bytes.
         assert_eq!(Edit::read(&create).unwrap().added.as_deref(), Some("m.x"));
         edits.add(Edit::read(&create).unwrap());
-        let add = [&[103, 0, 9, 7, 1, 7, 1, 8, 0, 0, 1][..], &[200, 1, 5]].concat();
+        let add = [&[103, 0, 9, 7, 1, 7, 1, 8, 3, 4, 1][..], &[200, 1, 5, 2, 6]].concat();
         edits.add(Edit::read(&add).unwrap());
+        assert_eq!(edits.tables[&9], Table { family: 5, newest: 4 });
+        assert_eq!(edits.logs[&5], 6);
         assert_eq!(edits.family_of(9), Some("m.x"));
         edits.add(Edit::read(&[6, 0, 9]).unwrap());
         assert!(edits.dead.contains(&9));

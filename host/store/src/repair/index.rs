@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use super::batches::{Replay, numbers};
 use super::edits::Edits;
 use super::error::{Stop, engine, store};
+use super::flushed::Flushed;
 use super::framed::{Frame, FrameReader};
 use super::naming;
 use super::report::RepairReport;
@@ -31,8 +32,8 @@ const LOST: &str = "lost";
 pub(super) enum History {
     /// Of all tables it is known which were in use, and whose they are; the logs are whole.
     Whole,
-    /// A table that is gone may have been any partition's, one that was deleted may be back, or an older row of the logs
-    /// may be over a newer one of a table.
+    /// A table that is gone may have been any partition's, one that was deleted may be back, or tables may have what
+    /// followed commits that the logs lack.
     Uncertain,
 }
 
@@ -101,7 +102,7 @@ pub(super) fn rebuild(
         edits.read(&rocks.join(&manifest))?;
         fs::remove_file(rocks.join(manifest))?;
     }
-    set_tables_apart(rocks, &edits, unusable, report)?;
+    let mut lossy = set_tables_apart(rocks, &edits, unusable, report)?;
     let waiting = rocks.with_file_name(WAITING_LOGS);
     fs::create_dir_all(&waiting)?;
     let logs = names(rocks, is_log)?;
@@ -115,14 +116,30 @@ pub(super) fn rebuild(
     if lost.is_dir() {
         for table in names(&lost, is_table)? {
             let bytes = fs::metadata(lost.join(&table))?.len();
-            let family = number_of(&table).and_then(|number| edits.family_of(number)).map(str::to_owned);
+            let number = number_of(&table);
+            lossy.insert(number.and_then(|number| edits.number_of_family(number)));
+            let family = number.and_then(|number| edits.family_of(number)).map(str::to_owned);
             report.table_lost(table, family, bytes);
         }
         fs::remove_dir_all(lost)?;
     }
     let logs: Vec<PathBuf> = logs.iter().map(|log| waiting.join(log)).collect();
-    let families = families(rocks, &edits, &listed, &logs)?;
-    let replayed = replay(options, rocks, (&families, &edits.dropped), &logs, report)?;
+    let mut anew = Edits::default();
+    for manifest in names(rocks, is_manifest)? {
+        anew.read(&rocks.join(manifest))?;
+    }
+    let families = families(&edits, &anew, &listed, &logs)?;
+    let flushed = Flushed::of(&edits, &anew, &lossy);
+    let replayed = {
+        let (database, _) = Database::open_at_rest(options, rocks).map_err(engine)?;
+        let mut into = Replay::new(&database, &families, &edits.dropped, &flushed);
+        let replayed = replay(&mut into, &logs, report)?;
+        drop(into);
+        for name in Rocks::list_cf(&rocksdb::Options::default(), rocks).map_err(engine)? {
+            database.flush(&name).map_err(store)?;
+        }
+        replayed
+    };
     fs::remove_dir_all(waiting)?;
     let known = edits.broken == 0 && !edits.families.is_empty();
     let nameless = report.tables_lost.iter().any(|table| table.family.is_none());
@@ -131,17 +148,13 @@ pub(super) fn rebuild(
 
 /// The families by number: as the manifests told before, as tables tell, and as they were listed.
 fn families(
-    rocks: &Path,
     edits: &Edits,
+    anew: &Edits,
     listed: &[String],
     logs: &[PathBuf],
 ) -> Result<BTreeMap<u32, String>, Stop> {
-    let mut anew = Edits::default();
-    for manifest in names(rocks, is_manifest)? {
-        anew.read(&rocks.join(manifest))?;
-    }
     let mut families = edits.families.clone();
-    families.extend(anew.families);
+    families.extend(anew.families.clone());
     // A store's first opening creates them in this order.
     for (number, name) in (0_u32..).zip(std::iter::once("default").chain(FIXED)) {
         families.entry(number).or_insert_with(|| name.to_owned());
@@ -163,21 +176,24 @@ fn families(
     Ok(families)
 }
 
-/// Takes away tables that RocksDB had deleted or shall not use, and notes those that are missing.
+/// Takes away tables that RocksDB had deleted or shall not use, and notes those that are missing. The families, by number, that
+/// lack a table, or may; `None` may be any.
 fn set_tables_apart(
     rocks: &Path,
     edits: &Edits,
     unusable: &[String],
     report: &mut RepairReport,
-) -> Result<(), Stop> {
+) -> Result<BTreeSet<Option<u32>>, Stop> {
     let tables = names(rocks, is_table)?;
     let mut there = BTreeSet::new();
+    let mut lossy = BTreeSet::new();
     for table in tables {
         let Some(number) = number_of(&table) else { continue };
         there.insert(number);
         let path = rocks.join(&table);
         if unusable.contains(&table) {
             let bytes = fs::metadata(&path)?.len();
+            lossy.insert(edits.number_of_family(number));
             report.table_lost(table, edits.family_of(number).map(str::to_owned), bytes);
             fs::remove_file(path)?;
         } else if edits.dead.contains(&number) {
@@ -186,6 +202,7 @@ fn set_tables_apart(
     }
     for number in edits.tables.keys().filter(|number| !edits.dead.contains(number)) {
         if !there.contains(number) {
+            lossy.insert(edits.number_of_family(*number));
             let (file, family) = (format!("{number:06}.sst"), edits.family_of(*number).map(str::to_owned));
             if edits.broken == 0 {
                 report.table_lost(file, family, 0);
@@ -195,7 +212,7 @@ fn set_tables_apart(
             }
         }
     }
-    Ok(())
+    Ok(lossy)
 }
 
 fn number_of(table: &str) -> Option<u64> {
@@ -203,28 +220,21 @@ fn number_of(table: &str) -> Option<u64> {
 }
 
 /// Writes what the logs hold, up to the first place that cannot be read: all commits up to some moment.
-fn replay(
-    options: &StoreOptions,
-    rocks: &Path,
-    (families, dropped): (&BTreeMap<u32, String>, &BTreeSet<u32>),
-    logs: &[PathBuf],
-    report: &mut RepairReport,
-) -> Result<History, Stop> {
-    let (database, _) = Database::open_at_rest(options, rocks).map_err(engine)?;
-    let mut replay = Replay::new(&database, families, dropped);
+fn replay(into: &mut Replay<'_>, logs: &[PathBuf], report: &mut RepairReport) -> Result<History, Stop> {
     let mut history = History::Whole;
     'logs: for log in logs {
+        let name = log.file_name().unwrap_or_default().to_string_lossy();
+        let number = name.strip_suffix(".log").and_then(|number| number.parse().ok()).unwrap_or(u64::MAX);
         let mut frames = FrameReader::new(BufReader::new(File::open(log)?));
         while let Some(frame) = frames.next()? {
             let problem = match frame {
-                Frame::Record(record) => match replay.write(&record) {
+                Frame::Record(record) => match into.write(number, &record) {
                     Ok(()) => continue,
                     Err(error) if error.is_damage() => error.to_string(),
                     Err(error) => return Err(store(error)),
                 },
                 Frame::Broken(at) => format!("byte {at} on"),
             };
-            let name = log.file_name().unwrap_or_default().to_string_lossy();
             report.index(format!(
                 "{name} cannot be read from {problem}: what was written after it is left out"
             ));
@@ -232,15 +242,10 @@ fn replay(
             break 'logs;
         }
     }
-    for (number, rows) in std::mem::take(&mut replay.nameless) {
+    for (number, rows) in std::mem::take(&mut into.nameless) {
         report.note(format!(
             "{rows} rows of the family with number {number} are lost: the manifest that named it is damaged"
         ));
-    }
-    drop(replay);
-    let partitions = Rocks::list_cf(&rocksdb::Options::default(), rocks).map_err(engine)?;
-    for name in partitions {
-        database.flush(&name).map_err(store)?;
     }
     Ok(history)
 }

@@ -13,6 +13,7 @@ mod census;
 mod describe;
 mod edits;
 mod error;
+mod flushed;
 mod framed;
 mod index;
 mod mending;

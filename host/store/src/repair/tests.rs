@@ -12,8 +12,9 @@ use telemetry_core::{
 };
 
 use super::{RepairMode, RepairReport, repair};
+use crate::chunks::{Thoroughness, fold_series};
 use crate::database::Promise;
-use crate::families::META;
+use crate::families::{Class, META};
 use crate::meta::{IDENTITY_KEY, PROGRESS_KEY, SealNote};
 use crate::{RecordBatch, Store, StoreOptions};
 
@@ -193,10 +194,8 @@ fn the_store_s_own_account_is_made_again() {
     let last = store.last_sequence();
     drop(store);
     let before = all(&open(&directory));
-    let partition = crate::meta::partition_key(
-        crate::Class::Metrics,
-        Timestamp::parse("2026-03-09T00:00:00Z").unwrap().nanos(),
-    );
+    let partition =
+        crate::meta::partition_key(Class::Metrics, Timestamp::parse("2026-03-09T00:00:00Z").unwrap().nanos());
     let keys: [&[u8]; 4] = [PROGRESS_KEY, IDENTITY_KEY, &SealNote::key(0), &partition];
     for key in keys {
         spoil(&directory, META, &[key], Some(b"nonsense"));
@@ -210,5 +209,58 @@ fn the_store_s_own_account_is_made_again() {
         assert_eq!(all(&store), before, "{report:?}");
         assert_eq!(store.last_sequence(), last, "{report:?}");
         assert_eq!(store.stats().metrics_total, 30);
+    }
+}
+
+/// Files of a store's database with this ending or beginning, in order.
+fn files(directory: &Path, is: impl Fn(&str) -> bool) -> Vec<std::path::PathBuf> {
+    let names = std::fs::read_dir(directory.join(crate::directory::ROCKS_DIRECTORY)).unwrap();
+    let names = names.map(|entry| entry.unwrap().path());
+    let mut found: Vec<_> = names.filter(|path| is(path.file_name().unwrap().to_str().unwrap())).collect();
+    found.sort();
+    found
+}
+
+#[test]
+fn a_log_that_is_cut_takes_nothing_from_newer_tables() {
+    for manifest_left in [true, false] {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = folder.path().join("store");
+        let store = open(&directory);
+        let seal = || {
+            let series = store.engine.registry.read().by_id(1).map(Arc::clone).unwrap();
+            store.engine.seal(&mut store.engine.sealing.lock(), &[series]).unwrap();
+        };
+        let log = files(&directory, |name| name.ends_with(".log")).pop().unwrap();
+        let mut lengths = Vec::new();
+        // Three chunks of the same time, of which merging makes one.
+        for _ in 0..3 {
+            record(&store, &[("a", labelled("1"))], -DAY);
+            seal();
+            lengths.push(log.metadata().unwrap().len());
+        }
+        let partition = store.engine.catalogue.all(Class::Metrics).swap_remove(0);
+        let merged = fold_series(&store.engine.database, &partition, 1, Thoroughness::Closed).unwrap();
+        assert_eq!(merged, 3);
+        // The partition's rows are in a table; its log has to stay for those of others.
+        store.engine.database.flush(&partition.family).unwrap();
+        let before = all(&store);
+        assert_eq!(before[0].2, 30);
+        drop(store);
+
+        std::fs::File::options().write(true).open(&log).unwrap().set_len(lengths[0]).unwrap();
+        for manifest in files(&directory, |name| name.starts_with("MANIFEST-")) {
+            if manifest_left {
+                let length = manifest.metadata().unwrap().len();
+                let mut bytes = std::fs::read(&manifest).unwrap();
+                let last = usize::try_from(length).unwrap() - 1;
+                bytes[last] ^= 1;
+                std::fs::write(&manifest, bytes).unwrap();
+            } else {
+                std::fs::remove_file(manifest).unwrap();
+            }
+        }
+        mended(&directory);
+        assert_eq!(all(&open(&directory)), before, "manifest left: {manifest_left}");
     }
 }
