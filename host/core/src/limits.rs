@@ -436,7 +436,7 @@ pub const REPEATED_ERRORS: usize = 3;
 /// See [`REPEATED_ERRORS`].
 pub const REPEATED_ERROR_PERIOD: Duration = Duration::from_secs(600);
 
-/// Samples of one stored chunk at most: twice what compaction makes, so that decoding any bytes allocates little.
-pub const MAX_CHUNK_SAMPLES: usize = 8_192;
+/// Samples of one stored chunk at most: a day of one every six seconds is one chunk, and decoding any bytes allocates little.
+pub const MAX_CHUNK_SAMPLES: usize = 16_384;
 /// Text of one chunk's dictionary in bytes at most: every sample of a compacted chunk a string of the greatest length.
 pub const MAX_CHUNK_TEXT_BYTES: usize = MAX_CHUNK_SAMPLES * (MAX_TEXT_VALUE_BYTES + 2);

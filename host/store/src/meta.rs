@@ -9,7 +9,7 @@ use crate::rollups::read_states_row;
 use crate::wire::{Reader, from_ordered, ordered, put_signed, put_varint};
 
 /// The newest store format that this release reads and writes.
-pub(crate) const FORMAT: u32 = 3;
+pub(crate) const FORMAT: u32 = 4;
 
 /// Key of [`Identity`].
 pub(crate) const IDENTITY_KEY: &[u8] = &[0x01];

@@ -1,7 +1,7 @@
 //! Columns of every form, on a closed day with rollups and on an open one: what goes in comes out, also after late samples.
 //!
-//! `write_a_fixture` writes the same store to a directory, for a later release's test that it reads this one's format. The archive
-//! beside this file is such a store of format 2, without RocksDB's notes of its options and doings.
+//! `write_a_fixture` writes the same store to a directory, for a later release's test that it reads this one's format. The archives
+//! beside this file are such stores of older formats, without RocksDB's notes of their options and doings.
 
 use std::path::Path;
 
@@ -152,19 +152,28 @@ fn format_of(directory: &Path) -> u8 {
 
 #[test]
 fn a_store_of_format_2_comes_back_and_goes_on() {
+    older_comes_back_and_goes_on(2, include_bytes!("format-2.tar.zst"));
+}
+
+#[test]
+fn a_store_of_format_3_comes_back_and_goes_on() {
+    older_comes_back_and_goes_on(3, include_bytes!("format-3.tar.zst"));
+}
+
+fn older_comes_back_and_goes_on(format: u8, archive: &[u8]) {
     let folder = tempfile::tempdir().unwrap();
-    let archive = zstd::decode_all(&include_bytes!("format-2.tar.zst")[..]).unwrap();
+    let archive = zstd::decode_all(archive).unwrap();
     for copy in ["to-look-at", "to-open"] {
         tar::Archive::new(&archive[..]).unpack(folder.path().join(copy)).unwrap();
     }
-    assert_eq!(format_of(&folder.path().join("to-look-at/store")), 2);
+    assert_eq!(format_of(&folder.path().join("to-look-at/store")), format);
     let directory = folder.path().join("to-open/store");
     let fixture = Fixture::in_directory(&directory);
     // It was closed so much later.
     fixture.clock.advance(MINUTE * 30 * 40);
     assert!(fixture.store.stats().reports.is_empty(), "{:?}", fixture.store.stats().reports);
     comes_back_and_goes_on(fixture);
-    assert_eq!(format_of(&directory), 3);
+    assert_eq!(format_of(&directory), 4);
 }
 
 fn comes_back_and_goes_on(mut fixture: Fixture) {
