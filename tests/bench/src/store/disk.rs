@@ -29,10 +29,20 @@ pub(super) fn run(chart: &mut Chart, plan: &Plan) -> anyhow::Result<()> {
         report(chart, &format!("disk all in, {name}"), (site, samples), 1, goal)?;
     }
     for (days, width) in [(30, 1), (365, 8)] {
-        let filled = nab::store(days)?;
+        let filled = nab::store(days, None)?;
         let what = format!("disk all in, real series (NAB), {days} days kept");
         report(chart, &what, filled, width, Goal::AtMost(1.65))?;
+        let filled = nab::store(days, Some("realAWSCloudwatch"))?;
+        report(chart, "… of these the servers and cloud services alone", filled, width, Goal::None)?;
     }
+    let beside = "times, headers and index left out".to_owned();
+    chart.row(
+        "… what the values alone take, `pco` at its highest effort",
+        nab::floor()?,
+        Unit::Bytes,
+        beside,
+        Goal::None,
+    );
     Ok(())
 }
 

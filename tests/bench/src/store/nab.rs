@@ -19,6 +19,8 @@ const MOST_BYTES: usize = 16 << 20;
 
 /// Hosts that have all series, with the same values, but not on the same days.
 const HOSTS: usize = 10;
+/// The highest compression level that `pco` knows.
+const HIGHEST_EFFORT: usize = 12;
 /// By how many days a host is ahead of the one before it.
 const DAYS_AHEAD: i64 = 1;
 
@@ -44,11 +46,33 @@ fn series() -> anyhow::Result<BTreeMap<String, Vec<Row>>> {
     Ok(series)
 }
 
-/// A store with what fits of them into a retention of so many days, and how many samples that is.
-pub(super) fn store(days: u32) -> anyhow::Result<(Site, usize)> {
+/// Bytes that a value of the series takes in the smallest chunks which `pco` makes, at its highest effort, with all values of a
+/// series in one, as floats or as whole units of their last decimal: what is left when times, headers and the index cost nothing.
+pub(super) fn floor() -> anyhow::Result<f64> {
+    let config = pco::ChunkConfig::default().with_compression_level(HIGHEST_EFFORT);
+    let (mut bytes, mut values) = (0, 0);
+    for rows in series()?.values() {
+        let floats: Vec<f64> = rows.iter().filter_map(|(_, value)| value.as_f64()).collect();
+        let mut smallest = pco::standalone::simple_compress(&floats, &config)?.len();
+        for scale in [1.0, 10.0, 100.0, 1000.0] {
+            let units: Vec<i64> = floats.iter().map(|value| (value * scale).round() as i64).collect();
+            if units.iter().zip(&floats).all(|(units, value)| *units as f64 / scale == *value) {
+                smallest = smallest.min(pco::standalone::simple_compress(&units, &config)?.len());
+                break;
+            }
+        }
+        bytes += smallest;
+        values += floats.len();
+    }
+    Ok(bytes as f64 / values as f64)
+}
+
+/// A store with what fits of them, or of those in one folder, into a retention of so many days, and how many samples that is.
+pub(super) fn store(days: u32, folder: Option<&str>) -> anyhow::Result<(Site, usize)> {
     // The last days stay free: closing the partitions takes time.
     let most = i64::from(days - 3) * NANOS_PER_DAY;
-    let series = series()?;
+    let mut series = series()?;
+    series.retain(|name, _| folder.is_none_or(|folder| name.starts_with(folder)));
     let (mut first, mut samples) = (Vec::new(), Vec::new());
     for (host, (file, rows)) in (0..HOSTS).flat_map(|host| series.iter().map(move |one| (host, one))) {
         let ahead = DAYS_AHEAD * host as i64 * NANOS_PER_DAY;
