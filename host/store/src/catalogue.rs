@@ -114,7 +114,9 @@ impl Catalogue {
             if names.contains(&partition.family) {
                 let rests = row.folded || (suspicious && is_damaged(database, &partition)?);
                 damaged |= rests && !row.folded;
-                database.set_compaction(&partition.family, !rests)?;
+                if !rests {
+                    database.set_compaction(&partition.family, true)?;
+                }
                 self.shelf(class).write().partitions.push(Arc::new(partition));
             } else {
                 database.reports().add(format!("partition {} is missing", partition.family));

@@ -9,8 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::Mutex;
 use rocksdb::{
     BottommostLevelCompaction, BoundColumnFamily, CompactOptions, DBPinnableSlice, DBWithThreadMode,
-    ErrorKind, FlushOptions, MultiThreaded, Options, ReadOptions, SnapshotWithThreadMode, WriteBatch,
-    WriteOptions,
+    ErrorKind, FlushOptions, MultiThreaded, ReadOptions, SnapshotWithThreadMode, WriteBatch, WriteOptions,
 };
 
 use crate::directory::has_log;
@@ -20,7 +19,7 @@ use crate::options::{Durability, Location, StoreOptions};
 use crate::reports::Reports;
 pub(crate) use crate::rows::Rows;
 use crate::suspicion::Suspicion;
-use crate::tuning::Tuning;
+use crate::tuning::{COMPACTING, RESTING, Tuning};
 
 /// Bytes read ahead when a family is read through.
 const READ_THROUGH_AHEAD: usize = 2 << 20;
@@ -58,10 +57,16 @@ pub(crate) struct Database {
 }
 
 impl Database {
-    /// Opens or creates the database at `path` with all its families.
+    /// Opens or creates the database at `path` with all its families; partitions rest.
     /// Answers also the names of the families that are not among the fixed ones.
     pub(crate) fn open(options: &StoreOptions, path: &Path) -> Result<(Self, Vec<String>), rocksdb::Error> {
-        Self::open_with(options, path, Tuning::at_opening)
+        let (database, partitions) = Self::open_at_rest(options, path)?;
+        for name in FIXED {
+            if let Some(family) = database.rocks.cf_handle(name) {
+                database.rocks.set_options_cf(&family, &COMPACTING)?;
+            }
+        }
+        Ok((database, partitions))
     }
 
     /// The same with all families at rest, for repairing: compaction would stop at damage.
@@ -69,25 +74,17 @@ impl Database {
         options: &StoreOptions,
         path: &Path,
     ) -> Result<(Self, Vec<String>), rocksdb::Error> {
-        Self::open_with(options, path, Tuning::at_rest)
-    }
-
-    fn open_with(
-        options: &StoreOptions,
-        path: &Path,
-        of_family: fn(&Tuning, &str) -> Options,
-    ) -> Result<(Self, Vec<String>), rocksdb::Error> {
         let tuning = Tuning::new(options)?;
         let on_disk = options.location != Location::Memory;
         let exists = on_disk && path.join("CURRENT").try_exists().unwrap_or(false);
         let general = tuning.opening(!exists || has_log(path))?;
         let names = if exists { Rocks::list_cf(&general, path)? } else { vec!["default".to_owned()] };
         let descriptors =
-            names.iter().map(|name| rocksdb::ColumnFamilyDescriptor::new(name, of_family(&tuning, name)));
+            names.iter().map(|name| rocksdb::ColumnFamilyDescriptor::new(name, tuning.at_rest(name)));
         let rocks = Rocks::open_cf_descriptors(&general, path, descriptors)?;
         for name in FIXED {
             if rocks.cf_handle(name).is_none() {
-                rocks.create_cf(name, &tuning.family(name))?;
+                rocks.create_cf(name, &tuning.at_rest(name))?;
             }
         }
         let partitions =
@@ -147,7 +144,8 @@ impl Database {
     /// Creates a family with the options of its kind.
     pub(crate) fn create_family(&self, name: &str) -> Result<(), StoreError> {
         self.check()?;
-        self.rocks.create_cf(name, &self.tuning.family(name)).map_err(|error| self.poisoned_by(error))
+        self.rocks.create_cf(name, &self.tuning.at_rest(name)).map_err(|error| self.poisoned_by(error))?;
+        self.set_compaction(name, true)
     }
 
     /// Drops a family; its files go when its last reader is done.
@@ -161,10 +159,8 @@ impl Database {
     /// Lets RocksDB compact a family by itself, or no longer. A family that is gone is nothing to do.
     pub(crate) fn set_compaction(&self, name: &str, on: bool) -> Result<(), StoreError> {
         let Some(family) = self.find_family(name) else { return Ok(()) };
-        let off = if on { "false" } else { "true" };
-        self.rocks
-            .set_options_cf(&family, &[("disable_auto_compactions", off)])
-            .map_err(StoreError::read("a family's options"))
+        let options = if on { COMPACTING.as_slice() } else { &RESTING };
+        self.rocks.set_options_cf(&family, options).map_err(StoreError::read("a family's options"))
     }
 
     /// Reads a family through; answers the damage at which that ended. A family that is gone has none.

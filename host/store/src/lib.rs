@@ -22,6 +22,8 @@ mod chunks;
 mod codec;
 mod column;
 #[cfg(test)]
+mod compaction_tests;
+#[cfg(test)]
 mod damage_tests;
 mod database;
 mod directory;
