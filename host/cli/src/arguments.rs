@@ -262,7 +262,7 @@ pub(crate) enum Store {
 pub(crate) enum Config {
     /// Print the JSON Schema of the configuration
     Schema,
-    /// Check a configuration file; faults are shown with line and column
+    /// Check a configuration file, and what its plugins' own schemas say; faults are shown with line and column
     Check {
         /// The file; the one of --config when absent
         file: Option<PathBuf>,

@@ -95,6 +95,7 @@ impl AggregationSource for PluginAggregations {
         let parameters = Value::Object(parameters.clone());
         let faults = aggregate.parameters.faults(&parameters);
         if !faults.is_empty() {
+            let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
             let reason = Some(faults.join("; "));
             return Some(Err(AggregationError::Unsupported { name: name.to_owned(), reason }));
         }

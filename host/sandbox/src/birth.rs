@@ -105,6 +105,7 @@ impl Birth {
         let config = if self.config.is_null() { &Value::Object(Default::default()) } else { &self.config };
         let faults = schema.faults(config);
         if !faults.is_empty() {
+            let faults = faults.iter().map(ToString::to_string).collect();
             return Err(LoadError::Config { faults });
         }
         let restored = self.restored.take();

@@ -1,5 +1,7 @@
 //! JSON Schemas that a plugin wrote, for its configuration and for the parameters of its aggregates.
 
+use std::fmt;
+
 use serde_json::Value;
 use telemetry_core::limits;
 
@@ -7,6 +9,22 @@ use crate::text::shown;
 
 /// Most faults that are reported of one document.
 const MAX_FAULTS: usize = 8;
+
+/// What a schema finds wrong with a document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SchemaFault {
+    /// Where, as a JSON Pointer (RFC 6901); empty for the whole document.
+    pub pointer: String,
+    /// What, for a person.
+    pub message: String,
+}
+
+impl fmt::Display for SchemaFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = if self.pointer.is_empty() { "(top)" } else { &self.pointer };
+        write!(f, "{path}: {}", self.message)
+    }
+}
 
 /// A compiled schema.
 #[derive(Debug)]
@@ -30,15 +48,14 @@ impl Schema {
         Ok(Self { text, validator })
     }
 
-    /// What is wrong with a document, each fault with its path.
-    pub(crate) fn faults(&self, document: &Value) -> Vec<String> {
+    /// What is wrong with a document.
+    pub(crate) fn faults(&self, document: &Value) -> Vec<SchemaFault> {
         self.validator
             .iter_errors(document)
             .take(MAX_FAULTS)
-            .map(|error| {
-                let path = error.instance_path().to_string();
-                let path = if path.is_empty() { "(top)" } else { &path };
-                shown(format!("{path}: {error}"), limits::MAX_PLUGIN_MESSAGE_BYTES)
+            .map(|error| SchemaFault {
+                pointer: shown(error.instance_path().to_string(), limits::MAX_PLUGIN_MESSAGE_BYTES),
+                message: shown(error.to_string(), limits::MAX_PLUGIN_MESSAGE_BYTES),
             })
             .collect()
     }
@@ -57,6 +74,7 @@ mod tests {
         .unwrap();
         assert!(schema.faults(&json!({"a": {"limit": 1}})).is_empty());
         let faults = schema.faults(&json!({"a": {"limit": "x"}, "b": 1}));
+        let faults: Vec<String> = faults.iter().map(SchemaFault::to_string).collect();
         assert!(faults.iter().any(|fault| fault.starts_with("/a/limit: ")), "{faults:?}");
         assert!(
             faults.iter().any(|fault| fault.starts_with("(top): ") && fault.contains("'b'")),

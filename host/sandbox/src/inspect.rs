@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::config_schema::{Schema, SchemaFault};
 use crate::convert::CheckedAggregate;
 use crate::world::PluginKind;
 
@@ -29,6 +30,16 @@ pub struct PluginInfo {
     pub component_bytes: u64,
     /// Its aggregate functions; known only of a loaded aggregator, empty otherwise.
     pub aggregates: Vec<AggregateInfo>,
+}
+
+impl PluginInfo {
+    /// What its schema finds wrong with a configuration.
+    pub fn config_faults(&self, config: &Value) -> Vec<SchemaFault> {
+        match Schema::parse(&self.config_schema.to_string()) {
+            Ok(schema) => schema.faults(config),
+            Err(message) => vec![SchemaFault { pointer: String::new(), message }],
+        }
+    }
 }
 
 /// One aggregate function of a plugin.

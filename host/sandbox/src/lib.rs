@@ -63,6 +63,7 @@ mod world;
 
 pub use compiler::{CompileLimits, Compiler, CompilerProgram, compile_for_parent};
 pub use component::{ComponentOutline, component_sha256};
+pub use config_schema::SchemaFault;
 pub use engine::Execution;
 pub use error::{CompileLimit, LoadError, SandboxError};
 pub use grants::{Grants, Secrets};

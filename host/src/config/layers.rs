@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::fault::{ConfigError, ConfigFault};
 use super::schema::Shape;
 use super::tree::{ObjectEntry, Origin, Tree};
-use super::{Config, component, environment, file, resolve, tree::Node};
+use super::{Config, component, environment, file, plugin_schema, resolve, tree::Node};
 
 /// Collects what is said about the configuration, then reads it at once.
 ///
@@ -91,6 +91,18 @@ impl ConfigLayers {
             (config, faults) if faults.is_empty() => Ok(config),
             (_, faults) => Err(ConfigError::of(faults)),
         }
+    }
+
+    /// The same, and nothing is wrong with what its plugins are configured with: each one that the configuration names is
+    /// compiled and asked for its schema, which may take seconds. None is started.
+    pub fn check_plugins(self) -> Result<Config, ConfigError> {
+        let (config, document) = self.resolve()?;
+        let mut faults = component::faults(&config);
+        if faults.is_empty() {
+            faults = plugin_schema::faults(&config);
+        }
+        let faults = ConfigFault::in_order(resolve::located(faults, &document));
+        if faults.is_empty() { Ok(config) } else { Err(ConfigError::of(faults)) }
     }
 
     fn resolve(self) -> Result<(Config, Node), ConfigError> {

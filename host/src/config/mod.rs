@@ -8,8 +8,9 @@
 //! nothing defines. Each carries its key's full path and the place it came from: line and column of a file, the name
 //! of a variable or flag.
 //!
-//! Names of plugins are right or wrong by what lies on the disk; only [`ConfigLayers::check`] and
-//! [`ConfigLayers::load_with_plugins`] look there.
+//! Names of plugins are right or wrong by what lies on the disk; only [`ConfigLayers::check`],
+//! [`ConfigLayers::load_with_plugins`] and [`ConfigLayers::check_plugins`] look there. The last asks the plugins, too, what
+//! their own configuration may be.
 //!
 //! Invariant: a [`Config`] that a [`ConfigLayers`] or [`Config::from_value`] gave back is valid; one that a program
 //! built or changed is to be checked with [`Config::validate`].
@@ -29,6 +30,7 @@ mod logger;
 mod loops;
 mod path;
 mod plugin;
+mod plugin_schema;
 mod quantity;
 mod resolve;
 mod retention;

@@ -44,3 +44,4 @@ pub(crate) use ports::{LateQueryPort, StoreKeyValuePort};
 pub(crate) use progress::Progress;
 pub(crate) use reload::{Reloader, ReloaderParts, watched_files};
 pub(crate) use runtime_metrics::RuntimeMetrics;
+pub(crate) use spec::receiver_config;

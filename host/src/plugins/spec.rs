@@ -23,10 +23,19 @@ pub(super) fn receiver_spec(
     receiver: &ReceiverConfig,
     grants: &config::Grants,
 ) -> Result<PluginSpec, SecretError> {
-    let mut config = settings.config.0.clone();
-    config.extend(receiver.config.0.clone());
+    let config = receiver_config(settings, receiver);
     let limits = receiver.limits.as_ref().unwrap_or(&settings.limits);
     assemble(name, component, config.into(), limits, grants)
+}
+
+/// What a receiver's copy is configured with: the receiver's keys go over the plugin's.
+pub(crate) fn receiver_config(
+    settings: &PluginSettings,
+    receiver: &ReceiverConfig,
+) -> serde_json::Map<String, serde_json::Value> {
+    let mut config = settings.config.0.clone();
+    config.extend(receiver.config.0.clone());
+    config
 }
 
 fn assemble(

@@ -28,6 +28,47 @@ fn a_configuration_is_checked_with_line_and_column() {
 }
 
 #[test]
+fn what_plugins_are_configured_with_is_checked_by_their_own_schemas() {
+    let place = Place::new();
+    let folder = component_folder().unwrap();
+    let text = |comparison: &str, url: &str| {
+        format!(
+            r#"[plugins]
+directory = {folder:?}
+
+[plugins.settings.busy]
+component = "threshold"
+
+[[plugins.settings.busy.config.rules]]
+metric = "cpu"
+comparison = "{comparison}"
+threshold = 90.0
+
+[plugins.settings.webhook]
+config = {{ timeout = "5s" }}
+
+[alerting.receivers.on-call]
+plugin = "webhook"
+config = {{ {url} }}
+grants = {{ http = ["https://hooks.example.com"] }}
+"#
+        )
+    };
+    place.write("wrong.toml", &text("~", "hurl = 1"));
+    let output = place.run(&["config", "check", "wrong.toml"]);
+    assert_eq!(output.status.code(), Some(2));
+    for fault in [
+        "wrong.toml:9:14: plugins.settings.busy.config.rules[0].comparison: \"~\" is not one of",
+        "alerting.receivers.on-call.config: \"url\" is a required property",
+    ] {
+        assert!(told(&output).contains(fault), "{}", told(&output));
+    }
+    place.write("right.toml", &text(">", "url = \"https://hooks.example.com/alerts\""));
+    let output = place.run(&["config", "check", "right.toml"]);
+    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+}
+
+#[test]
 fn yaml_variables_and_flags_win_in_this_order() {
     let place = Place::new();
     let yaml = "

@@ -19,7 +19,7 @@ pub(super) fn execute(command: Config, shared: &Shared) -> Result<Exit, Failure>
                 let message = "name the file: bridge-telemetry config check FILE";
                 return Err(Failure::usage(anyhow::anyhow!(message)));
             };
-            settings::layers(&Shared { config: Some(file.clone()), ..shared.clone() }).check()?;
+            settings::layers(&Shared { config: Some(file.clone()), ..shared.clone() }).check_plugins()?;
             if shared.json {
                 output::line(&Value::to_string(&json!({"status": "success", "file": file})));
             } else {

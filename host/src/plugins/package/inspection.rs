@@ -61,6 +61,12 @@ pub fn inspect(plugins: &PluginsConfig, what: &str) -> Result<Inspection, Packag
     inspected(plugins, UnverifiedPackage::read(&place, Links::Follow)?, Some(what))
 }
 
+/// What the component at `place`, a file or a package's folder, says of itself, trusted or not.
+pub(crate) fn describe(place: &Path) -> Result<PluginInfo, PackageError> {
+    let package = UnverifiedPackage::read(place, Links::Follow)?;
+    inspect_bytes(&package.component, &package.place)
+}
+
 /// `name` is that of a plugin of the configuration; without it the package is to be installed first.
 fn inspected(
     plugins: &PluginsConfig,

@@ -34,6 +34,7 @@ mod verify_tests;
 pub use effective::{GrantLine, GrantReport, GrantState, RoomState};
 pub use error::PackageError;
 pub use file::FileError;
+pub(crate) use inspection::describe;
 pub use inspection::{Inspection, Refusal, inspect};
 pub use install::{InstallOptions, Installation, install};
 pub use lock::{LOCK_FILE, LockError, Pin, PluginLock};
