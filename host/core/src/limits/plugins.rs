@@ -1,0 +1,151 @@
+//! Plugins at work: calls, output, ports, supervision, reloading and HTTP.
+
+use std::time::Duration;
+
+/// Time for a plugin's `describe`, `init` and `snapshot`: interpreters start slowly.
+pub const PLUGIN_INIT_DEADLINE: Duration = Duration::from_secs(5);
+/// Default of a plugin's time for one call: far above the microseconds a call takes, short enough for a waiting recorder.
+pub const PLUGIN_CALL_DEADLINE: Duration = Duration::from_millis(500);
+/// Samples of a replay that are in memory at once; a stretch of time with more of them is read in parts.
+pub const MAX_REPLAY_ROWS: usize = 1_000_000;
+/// Findings of a replay that are kept; the others are counted.
+pub const MAX_REPLAY_FINDINGS: usize = 100_000;
+/// Fuel that stands for a millisecond of a call's time where guests run repeatably: about one is burnt for each instruction, and
+/// a core does some thousand million of them in a second.
+pub const FUEL_PER_MILLISECOND: u64 = 1_000_000;
+/// Where random numbers begin where guests run repeatably.
+pub const REPEATABLE_SEED: u64 = 0x0062_7269_6467_6531;
+/// Default of a plugin's memory per instance: an interpreter fits.
+pub const PLUGIN_MEMORY_BYTES: u64 = 64 << 20;
+/// Default of what one call may answer in bytes: a batch of rewritten events fits.
+pub const PLUGIN_OUTPUT_BYTES: u64 = 16 << 20;
+/// Default of the log lines a plugin may write in a second, over time.
+pub const PLUGIN_LOG_LINES_PER_SECOND: u32 = 20;
+/// Log lines a plugin may write at once, in seconds of its allowance.
+pub const PLUGIN_LOG_BURST_SECONDS: u32 = 5;
+/// Log lines that one call of a plugin may write, beside those that its rate lets through at once: ten times as many as these are
+/// by default. What is left out still has to be taken and counted, so that a flood of it is the plugin's failure.
+pub const MAX_LOG_LINES_PER_CALL: u32 = 1_000;
+/// Log lines more for each record, sample, alert or group that the call is about: a short trace of a fault for each of them.
+pub const MAX_LOG_LINES_PER_ROW: u32 = 8;
+/// Calls to its counters that one call of a plugin may make: four for each counter that there may be.
+pub const MAX_COUNTER_CALLS_PER_CALL: u32 = 1_000;
+/// Calls to its counters more for each record, sample, alert or group that the call is about: counting each of them in some ways.
+pub const MAX_COUNTER_CALLS_PER_ROW: u32 = 8;
+/// Bytes of one write of a plugin to standard output or error: what the stream says that it takes.
+pub const MAX_PLUGIN_WRITE_BYTES: u64 = 64 << 10;
+/// Default of how long a call waits for a free instance of a plugin.
+pub const PLUGIN_WAIT: Duration = Duration::from_secs(1);
+/// Most bytes of one line of a plugin's log, and of its fields.
+pub const MAX_PLUGIN_LOG_BYTES: usize = 4 << 10;
+/// Lines of one plugin's log that are kept for whoever asks: some screens.
+pub const MAX_KEPT_LOG_LINES: usize = 1_000;
+/// Bytes of these lines at most.
+pub const MAX_KEPT_LOG_BYTES: usize = 256 << 10;
+/// Most counters of one plugin: they are kept for ever and shown in health.
+pub const MAX_PLUGIN_COUNTERS: usize = 256;
+/// Most bytes of the messages that a plugin answers: errors, issues, summaries, references.
+pub const MAX_PLUGIN_MESSAGE_BYTES: usize = 1 << 10;
+/// Most bytes of a configuration schema, and of a plugin's description of itself.
+pub const MAX_PLUGIN_SCHEMA_BYTES: usize = 256 << 10;
+/// Most patterns of each list of a subscription.
+pub const MAX_SUBSCRIPTION_PATTERNS: usize = 1_024;
+/// Shortest tick of a monitor: every tick stands in the durable log.
+pub const MIN_TICK: Duration = Duration::from_millis(100);
+/// Most aggregate functions of one plugin.
+pub const MAX_PLUGIN_AGGREGATES: usize = 64;
+/// Samples that cross to an aggregation plugin in one call: enough to hide the call, 1 MiB with their times.
+pub const MAX_SAMPLES_PER_CALL: usize = 65_536;
+/// Most signals of one call of a monitor.
+pub const MAX_SIGNALS_PER_CALL: usize = 10_000;
+/// Most labels of one signal.
+pub const MAX_SIGNAL_LABELS: usize = 64;
+/// Most receivers that one outcome of a sink names.
+pub const MAX_FORWARD_RECEIVERS: usize = 32;
+/// Largest key of a plugin's key-value space in bytes.
+pub const MAX_PLUGIN_KEY_BYTES: usize = 512;
+/// Largest value of a plugin's key-value space in bytes.
+pub const MAX_PLUGIN_VALUE_BYTES: usize = 1 << 20;
+/// Most bytes that a monitor may write between two checkpoints; they are committed in one write.
+pub const MAX_BUFFERED_WRITE_BYTES: usize = 16 << 20;
+/// Most calls to key-value and query together within one call of a plugin: their time does not count against its own. A tick goes
+/// through thousands of series.
+pub const MAX_PORT_CALLS: u32 = 10_000;
+/// Such calls more for each record or alert that the call is about: each has a state that is read and written, so that a monitor
+/// that catches up does not fail where it kept up before.
+pub const MAX_PORT_CALLS_PER_ROW: u32 = 4;
+/// Time that these calls may take together within one call of a plugin: a query may take half of it, and with thousands of them a
+/// call would last for days.
+pub const MAX_PORT_TIME: Duration = Duration::from_secs(60);
+/// Largest request of a plugin's query, as JSON in bytes.
+pub const MAX_PLUGIN_QUERY_BYTES: usize = 64 << 10;
+/// Largest answer to a plugin's query, as JSON in bytes.
+pub const MAX_PLUGIN_QUERY_ANSWER_BYTES: usize = 4 << 20;
+/// Random bytes of one request of a plugin.
+pub const MAX_PLUGIN_RANDOM_BYTES: u64 = 64 << 10;
+
+/// Most bytes that one plugin keeps in its key-value space.
+pub const PLUGIN_KEY_VALUE_BYTES: u64 = 64 << 20;
+
+/// Failures of a plugin within [`PLUGIN_FAILURE_WINDOW`] that bring it into quarantine.
+pub const PLUGIN_FAILURES_TO_QUARANTINE: u32 = 5;
+/// The window in which a plugin's failures are counted.
+pub const PLUGIN_FAILURE_WINDOW: Duration = Duration::from_secs(60);
+/// Restarts that a plugin has until it was healthy for [`PLUGIN_HEALTHY_AFTER`]: catches one that fails slowly for ever.
+pub const PLUGIN_RESTART_BUDGET: u32 = 20;
+/// Time without a failure after which a plugin counts as healthy again.
+pub const PLUGIN_HEALTHY_AFTER: Duration = Duration::from_secs(60);
+/// The wait before the second restart in a row; doubles with each further one. The first restart does not wait.
+pub const PLUGIN_RESTART_BACKOFF: Duration = Duration::from_millis(100);
+/// The longest wait before a restart.
+pub const MAX_PLUGIN_RESTART_BACKOFF: Duration = Duration::from_secs(10);
+/// The first quarantine; doubles with each further one.
+pub const PLUGIN_QUARANTINE: Duration = Duration::from_secs(30);
+/// How much the threads of monitors and sinks give way to those that record: one that computes without end takes a quarter of a core
+/// that others want, and all of it otherwise.
+pub const PLUGIN_THREAD_NICENESS: i32 = 5;
+/// The longest quarantine.
+pub const MAX_PLUGIN_QUARANTINE: Duration = Duration::from_secs(600);
+
+/// How long a new version of a plugin is watched after it replaced another, which is kept until then.
+pub const RELOAD_PROBATION: Duration = Duration::from_secs(60);
+/// Failures of a new version within [`RELOAD_PROBATION`] after which the one before takes its place again: fewer than bring it
+/// into quarantine, more than one record that would have killed any version.
+pub const RELOAD_FAILURES: u64 = 3;
+/// Recent records that a new version is shown in its trial run: a second of a busy bridge, some calls of a plugin.
+pub const TRIAL_RECORDS: u64 = 4_096;
+/// Time after which a trial run is shown no more: it has seen enough, and who reloads waits.
+pub const TRIAL_TIME: Duration = Duration::from_secs(5);
+/// How long a reload waits for a monitor to come to the end of what it is at.
+pub const HANDOVER_WAIT: Duration = Duration::from_secs(60);
+/// Default of how often the plugins' files are looked at. A change is acted upon when it was seen twice alike.
+pub const PLUGIN_WATCH_INTERVAL: Duration = Duration::from_secs(2);
+/// Most files that are watched: as many as there may be plugins.
+pub const MAX_WATCHED_FILES: usize = 1_024;
+/// Default of how often the plugins' own figures are recorded.
+pub const PLUGIN_METRICS_INTERVAL: Duration = Duration::from_secs(10);
+/// Lines of a plugin's log in one answer when the caller names no number.
+pub const DEFAULT_LOG_LINES: usize = 100;
+/// Default of how far a monitor with the policy `block` may fall behind before recording waits for it.
+pub const MAX_BACKLOG_RECORDS: u64 = 100_000;
+/// Records after which the bytes of a backlog are counted again.
+pub const BACKLOG_CHECK_RECORDS: u64 = 1_000;
+
+/// Largest body of a plugin's HTTP request in bytes.
+pub const MAX_HTTP_REQUEST_BYTES: usize = 1 << 20;
+/// Largest body of an answer to a plugin's HTTP request in bytes.
+pub const MAX_HTTP_RESPONSE_BYTES: usize = 1 << 20;
+/// Longest URL of a plugin's HTTP request in bytes: what servers take.
+pub const MAX_HTTP_URL_BYTES: usize = 8 << 10;
+/// Largest head of a plugin's HTTP request in bytes, secrets in their places.
+pub const MAX_HTTP_HEAD_BYTES: usize = 64 << 10;
+/// Most header lines of a plugin's HTTP request.
+pub const MAX_HTTP_HEADERS: usize = 64;
+/// Longest time of one HTTP exchange of a plugin.
+pub const MAX_HTTP_TIME: Duration = Duration::from_secs(30);
+/// HTTP requests within one call of a plugin.
+pub const MAX_HTTP_REQUESTS_PER_CALL: u32 = 256;
+/// Most origins of one grant.
+pub const MAX_GRANTED_ORIGINS: usize = 64;
+/// Entries of the cache of compiled code; the oldest go first.
+pub const MAX_CACHED_COMPONENTS: usize = 64;
