@@ -221,46 +221,80 @@ fn files(directory: &Path, is: impl Fn(&str) -> bool) -> Vec<std::path::PathBuf>
     found
 }
 
+/// Three chunks of one time, merged and in a table, while the log that has them stays for other families; then `spoil` is given the
+/// folder, the log, and its length when it had the first chunk. What there was, and is after a repair.
+fn merged_then_repaired(spoil: impl Fn(&Path, &Path, u64)) -> [Vec<(String, String, usize)>; 2] {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = folder.path().join("store");
+    let store = open(&directory);
+    let seal = || {
+        let series = store.engine.registry.read().by_id(1).map(Arc::clone).unwrap();
+        store.engine.seal(&mut store.engine.sealing.lock(), &[series]).unwrap();
+    };
+    let log = files(&directory, |name| name.ends_with(".log")).pop().unwrap();
+    let mut lengths = Vec::new();
+    for _ in 0..3 {
+        record(&store, &[("a", labelled("1"))], -DAY);
+        seal();
+        lengths.push(log.metadata().unwrap().len());
+    }
+    let partition = store.engine.catalogue.all(Class::Metrics).swap_remove(0);
+    let merged = fold_series(&store.engine.database, &partition, 1, Thoroughness::Closed).unwrap();
+    assert_eq!(merged, 3);
+    store.engine.database.flush(&partition.family).unwrap();
+    let before = all(&store);
+    assert_eq!(before[0].2, 30);
+    drop(store);
+    spoil(&directory, &log, lengths[0]);
+    mended(&directory);
+    [before, all(&open(&directory))]
+}
+
+fn remove_manifests(directory: &Path) {
+    for manifest in files(directory, |name| name.starts_with("MANIFEST-")) {
+        std::fs::remove_file(manifest).unwrap();
+    }
+}
+
+fn flip(file: &Path, place: impl Fn(usize) -> usize) {
+    let mut bytes = std::fs::read(file).unwrap();
+    let place = place(bytes.len());
+    bytes[place] ^= 1;
+    std::fs::write(file, bytes).unwrap();
+}
+
 #[test]
 fn a_log_that_is_cut_takes_nothing_from_newer_tables() {
-    for manifest_left in [true, false] {
-        let folder = tempfile::tempdir().unwrap();
-        let directory = folder.path().join("store");
-        let store = open(&directory);
-        let seal = || {
-            let series = store.engine.registry.read().by_id(1).map(Arc::clone).unwrap();
-            store.engine.seal(&mut store.engine.sealing.lock(), &[series]).unwrap();
-        };
-        let log = files(&directory, |name| name.ends_with(".log")).pop().unwrap();
-        let mut lengths = Vec::new();
-        // Three chunks of the same time, of which merging makes one.
-        for _ in 0..3 {
-            record(&store, &[("a", labelled("1"))], -DAY);
-            seal();
-            lengths.push(log.metadata().unwrap().len());
+    let cut =
+        |log: &Path, length| std::fs::File::options().write(true).open(log).unwrap().set_len(length).unwrap();
+    let [before, after] = merged_then_repaired(|directory, log, length| {
+        cut(log, length);
+        remove_manifests(directory);
+    });
+    assert_eq!(after, before, "by the tables' sequence numbers");
+    let [before, after] = merged_then_repaired(|directory, log, length| {
+        cut(log, length);
+        for manifest in files(directory, |name| name.starts_with("MANIFEST-")) {
+            flip(&manifest, |length| length - 1);
         }
-        let partition = store.engine.catalogue.all(Class::Metrics).swap_remove(0);
-        let merged = fold_series(&store.engine.database, &partition, 1, Thoroughness::Closed).unwrap();
-        assert_eq!(merged, 3);
-        // The partition's rows are in a table; its log has to stay for those of others.
-        store.engine.database.flush(&partition.family).unwrap();
-        let before = all(&store);
-        assert_eq!(before[0].2, 30);
-        drop(store);
+    });
+    assert_eq!(after, before, "by the manifest's log numbers");
+}
 
-        std::fs::File::options().write(true).open(&log).unwrap().set_len(lengths[0]).unwrap();
-        for manifest in files(&directory, |name| name.starts_with("MANIFEST-")) {
-            if manifest_left {
-                let length = manifest.metadata().unwrap().len();
-                let mut bytes = std::fs::read(&manifest).unwrap();
-                let last = usize::try_from(length).unwrap() - 1;
-                bytes[last] ^= 1;
-                std::fs::write(&manifest, bytes).unwrap();
-            } else {
-                std::fs::remove_file(manifest).unwrap();
+#[test]
+fn a_log_that_is_whole_gives_back_what_a_lost_table_had() {
+    for manifest_left in [true, false] {
+        let [before, after] = merged_then_repaired(|directory, _, _| {
+            for table in files(directory, |name| name.ends_with(".sst")) {
+                flip(&table, |_| 20);
             }
-        }
-        mended(&directory);
-        assert_eq!(all(&open(&directory)), before, "manifest left: {manifest_left}");
+            for manifest in files(directory, |name| name.starts_with("MANIFEST-")) {
+                flip(&manifest, |length| length - 1);
+            }
+            if !manifest_left {
+                remove_manifests(directory);
+            }
+        });
+        assert_eq!(after, before, "manifest left: {manifest_left}");
     }
 }
