@@ -139,6 +139,8 @@ pub mod number;
 mod period;
 mod plugin;
 pub mod query;
+#[doc(hidden)]
+pub mod schema;
 mod sink;
 mod state;
 mod subscription;
