@@ -134,6 +134,8 @@ pub mod http;
 pub mod json;
 pub mod key_value;
 pub mod log;
+#[cfg(any(test, target_arch = "wasm32"))]
+mod memory;
 mod monitor;
 pub mod number;
 mod period;
