@@ -134,11 +134,15 @@ pub mod http;
 pub mod json;
 pub mod key_value;
 pub mod log;
+#[cfg(any(test, target_arch = "wasm32"))]
+mod memory;
 mod monitor;
 pub mod number;
 mod period;
 mod plugin;
 pub mod query;
+#[doc(hidden)]
+pub mod schema;
 mod sink;
 mod state;
 mod subscription;

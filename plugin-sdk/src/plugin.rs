@@ -21,8 +21,8 @@ pub trait Plugin: Sized + 'static {
     type Config: DeserializeOwned + JsonSchema;
 
     /// The schema of [`Plugin::Config`] as text, which a component then need not derive while it runs: some 60 KB less of it.
-    /// Put `include_str!` of a file here and a test beside it that calls [`schema::check_config`](crate::testing::schema::check_config):
-    /// that test writes the file, too.
+    /// Put [`include_schema!`](crate::include_schema) of a file here and a test beside it that calls
+    /// [`schema::check_config`](crate::testing::schema::check_config): that test writes the file, too.
     const CONFIG_SCHEMA: Option<&'static str> = None;
 
     /// A new instance.

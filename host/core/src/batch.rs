@@ -1,6 +1,7 @@
 //! Batches of records as columns: the form in which records meet validators and monitors, native or plugin.
 //!
 //! The columns are those of the WIT package, so that a batch is packed once and crosses the boundary without another pass.
+//! What is called for each row is marked as to be inlined: other crates would call it.
 
 /// Strings in one buffer: string `i` is `bytes[ends[i-1]..ends[i]]`, the first starts at 0. UTF-8.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,6 +32,7 @@ impl TextColumn {
     }
 
     /// String `index`; `None` beyond the end.
+    #[inline]
     pub fn get(&self, index: usize) -> Option<&str> {
         let end = *self.ends.get(index)? as usize;
         let start = match index.checked_sub(1) {
@@ -41,21 +43,25 @@ impl TextColumn {
     }
 
     /// The number of strings.
+    #[inline]
     pub fn len(&self) -> usize {
         self.ends.len()
     }
 
     /// Whether there is no string.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }
 
     /// All strings' bytes.
+    #[inline]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
     /// Where each string ends in [`Self::bytes`].
+    #[inline]
     pub fn ends(&self) -> &[u32] {
         &self.ends
     }
@@ -123,21 +129,25 @@ impl EventBatch {
     }
 
     /// The number of events.
+    #[inline]
     pub fn len(&self) -> usize {
         self.timestamps.len()
     }
 
     /// Whether there is no event.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.timestamps.is_empty()
     }
 
     /// The events' times, nanoseconds since the epoch.
+    #[inline]
     pub fn timestamps(&self) -> &[i64] {
         &self.timestamps
     }
 
     /// Five strings per event: id, type, source, data, extra.
+    #[inline]
     pub fn fields(&self) -> &TextColumn {
         &self.fields
     }
@@ -215,31 +225,37 @@ impl SampleBatch {
     }
 
     /// The number of samples.
+    #[inline]
     pub fn len(&self) -> usize {
         self.values.len()
     }
 
     /// Whether there is no sample.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()
     }
 
     /// Two strings per series: metric name, context.
+    #[inline]
     pub fn series_column(&self) -> &TextColumn {
         &self.series
     }
 
     /// The series' number of each sample.
+    #[inline]
     pub fn series_indices(&self) -> &[u32] {
         &self.series_indices
     }
 
     /// The samples' times, nanoseconds since the epoch.
+    #[inline]
     pub fn timestamps(&self) -> &[i64] {
         &self.timestamps
     }
 
     /// The samples' values.
+    #[inline]
     pub fn values(&self) -> &[f64] {
         &self.values
     }

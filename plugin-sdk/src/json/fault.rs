@@ -8,20 +8,36 @@ use crate::error::PluginError;
 
 /// Why a JSON text cannot be read, in words.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Fault {
-    pub(super) message: String,
-}
+pub struct Fault(Box<Message>);
+
+/// Boxed, so that results that carry a fault are small, and so is the code that hands them on.
+#[derive(Debug, PartialEq, Eq)]
+struct Message(String);
 
 impl Fault {
     #[cold]
+    #[inline(never)]
     pub(super) fn new(message: &str) -> Self {
-        Self { message: message.to_owned() }
+        Self::from(message.to_owned())
+    }
+
+    /// What is wrong.
+    pub(super) fn message(&self) -> &str {
+        &self.0.0
+    }
+}
+
+impl From<String> for Fault {
+    #[cold]
+    #[inline(never)]
+    fn from(message: String) -> Self {
+        Self(Box::new(Message(message)))
     }
 }
 
 impl Display for Fault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.message)
+        formatter.write_str(self.message())
     }
 }
 
@@ -29,7 +45,7 @@ impl std::error::Error for Fault {}
 
 impl From<Fault> for PluginError {
     fn from(fault: Fault) -> Self {
-        Self::Other(fault.message)
+        Self::Other(fault.0.0)
     }
 }
 
@@ -38,7 +54,7 @@ impl From<Fault> for PluginError {
 impl Error for Fault {
     #[cold]
     fn custom<T: Display>(message: T) -> Self {
-        Self { message: message.to_string() }
+        Self::from(message.to_string())
     }
 
     #[cold]
@@ -56,13 +72,13 @@ impl Error for Fault {
     #[cold]
     #[inline(never)]
     fn missing_field(field: &'static str) -> Self {
-        Self { message: format!("missing field `{field}`") }
+        Self::from(format!("missing field `{field}`"))
     }
 
     #[cold]
     #[inline(never)]
     fn duplicate_field(field: &'static str) -> Self {
-        Self { message: format!("duplicate field `{field}`") }
+        Self::from(format!("duplicate field `{field}`"))
     }
 
     #[cold]
@@ -88,7 +104,7 @@ fn unknown(what: &str, name: &str, expected: &[&str]) -> Fault {
     if expected.is_empty() {
         message += "none";
     }
-    Fault { message }
+    Fault::from(message)
 }
 
 /// What a type's own visitor refuses.
@@ -116,5 +132,5 @@ pub(super) fn mismatch(found: &str, expected: &dyn Expected) -> Fault {
         Some(b'{') => "an object",
         _ => found,
     };
-    Fault { message: format!("expected {expected}, found {found}") }
+    Fault::from(format!("expected {expected}, found {found}"))
 }

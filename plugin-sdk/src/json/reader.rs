@@ -272,7 +272,7 @@ impl<'de> Reader<'de> {
         if !place.is_empty() {
             place += ": ";
         }
-        place + &fault.message
+        place + fault.message()
     }
 
     /// The byte that is next; 0, which no JSON has, at the end.
@@ -395,6 +395,6 @@ impl<'de> Reader<'de> {
 
     #[cold]
     fn broken(&self, what: &str) -> Fault {
-        Fault { message: format!("not JSON at byte {}: {what}", self.at) }
+        Fault::from(format!("not JSON at byte {}: {what}", self.at))
     }
 }

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use bridge_telemetry_plugin::{
-    Alert, NoConfig, Outcome, Plugin, Result, Severity, Sink, export_sink,
+    Alert, NoConfig, Outcome, Plugin, Result, Severity, Sink, export_sink, include_schema,
     log::{self, Level},
     number,
 };
@@ -16,7 +16,7 @@ struct Console;
 impl Plugin for Console {
     const NAME: &'static str = "console";
     type Config = NoConfig;
-    const CONFIG_SCHEMA: Option<&'static str> = Some(include_str!("../config.schema.json"));
+    const CONFIG_SCHEMA: Option<&'static str> = Some(include_schema!("../config.schema.json"));
 
     fn new(_: NoConfig) -> Result<Self> {
         Ok(Self)

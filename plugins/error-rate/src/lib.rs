@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use bridge_telemetry_plugin::{
     EventBatch, Monitor, Period, Plugin, PluginError, Result, SavedState, Severity, Signal, Subscription,
-    Timestamp, counters, export_monitor,
+    Timestamp, counters, export_monitor, include_schema,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -100,7 +100,7 @@ struct ErrorRate {
 impl Plugin for ErrorRate {
     const NAME: &'static str = "error-rate";
     type Config = Config;
-    const CONFIG_SCHEMA: Option<&'static str> = Some(include_str!("../config.schema.json"));
+    const CONFIG_SCHEMA: Option<&'static str> = Some(include_schema!("../config.schema.json"));
 
     fn new(config: Config) -> Result<Self> {
         let share = 0.0..=1.0;

@@ -6,7 +6,7 @@
 
 use bridge_telemetry_plugin::{
     Aggregate, AggregateValue, Aggregates, Aggregation, NoConfig, Period, Plugin, PluginError, Result,
-    Timestamp, export_aggregation,
+    Timestamp, export_aggregation, include_schema,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ struct EwmaPlugin;
 impl Plugin for EwmaPlugin {
     const NAME: &'static str = "ewma";
     type Config = NoConfig;
-    const CONFIG_SCHEMA: Option<&'static str> = Some(include_str!("../config.schema.json"));
+    const CONFIG_SCHEMA: Option<&'static str> = Some(include_schema!("../config.schema.json"));
 
     fn new(_: NoConfig) -> Result<Self> {
         Ok(Self)
@@ -66,7 +66,7 @@ impl Weighted {
 }
 
 impl Aggregate for Ewma {
-    const PARAMETERS_SCHEMA: Option<&'static str> = Some(include_str!("../parameters.schema.json"));
+    const PARAMETERS_SCHEMA: Option<&'static str> = Some(include_schema!("../parameters.schema.json"));
     const NAME: &'static str = "ewma";
     const DESCRIPTION: &'static str =
         "Mean in which a sample's weight halves with every half_life (default 5m) of age";

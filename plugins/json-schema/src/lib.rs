@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use bridge_telemetry_plugin::{
     Event, EventVerdict, Plugin, PluginError, Result, Subscription, Validator, export_validator,
+    include_schema,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -62,7 +63,7 @@ struct SchemaValidator {
 impl Plugin for SchemaValidator {
     const NAME: &'static str = "json-schema";
     type Config = Config;
-    const CONFIG_SCHEMA: Option<&'static str> = Some(include_str!("../config.schema.json"));
+    const CONFIG_SCHEMA: Option<&'static str> = Some(include_schema!("../config.schema.json"));
 
     fn new(config: Config) -> Result<Self> {
         let (mut exact, mut prefixes) = (BTreeMap::new(), Vec::new());

@@ -6,7 +6,7 @@
 
 use bridge_telemetry_plugin::{
     Aggregate, AggregateValue, Aggregates, Aggregation, NoConfig, Plugin, PluginError, Result, Timestamp,
-    export_aggregation,
+    export_aggregation, include_schema,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -25,7 +25,7 @@ struct PercentilePlugin;
 impl Plugin for PercentilePlugin {
     const NAME: &'static str = "percentile";
     type Config = NoConfig;
-    const CONFIG_SCHEMA: Option<&'static str> = Some(include_str!("../config.schema.json"));
+    const CONFIG_SCHEMA: Option<&'static str> = Some(include_schema!("../config.schema.json"));
 
     fn new(_: NoConfig) -> Result<Self> {
         Ok(Self)
@@ -53,7 +53,7 @@ impl Default for Percentile {
 }
 
 impl Aggregate for Percentile {
-    const PARAMETERS_SCHEMA: Option<&'static str> = Some(include_str!("../parameters.schema.json"));
+    const PARAMETERS_SCHEMA: Option<&'static str> = Some(include_schema!("../parameters.schema.json"));
     const NAME: &'static str = "percentile";
     const DESCRIPTION: &'static str =
         "Quantile q (default 0.99) within 1 % of the true value, from a mergeable sketch";

@@ -11,7 +11,7 @@ use std::borrow::Cow;
 
 use bridge_telemetry_plugin::{
     Event, EventVerdict, Plugin, PluginError, Result, SampleBatch, SampleVerdict, Subscription, Validator,
-    counters, export_validator,
+    counters, export_validator, include_schema,
 };
 use masking::Masking;
 use regex_lite::{NoExpand, Regex};
@@ -60,7 +60,7 @@ struct Redact {
 impl Plugin for Redact {
     const NAME: &'static str = "redact";
     type Config = Config;
-    const CONFIG_SCHEMA: Option<&'static str> = Some(include_str!("../config.schema.json"));
+    const CONFIG_SCHEMA: Option<&'static str> = Some(include_schema!("../config.schema.json"));
 
     fn new(config: Config) -> Result<Self> {
         let compile = |(index, pattern): (usize, &String)| {

@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use bridge_telemetry_plugin::{Alert, Outcome, Plugin, PluginError, Result, Sink, export_sink};
+use bridge_telemetry_plugin::{
+    Alert, Outcome, Plugin, PluginError, Result, Sink, export_sink, include_schema,
+};
 use regex_lite::Regex;
 use schemars::JsonSchema;
 use serde::de::{self, MapAccess, Visitor};
@@ -106,7 +108,7 @@ struct Router {
 impl Plugin for Router {
     const NAME: &'static str = "router";
     type Config = Config;
-    const CONFIG_SCHEMA: Option<&'static str> = Some(include_str!("../config.schema.json"));
+    const CONFIG_SCHEMA: Option<&'static str> = Some(include_schema!("../config.schema.json"));
 
     fn new(config: Config) -> Result<Self> {
         let routes = config.routes.into_iter().enumerate().map(|(index, route)| compile(index, route));

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use bridge_telemetry_plugin::{
     Monitor, Plugin, Result, SampleBatch, SavedState, Series, Signal, Subscription, Timestamp, counters,
-    export_monitor, json, number,
+    export_monitor, include_schema, json, number,
 };
 use rule::{Config, Rule};
 use serde::{Deserialize, Serialize};
@@ -49,7 +49,7 @@ struct Beyond {
 impl Plugin for Threshold {
     const NAME: &'static str = "threshold";
     type Config = Config;
-    const CONFIG_SCHEMA: Option<&'static str> = Some(include_str!("../config.schema.json"));
+    const CONFIG_SCHEMA: Option<&'static str> = Some(include_schema!("../config.schema.json"));
 
     fn new(config: Config) -> Result<Self> {
         let (stale_nanos, max_series) = (config.stale_after.as_nanos(), config.max_series);

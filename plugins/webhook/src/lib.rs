@@ -11,7 +11,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bridge_telemetry_plugin::http::{HttpError, Request, Response};
-use bridge_telemetry_plugin::{Alert, Outcome, Period, Plugin, PluginError, Result, Sink, export_sink};
+use bridge_telemetry_plugin::{
+    Alert, Outcome, Period, Plugin, PluginError, Result, Sink, export_sink, include_schema,
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -59,7 +61,7 @@ struct Webhook {
 impl Plugin for Webhook {
     const NAME: &'static str = "webhook";
     type Config = Config;
-    const CONFIG_SCHEMA: Option<&'static str> = Some(include_str!("../config.schema.json"));
+    const CONFIG_SCHEMA: Option<&'static str> = Some(include_schema!("../config.schema.json"));
 
     fn new(config: Config) -> Result<Self> {
         if !config.url.starts_with("https://") && !config.url.starts_with("http://") {

@@ -4,6 +4,11 @@
 //! The input is one `u32` for the end of each of five strings per event, then the strings, as in the plugin contract. The answer
 //! is two `u32` per objection: the row and the place in the list of objections.
 
+/// As in every component of the SDK.
+#[cfg(target_arch = "wasm32")]
+#[path = "../../../../plugin-sdk/src/memory.rs"]
+mod memory;
+
 use std::cell::RefCell;
 
 use bridge_telemetry_bench_checks::check;
