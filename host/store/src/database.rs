@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::Mutex;
 use rocksdb::{
     BottommostLevelCompaction, BoundColumnFamily, CompactOptions, DBPinnableSlice, DBWithThreadMode,
-    ErrorKind, FlushOptions, MultiThreaded, ReadOptions, SnapshotWithThreadMode, WriteBatch, WriteOptions,
+    ErrorKind, FlushOptions, MultiThreaded, Options, ReadOptions, SnapshotWithThreadMode, WriteBatch,
+    WriteOptions,
 };
 
 use crate::directory::has_log;
@@ -60,13 +61,7 @@ impl Database {
     /// Opens or creates the database at `path` with all its families; partitions rest.
     /// Answers also the names of the families that are not among the fixed ones.
     pub(crate) fn open(options: &StoreOptions, path: &Path) -> Result<(Self, Vec<String>), rocksdb::Error> {
-        let (database, partitions) = Self::open_at_rest(options, path)?;
-        for name in FIXED {
-            if let Some(family) = database.rocks.cf_handle(name) {
-                database.rocks.set_options_cf(&family, &COMPACTING)?;
-            }
-        }
-        Ok((database, partitions))
+        Self::open_with(options, path, Tuning::at_opening)
     }
 
     /// The same with all families at rest, for repairing: compaction would stop at damage.
@@ -74,17 +69,25 @@ impl Database {
         options: &StoreOptions,
         path: &Path,
     ) -> Result<(Self, Vec<String>), rocksdb::Error> {
+        Self::open_with(options, path, Tuning::at_rest)
+    }
+
+    fn open_with(
+        options: &StoreOptions,
+        path: &Path,
+        of_family: fn(&Tuning, &str) -> Options,
+    ) -> Result<(Self, Vec<String>), rocksdb::Error> {
         let tuning = Tuning::new(options)?;
         let on_disk = options.location != Location::Memory;
         let exists = on_disk && path.join("CURRENT").try_exists().unwrap_or(false);
         let general = tuning.opening(!exists || has_log(path))?;
         let names = if exists { Rocks::list_cf(&general, path)? } else { vec!["default".to_owned()] };
         let descriptors =
-            names.iter().map(|name| rocksdb::ColumnFamilyDescriptor::new(name, tuning.at_rest(name)));
+            names.iter().map(|name| rocksdb::ColumnFamilyDescriptor::new(name, of_family(&tuning, name)));
         let rocks = Rocks::open_cf_descriptors(&general, path, descriptors)?;
         for name in FIXED {
             if rocks.cf_handle(name).is_none() {
-                rocks.create_cf(name, &tuning.at_rest(name))?;
+                rocks.create_cf(name, &tuning.family(name))?;
             }
         }
         let partitions =
@@ -141,10 +144,10 @@ impl Database {
         })
     }
 
-    /// Creates a family with the options of its kind.
+    /// Creates a partition's family.
     pub(crate) fn create_family(&self, name: &str) -> Result<(), StoreError> {
         self.check()?;
-        self.rocks.create_cf(name, &self.tuning.at_rest(name)).map_err(|error| self.poisoned_by(error))?;
+        self.rocks.create_cf(name, &self.tuning.at_opening(name)).map_err(|error| self.poisoned_by(error))?;
         self.set_compaction(name, true)
     }
 
@@ -156,7 +159,7 @@ impl Database {
         self.rocks.drop_cf(name).map_err(|error| self.poisoned_by(error))
     }
 
-    /// Lets RocksDB compact a family by itself, or no longer. A family that is gone is nothing to do.
+    /// Lets RocksDB compact a partition by itself, or no longer. A family that is gone is nothing to do.
     pub(crate) fn set_compaction(&self, name: &str, on: bool) -> Result<(), StoreError> {
         let Some(family) = self.find_family(name) else { return Ok(()) };
         let options = if on { COMPACTING.as_slice() } else { &RESTING };

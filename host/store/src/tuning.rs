@@ -45,11 +45,12 @@ const EVENTS_FOR_GOOD: [(&str, &str); 1] = [(
 const METRICS_FOR_GOOD: [(&str, &str); 1] =
     [("bottommost_compression_opts", "{enabled=true;max_compressed_bytes_per_kb=1000}")];
 
-/// Of a family that RocksDB may compact by itself: not a table alone because no snapshot needs its sequence numbers any more, which
-/// every scan that ends would bring about, and each table would be written twice. The binding has no function for it.
+/// Of a partition that RocksDB may compact by itself: not a table alone because no snapshot needs its sequence numbers any more, which
+/// every scan that ends would bring about, and each table would be written twice; only after an hour, for the room of what was
+/// deleted. The binding has no function for it. The log is better off without: its tables go below, where cutting drops them.
 pub(crate) const COMPACTING: [(&str, &str); 2] =
-    [("disable_auto_compactions", "false"), ("bottommost_file_compaction_delay", "4294967295")];
-/// Of a family at rest.
+    [("disable_auto_compactions", "false"), ("bottommost_file_compaction_delay", "3600")];
+/// Of a partition at rest.
 pub(crate) const RESTING: [(&str, &str); 1] = [("disable_auto_compactions", "true")];
 
 /// Makes RocksDB's options; holds what they share.
@@ -125,8 +126,14 @@ impl Tuning {
         self.max_bytes.map_or(usual, |limit| usual.min((limit / share).max(MIN_FILE_BYTES)))
     }
 
-    /// The options of a family that nothing compacts. At an opening all partitions rest until the catalogue says which are still
-    /// open: compaction must not read a closed one again, where damage to a table would stop all writes.
+    /// The options of a family at opening. Partitions rest until the catalogue says which are still open: compaction
+    /// must not read a closed one again, where damage to a table would stop all writes.
+    pub(crate) fn at_opening(&self, name: &str) -> Options {
+        let is_partition = name.starts_with(METRICS_PREFIX) || name.starts_with(EVENTS_PREFIX);
+        if is_partition { self.at_rest(name) } else { self.family(name) }
+    }
+
+    /// The options of a family that nothing compacts.
     pub(crate) fn at_rest(&self, name: &str) -> Options {
         let mut options = self.family(name);
         options.set_disable_auto_compactions(true);
