@@ -50,7 +50,7 @@ struct Components<'a> {
 }
 
 impl Components<'_> {
-    /// What a plugin's component says of itself, or why it cannot be used; `None` of one that is in the host itself.
+    /// What a plugin's component says of itself, or why it cannot be used; `None` without a folder to find it in.
     fn info(&mut self, name: &str) -> Result<Option<&PluginInfo>, &str> {
         let Some(place) = self.plugins.component_of(name) else { return Ok(None) };
         let found = self.known.entry(place).or_insert_with_key(|place| {
