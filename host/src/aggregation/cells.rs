@@ -68,9 +68,27 @@ pub(super) struct Cells {
     with_buckets: Vec<bool>,
     pages: HashMap<(u32, i64), usize>,
     slots: Vec<[u32; PAGE]>,
-    recent: Option<((u32, i64), usize)>,
+    recent: Option<Place>,
     cells: Vec<Cell>,
     numbered: Vec<u32>,
+}
+
+/// Where the slot of an owner's bucket is.
+#[derive(Clone, Copy)]
+struct Place {
+    owner: u32,
+    start: i64,
+    page: usize,
+    within: usize,
+}
+
+impl Place {
+    /// The place of the bucket after this one, if that is the one looked for: mostly it is, and then needs no division.
+    fn next(self, owner: u32, start: i64, step: i64) -> Option<Self> {
+        let within = self.within + 1;
+        let is_next = owner == self.owner && self.start.checked_add(step) == Some(start) && within < PAGE;
+        is_next.then_some(Self { start, within, ..self })
+    }
 }
 
 impl Cells {
@@ -103,15 +121,17 @@ impl Cells {
 
     /// The cell of an owner's bucket that starts at `start`.
     pub(super) fn bucket(&mut self, owner: u32, start: i64) -> Result<usize, QueryError> {
-        let index = start.div_euclid(self.step);
-        let key = (owner, index.div_euclid(PAGE as i64));
-        let page = match self.recent {
-            Some((recent, page)) if recent == key => page,
-            _ => self.page(key),
+        let place = match self.recent.and_then(|recent| recent.next(owner, start, self.step)) {
+            Some(place) => place,
+            None => {
+                let index = start.div_euclid(self.step);
+                let page = self.page((owner, index.div_euclid(PAGE as i64)));
+                let within = usize::try_from(index.rem_euclid(PAGE as i64)).unwrap_or(0);
+                Place { owner, start, page, within }
+            }
         };
-        self.recent = Some((key, page));
-        let within = usize::try_from(index.rem_euclid(PAGE as i64)).unwrap_or(0);
-        let slot = self.slots.get_mut(page).and_then(|slots| slots.get_mut(within));
+        self.recent = Some(place);
+        let slot = self.slots.get_mut(place.page).and_then(|slots| slots.get_mut(place.within));
         let Some(slot) = slot else { return Ok(self.whole(owner)) };
         if *slot == ABSENT {
             self.points_left = self.points_left.checked_sub(1).ok_or_else(too_many_points)?;

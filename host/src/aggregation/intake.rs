@@ -261,8 +261,12 @@ fn split_by_bucket(
     // The last bucket of all time may be cut short, the difference then still fits.
     let width = step.unsigned_abs();
     let (mut from, mut length) = (0, 0);
+    let mut next = None;
     while let Some((&time, rest)) = times.get(from..).and_then(<[i64]>::split_first) {
-        let start = bucket_start(time, step);
+        // Mostly it is the bucket after the one before, which needs no division.
+        let is_within = |start: i64| time >= start && time.wrapping_sub(start).cast_unsigned() < width;
+        let start = next.filter(|next| is_within(*next)).unwrap_or_else(|| bucket_start(time, step));
+        next = start.checked_add(step);
         length =
             1 + count_while(rest, length.max(1) - 1, |time| time.wrapping_sub(start).cast_unsigned() < width);
         run(start, from..from + length)?;

@@ -28,16 +28,15 @@ impl CompensatedSum {
     pub fn add_slice(&mut self, values: &[f64]) {
         let (chunks, rest) = values.as_chunks::<LANES>();
         if !chunks.is_empty() {
-            self.absorb(sum_of_lanes(chunks));
+            self.absorb(sum_of_lanes(chunks, &[]));
         }
         // A bucket may have few samples: lanes pay from the second round on.
-        let (chunks, rest) = rest.as_chunks::<FEW_LANES>();
-        if chunks.len() > 1 {
-            self.absorb(sum_of_lanes(chunks));
-        } else {
-            chunks.as_flattened().iter().for_each(|value| self.add(*value));
+        if rest.len() < 2 * FEW_LANES {
+            rest.iter().for_each(|value| self.add(*value));
+            return;
         }
-        rest.iter().for_each(|value| self.add(*value));
+        let (chunks, rest) = rest.as_chunks::<FEW_LANES>();
+        self.absorb(sum_of_lanes(chunks, rest));
     }
 
     /// Adds another sum.
@@ -72,13 +71,18 @@ fn add_exactly(sum: &mut f64, error: &mut f64, value: f64) {
     *sum = total;
 }
 
-fn sum_of_lanes<const LANES: usize>(chunks: &[[f64; LANES]]) -> CompensatedSum {
+/// The sum of `chunks` and of `rest`, which is shorter than one.
+fn sum_of_lanes<const LANES: usize>(chunks: &[[f64; LANES]], rest: &[f64]) -> CompensatedSum {
     let mut sums = [0.0; LANES];
     let mut errors = [0.0; LANES];
     for chunk in chunks {
         for ((sum, error), value) in sums.iter_mut().zip(&mut errors).zip(chunk) {
             add_exactly(sum, error, *value);
         }
+    }
+    // One by one each would wait for the one before it.
+    for ((sum, error), value) in sums.iter_mut().zip(&mut errors).zip(rest) {
+        add_exactly(sum, error, *value);
     }
     // Halves are added to each other, which vectorises as well.
     let mut width = LANES / 2;
