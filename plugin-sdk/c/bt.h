@@ -30,6 +30,7 @@ typedef struct {
     uint32_t state_version;         /* the number of the format of what bt_save writes */
     const char *const *event_types; /* what is shown, NULL at the end; a trailing * matches a prefix. NULL: no events; {NULL}: all */
     const char *const *sources;     /* narrows the events further. NULL: any source */
+    const char *const *places;      /* within events' data, NULL at the end: JSON pointers such as /command_id; see bt_event */
     const char *const *metrics;     /* NULL: no samples; {NULL}: all */
     uint32_t tick_milliseconds;     /* how often a monitor's bt_tick is called; 0: never */
 } bt_plugin;

@@ -1,7 +1,7 @@
 /* The contract's monitoring. */
 #include "bt_monitor.h"
 
-#include "bt_rows_own.h"
+#include "bt_values_own.h"
 
 typedef exports_bridge_telemetry_monitoring_signal_t signal_t;
 
@@ -50,12 +50,18 @@ void exports_bridge_telemetry_monitoring_subscribe(exports_bridge_telemetry_moni
 bool exports_bridge_telemetry_monitoring_on_events(exports_bridge_telemetry_monitoring_event_batch_t *batch,
                                                    exports_bridge_telemetry_monitoring_list_signal_t *answer,
                                                    exports_bridge_telemetry_monitoring_plugin_error_t *error) {
-    (void)error;
+    bt_values values;
+    if (!bt_values_read(&values, error)) {
+        bridge_telemetry_types_event_batch_free(batch);
+        return false;
+    }
     bt_signals signals = {0};
     for (size_t row = 0; row < batch->timestamps.len; row++) {
         bt_event event = bt_event_at(batch, row);
+        event.values = bt_values_of(&values, row);
         bt_on_event(&event, &signals);
     }
+    bt_values_free(&values);
     bridge_telemetry_types_event_batch_free(batch);
     return answered(&signals, answer);
 }

@@ -1,7 +1,7 @@
 /* The contract's validation. */
 #include "bt_validator.h"
 
-#include "bt_rows_own.h"
+#include "bt_values_own.h"
 
 typedef exports_bridge_telemetry_validation_issue_t issue_t;
 typedef exports_bridge_telemetry_validation_event_rewrite_t rewrite_t;
@@ -38,12 +38,18 @@ void exports_bridge_telemetry_validation_subscribe(exports_bridge_telemetry_vali
 bool exports_bridge_telemetry_validation_validate_events(exports_bridge_telemetry_validation_event_batch_t *batch,
                                                          exports_bridge_telemetry_validation_event_verdict_t *answer,
                                                          exports_bridge_telemetry_validation_plugin_error_t *error) {
-    (void)error;
+    bt_values values;
+    if (!bt_values_read(&values, error)) {
+        bridge_telemetry_types_event_batch_free(batch);
+        return false;
+    }
     bt_verdict verdict = {0};
     for (size_t row = 0; row < batch->timestamps.len; row++) {
         bt_event event = bt_event_at(batch, row);
+        event.values = bt_values_of(&values, row);
         bt_validate_event(&event, &verdict);
     }
+    bt_values_free(&values);
     bridge_telemetry_types_event_batch_free(batch);
     answer->issues.ptr = (issue_t *)verdict.issues.ptr;
     answer->issues.len = verdict.issues.len / sizeof(issue_t);

@@ -19,7 +19,7 @@ export function texts(column) {
 class Event {
   #data;
 
-  constructor(row, timestamp, fields, at, verdict) {
+  constructor(row, timestamp, fields, at, values, verdict) {
     this.row = row;
     this.timestamp = timestamp;
     this.id = fields[at];
@@ -27,6 +27,8 @@ class Event {
     this.source = fields[at + 2];
     this.dataJson = fields[at + 3];
     this.extraJson = fields[at + 4];
+    /** What stands at the plugin's `places`, in their order; undefined where nothing does. */
+    this.values = values;
     this.verdict = verdict;
   }
 
@@ -61,10 +63,13 @@ class Event {
   }
 }
 
-/** The events of a batch. */
-export function events(batch, verdict) {
+/** The events of a batch, with what was found in them. */
+export function events(batch, values, verdict) {
   const fields = texts(batch.fields);
-  return Array.from(batch.timestamps, (timestamp, row) => new Event(row, timestamp, fields, 5 * row, verdict));
+  return Array.from(
+    batch.timestamps,
+    (timestamp, row) => new Event(row, timestamp, fields, 5 * row, values?.[row], verdict),
+  );
 }
 
 /** One series of a batch of samples. */

@@ -1,4 +1,4 @@
-import { write } from "bridge:telemetry/log@0.2.0";
+import { write } from "bridge:telemetry/log@0.2.1";
 
 const line = (level) => (message, fields) => write(level, message, fields ? JSON.stringify(fields) : "");
 

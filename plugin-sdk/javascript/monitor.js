@@ -1,9 +1,10 @@
-import * as hostKeyValue from "bridge:telemetry/key-value@0.2.0";
-import { getMetrics as hostGetMetrics } from "bridge:telemetry/query@0.2.0";
+import * as hostKeyValue from "bridge:telemetry/key-value@0.2.1";
+import { getMetrics as hostGetMetrics } from "bridge:telemetry/query@0.2.1";
 
 import { events, samples } from "./batch.js";
 import { answered } from "./errors.js";
 import { lifecycleOf, running, subscriptionOf } from "./lifecycle.js";
+import { read } from "./values.js";
 
 /** Takes and answers what `get_metrics` of the host does, as of the time of the records. */
 export const getMetrics = (request) => JSON.parse(hostGetMetrics(JSON.stringify(request)));
@@ -29,7 +30,8 @@ const signals = (answers) =>
  * The exports of a plugin that watches what was stored:
  * `export const { lifecycle, monitoring } = exportMonitor({ name, metrics, onSample(sample) { … } });`
  *
- * Implement `onEvent(event)`, `onSample(sample)`, `tick(now)`: each answers a signal, several, or nothing. A signal has `key`,
+ * `places` are JSON pointers within events' `data`, such as `/status`: what stands there is in `event.values`, found by the host, which
+ * is much faster than parsing `event.data`. Implement `onEvent(event)`, `onSample(sample)`, `tick(now)`: each answers a signal, several, or nothing. A signal has `key`,
  * `summary`, `timestamp`, and may have `firing`, `severity`, `value`, `labels`. Implement `save()` and `restore(state, version)` for
  * what it has to remember. `tickSeconds` says how often `tick` is called.
  */
@@ -37,7 +39,7 @@ export const exportMonitor = (plugin) => ({
   lifecycle: lifecycleOf(plugin),
   monitoring: {
     subscribe: () => subscriptionOf(plugin),
-    onEvents: answered((batch) => signals(events(batch).map((event) => running.plugin.onEvent?.(event)))),
+    onEvents: answered((batch) => signals(events(batch, read(plugin.places)).map((event) => running.plugin.onEvent?.(event)))),
     onSamples: answered((batch) => signals(samples(batch).map((sample) => running.plugin.onSample?.(sample)))),
     tick: answered((now) => signals([running.plugin.tick?.(now)])),
   },

@@ -1,6 +1,7 @@
 import { events, samples } from "./batch.js";
 import { answered } from "./errors.js";
 import { lifecycleOf, running, subscriptionOf } from "./lifecycle.js";
+import { read } from "./values.js";
 
 class Verdict {
   issues = [];
@@ -25,7 +26,8 @@ class Verdict {
  * `export const { lifecycle, validation } = exportValidator({ name, eventTypes, config, validateEvent(event) { … } });`
  *
  * `eventTypes`, `sources` and `metrics` say what is shown: all with an empty list, nothing when absent (any source); a trailing `*`
- * matches a prefix. Implement `validateEvent(event)`, `validateSample(sample)` or both. Each row is judged by itself.
+ * matches a prefix. `places` are JSON pointers within events' `data`, such as `/command_id`: what stands there is in `event.values`,
+ * found by the host, which is much faster than parsing `event.data`. Implement `validateEvent(event)`, `validateSample(sample)` or both. Each row is judged by itself.
  */
 export const exportValidator = (plugin) => ({
   lifecycle: lifecycleOf(plugin),
@@ -33,7 +35,7 @@ export const exportValidator = (plugin) => ({
     subscribe: () => subscriptionOf(plugin),
     validateEvents: answered((batch) => {
       const verdict = new Verdict();
-      for (const event of events(batch, verdict)) running.plugin.validateEvent?.(event);
+      for (const event of events(batch, read(plugin.places), verdict)) running.plugin.validateEvent?.(event);
       return { issues: verdict.issues, rewrites: [...verdict.rewrites.values()] };
     }),
     validateSamples: answered((batch) => {

@@ -153,7 +153,7 @@ mod validator;
 pub use aggregation::{
     Accumulator, Aggregate, AggregateInfo, AggregateValue, Aggregates, Aggregation, Run, Runs,
 };
-pub use batch::{Event, EventBatch, Sample, SampleBatch, Series};
+pub use batch::{Event, EventBatch, EventValue, EventValues, Sample, SampleBatch, Series};
 pub use error::{PluginError, Result};
 pub use grouped::{Grouped, MAX_GROUPS};
 pub use monitor::{Monitor, Severity, Signal};

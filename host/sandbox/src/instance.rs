@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use telemetry_core::batch::EventBatch;
 use telemetry_core::extension::{FailureReason, SavedState};
 use telemetry_core::{Timestamp, limits};
 use wasmtime::component::{InstancePre, ResourceAny};
@@ -12,6 +13,7 @@ use wasmtime::{Store, UpdateDeadline};
 
 use crate::bindings::lifecycle::Info;
 use crate::bindings::types::{PluginError, StateParam};
+use crate::convert::time_of;
 use crate::engine::Execution;
 use crate::failure;
 use crate::guest::{Export, Lifecycle};
@@ -143,6 +145,19 @@ impl<G> Instance<G> {
         call: impl FnOnce(&G, &mut Store<HostState>) -> wasmtime::Result<Result<R, PluginError>>,
     ) -> Result<R, FailureReason> {
         self.run(allowance.into(), now, |_, guest, store| call(guest, store))
+    }
+
+    /// Calls the plugin with events, whose values it may read.
+    pub(crate) fn call_with<R>(
+        &mut self,
+        allowance: impl Into<Allowance>,
+        batch: &EventBatch,
+        call: impl FnOnce(&G, &mut Store<HostState>) -> wasmtime::Result<Result<R, PluginError>>,
+    ) -> Result<R, FailureReason> {
+        self.store.data_mut().events = Some(batch.texts());
+        let answer = self.call(allowance, time_of(batch.timestamps()), call);
+        self.store.data_mut().events = None;
+        answer
     }
 
     /// Asks the plugin once for something that does not change.

@@ -10,13 +10,12 @@ use telemetry_core::extension::{FailureReason, Monitor, MonitorCheckpoint, Plugi
 use telemetry_core::{Signal, Subscription, Timestamp};
 
 use crate::bindings::monitoring;
-use crate::bindings::types::PluginError;
 use crate::convert::{self, time_of};
 use crate::failure::loses_instance;
 use crate::guest::Monitoring;
 use crate::instance::{Instance, Template};
 use crate::plugin::PluginShared;
-use crate::state::{Allowance, HostState};
+use crate::state::Allowance;
 use crate::validator::{events, samples};
 
 /// A monitor plugin, which can be started once at a time.
@@ -103,14 +102,10 @@ impl PluginMonitor {
     fn watch(
         &mut self,
         rows: usize,
-        now: Timestamp,
-        call: impl FnOnce(
-            &Monitoring,
-            &mut wasmtime::Store<HostState>,
-        ) -> wasmtime::Result<Result<Vec<monitoring::Signal>, PluginError>>,
+        call: impl FnOnce(&mut Instance<Monitoring>, Allowance) -> Result<Vec<monitoring::Signal>, FailureReason>,
     ) -> Result<Vec<Signal>, PluginFailure> {
         let allowance = Allowance::for_rows(self.plugin().limits.deadline(), rows);
-        let signals = self.run(|instance| instance.call(allowance, now, call).and_then(convert::signals))?;
+        let signals = self.run(|instance| call(instance, allowance).and_then(convert::signals))?;
         // A restart that only starts is no recovery: the plugin has recovered when it took records or a tick again.
         self.plugin().supervisor.succeeded();
         Ok(signals)
@@ -128,20 +123,24 @@ impl Monitor for PluginMonitor {
 
     fn on_events(&mut self, batch: &EventBatch) -> Result<Vec<Signal>, PluginFailure> {
         self.plugin().meters.batch(batch.len());
-        self.watch(batch.len(), time_of(batch.timestamps()), |guest, store| {
-            guest.call_on_events(store, events(batch))
+        self.watch(batch.len(), |instance, allowance| {
+            instance.call_with(allowance, batch, |guest, store| guest.call_on_events(store, events(batch)))
         })
     }
 
     fn on_samples(&mut self, batch: &SampleBatch) -> Result<Vec<Signal>, PluginFailure> {
         self.plugin().meters.batch(batch.len());
-        self.watch(batch.len(), time_of(batch.timestamps()), |guest, store| {
-            guest.call_on_samples(store, samples(batch))
+        self.watch(batch.len(), |instance, allowance| {
+            instance.call(allowance, time_of(batch.timestamps()), |guest, store| {
+                guest.call_on_samples(store, samples(batch))
+            })
         })
     }
 
     fn tick(&mut self, now: Timestamp) -> Result<Vec<Signal>, PluginFailure> {
-        self.watch(0, now, |guest, store| guest.call_tick(store, now.nanos()))
+        self.watch(0, |instance, allowance| {
+            instance.call(allowance, now, |guest, store| guest.call_tick(store, now.nanos()))
+        })
     }
 
     fn checkpoint(&mut self) -> Result<MonitorCheckpoint, PluginFailure> {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+use telemetry_core::batch::EventTexts;
 use telemetry_core::extension::{FailureReason, QueryPort};
 use telemetry_core::{Timestamp, limits};
 use tracing::Level;
@@ -27,6 +28,8 @@ pub(crate) struct HostState {
     pub(crate) random: StdRng,
     /// The time of the batch: all the time that a guest can see.
     pub(crate) now: Timestamp,
+    /// The events that the call is about.
+    pub(crate) events: Option<Arc<EventTexts>>,
     pub(crate) stdout: LineBuffer,
     pub(crate) stderr: LineBuffer,
     /// What standard error got in this call: what a panic says.
@@ -40,6 +43,7 @@ pub(crate) struct HostState {
     /// What of that its own code may take, where it is less.
     own_time: Option<Duration>,
     port_calls: Quota,
+    readings: Quota,
     http_requests: u32,
     /// Lines that this call may still write.
     lines: Quota,
@@ -96,6 +100,7 @@ impl HostState {
             random: random(plugin.runtime.options.execution),
             plugin,
             now: Timestamp::EPOCH,
+            events: None,
             stdout: LineBuffer::default(),
             stderr: LineBuffer::default(),
             last_words: None,
@@ -104,6 +109,7 @@ impl HostState {
             deadline: Instant::now(),
             own_time: None,
             port_calls: Quota::of("calls to the host within one call"),
+            readings: Quota::of("readings of events' values within one call"),
             http_requests: 0,
             lines: Quota::of("log lines within one call"),
             counts: Quota::of("calls to its counters within one call"),
@@ -121,6 +127,7 @@ impl HostState {
         self.last_words = None;
         self.last_error = None;
         self.port_calls.begin(port_calls_per_call(allowance.rows));
+        self.readings.begin(limits::MAX_READINGS_PER_CALL.into());
         self.http_requests = 0;
         self.lines.begin(self.plugin.limits.lines_per_call(allowance.rows));
         self.counts.begin(counts_per_call(allowance.rows));
@@ -163,6 +170,11 @@ impl HostState {
         self.deadline = self.deadline.checked_add(took).unwrap_or(self.deadline);
         self.wait(took);
         Ok(answer)
+    }
+
+    /// Counts a reading of events' values.
+    pub(crate) fn count_reading(&mut self) -> wasmtime::Result<()> {
+        self.readings.take(1)
     }
 
     /// Counts time that the guest waited for the host.

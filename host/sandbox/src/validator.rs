@@ -59,7 +59,7 @@ impl Validator for PluginValidator {
         let allowance = Allowance::for_rows(self.pool.plugin().limits.deadline(), batch.len());
         self.pool.plugin().meters.batch(batch.len());
         self.pool.with(|instance| {
-            let verdict = instance.call(allowance, time_of(batch.timestamps()), |guest, store| {
+            let verdict = instance.call_with(allowance, batch, |guest, store| {
                 guest.call_validate_events(store, events(batch))
             })?;
             convert::event_verdict(verdict, batch)
@@ -101,6 +101,6 @@ pub(crate) fn samples(batch: &SampleBatch) -> types::SampleBatch<'_> {
     }
 }
 
-fn column(column: &TextColumn) -> types::TextColumn<'_> {
-    types::TextColumn { bytes: column.bytes(), ends: column.ends() }
+fn column(column: &TextColumn) -> types::TextColumnParam<'_> {
+    types::TextColumnParam { bytes: column.bytes(), ends: column.ends() }
 }

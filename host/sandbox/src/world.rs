@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The version of the WIT package that this host speaks.
-pub const CONTRACT_VERSION: &str = "0.2.0";
+pub const CONTRACT_VERSION: &str = "0.2.1";
 
 /// A version of the contract that this host can talk to: its own, and the one before through an adapter (`guest`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -114,12 +114,16 @@ impl PluginKind {
         }
     }
 
-    /// The host's interfaces that this kind may import.
-    pub(crate) const fn imports(self) -> &'static [&'static str] {
-        match self {
-            Self::Validator | Self::Aggregator => &["types", "log", "counters"],
-            Self::Monitor => &["types", "log", "counters", "key-value", "query"],
-            Self::Sink => &["types", "log", "counters", "key-value", "outbound-http"],
+    /// The host's interfaces that this kind may import in this version of the contract.
+    pub(crate) const fn imports(self, contract: Contract) -> &'static [&'static str] {
+        match (self, contract) {
+            (Self::Validator, Contract::Current) => &["types", "log", "counters", "event-values"],
+            (Self::Validator, Contract::V0_1) | (Self::Aggregator, _) => &["types", "log", "counters"],
+            (Self::Monitor, Contract::Current) => {
+                &["types", "log", "counters", "event-values", "key-value", "query"]
+            }
+            (Self::Monitor, Contract::V0_1) => &["types", "log", "counters", "key-value", "query"],
+            (Self::Sink, _) => &["types", "log", "counters", "key-value", "outbound-http"],
         }
     }
 }
@@ -251,7 +255,7 @@ fn check_import(kind: PluginKind, contract: Contract, import: &str) -> Result<()
     let (name, version) = import.split_once('@').unwrap_or((import, ""));
     if let Some(interface) = name.strip_prefix(PACKAGE).and_then(|rest| rest.strip_prefix('/')) {
         spoken_by(import, version, Some(contract))?;
-        if kind.imports().contains(&interface) {
+        if kind.imports(contract).contains(&interface) {
             return Ok(());
         }
     } else if WASI_STUBS.contains(&name) && (version == "0.2" || version.starts_with("0.2.")) {
@@ -296,9 +300,9 @@ mod tests {
         check_world(
             &["bridge:telemetry/log@0.2.0", "wasi:io/streams@0.2.6"],
             &VALIDATOR,
-            expect!["validator 0.2.0"],
+            expect!["validator 0.2.1"],
         );
-        check_world(&["bridge:telemetry/query@0.2.0"], &MONITOR, expect!["monitor 0.2.0"]);
+        check_world(&["bridge:telemetry/query@0.2.0"], &MONITOR, expect!["monitor 0.2.1"]);
         check_world(
             &[],
             &[],
@@ -324,7 +328,7 @@ mod tests {
             &[],
             &["bridge:telemetry/lifecycle@0.3.0"],
             expect![
-                "the component is built for bridge:telemetry/lifecycle@0.3.0; this host speaks version 0.2.0 and still loads 0.1, so build it against one of them"
+                "the component is built for bridge:telemetry/lifecycle@0.3.0; this host speaks version 0.2.1 and still loads 0.1, so build it against one of them"
             ],
         );
     }

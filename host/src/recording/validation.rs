@@ -52,6 +52,7 @@ impl ValidatorChain {
         counters: &Counters,
         faults: &Faults,
     ) {
+        let mut packed = PackedEvents::default();
         for entry in &self.entries {
             let subscription = entry.validator.subscription();
             let rows =
@@ -59,11 +60,17 @@ impl ValidatorChain {
             if rows.is_empty() {
                 continue;
             }
-            let batch = event_batch(rows.iter().filter_map(|&row| round.records.get(row)));
-            let verdict = entry.validator.validate_events(&batch);
+            let verdict = entry.validator.validate_events(packed.of(rows, &round.records));
+            let rows = packed.rows.as_slice();
             match verdict {
-                Ok(verdict) => apply_to_events(entry.validator.name(), &rows, verdict, round),
-                Err(failure) => entry.apply_failure(&failure, &rows, round, counters, faults),
+                Ok(verdict) => {
+                    let rewritten = !verdict.rewrites.is_empty();
+                    apply_to_events(entry.validator.name(), rows, verdict, round);
+                    if rewritten {
+                        packed = PackedEvents::default();
+                    }
+                }
+                Err(failure) => entry.apply_failure(&failure, rows, round, counters, faults),
             }
         }
     }
@@ -109,6 +116,24 @@ impl ValidatorEntry {
                 note.refusal = Some(RecordError::Plugin(failure.clone()));
             }
         }
+    }
+}
+
+/// The events that a validator saw: those after it share the batch, and what was found in it, unless they want others or some were
+/// rewritten.
+#[derive(Default)]
+struct PackedEvents {
+    rows: Vec<usize>,
+    batch: EventBatch,
+}
+
+impl PackedEvents {
+    fn of(&mut self, rows: Vec<usize>, records: &[AdmittedEvent]) -> &EventBatch {
+        if self.rows != rows {
+            self.batch = event_batch(rows.iter().filter_map(|&row| records.get(row)));
+            self.rows = rows;
+        }
+        &self.batch
     }
 }
 
@@ -221,4 +246,28 @@ fn grouped(
         }
     }
     groups.into_values().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use telemetry_core::admission::{AcceptedTimes, admit_event};
+    use telemetry_core::{EventDraft, EventIdGenerator, Timestamp};
+
+    use super::*;
+
+    #[test]
+    fn validators_that_want_the_same_events_share_a_batch() {
+        let now = Timestamp::from_millis(1_772_000_000_000);
+        let (times, ids) = (AcceptedTimes::at(now, Duration::from_secs(60)), EventIdGenerator::new(1, 1));
+        let event = |kind: &str| admit_event(EventDraft::new(kind, "s").at(now), &times, &ids).unwrap();
+        let records = ["a", "b", "a"].map(event);
+        let mut packed = PackedEvents::default();
+        let first = packed.of(vec![0, 2], &records).texts();
+        assert!(Arc::ptr_eq(&first, &packed.of(vec![0, 2], &records).texts()));
+        let others = packed.of(vec![0, 1], &records);
+        assert_eq!(others.rows().map(|row| row.event_type).collect::<Vec<_>>(), ["a", "b"]);
+        assert!(!Arc::ptr_eq(&first, &others.texts()));
+    }
 }

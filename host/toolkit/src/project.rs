@@ -154,7 +154,7 @@ mod tests {
 name = "a"
 version = "0.1.0"
 kind = "validator"
-contract = "0.2.0"
+contract = "0.2.1"
 component = "a.wasm"   # made by build
 description = "x"
 

@@ -28,6 +28,7 @@ pub(crate) const PYTHON: &[SdkFile] = files!("python":
     "bridge_telemetry_plugin/monitor.py",
     "bridge_telemetry_plugin/sink.py",
     "bridge_telemetry_plugin/validator.py",
+    "bridge_telemetry_plugin/values.py",
 );
 
 /// The helper modules of JavaScript.
@@ -43,6 +44,7 @@ pub(crate) const JAVASCRIPT: &[SdkFile] = files!("javascript":
     "sink.js",
     "utf8.js",
     "validator.js",
+    "values.js",
 );
 
 /// The helper modules of C.
@@ -61,6 +63,8 @@ pub(crate) const C: &[SdkFile] = files!("c":
     "bt_sink.h",
     "bt_validator.c",
     "bt_validator.h",
+    "bt_values.c",
+    "bt_values_own.h",
 );
 
 /// Writes the contract and helper modules below `folder`, and answers the folder of the contract.

@@ -15,12 +15,17 @@ def texts(column):
 class Event:
     """One event."""
 
-    __slots__ = ("row", "timestamp", "id", "event_type", "source", "data_json", "extra_json", "_data", "verdict")
+    __slots__ = (
+        *("row", "timestamp", "id", "event_type", "source", "data_json", "extra_json"),
+        #: What stands at the plugin's `places`, in their order; None where nothing does.
+        *("values", "_data", "verdict"),
+    )
 
-    def __init__(self, row, timestamp, fields, verdict):
+    def __init__(self, row, timestamp, fields, values, verdict):
         self.row = row
         self.timestamp = timestamp
         self.id, self.event_type, self.source, self.data_json, self.extra_json = fields
+        self.values = values
         self._data = None
         self.verdict = verdict
 
@@ -53,11 +58,11 @@ class Event:
         self.verdict.rewrite(self.row, None, extra)
 
 
-def events(batch, verdict=None):
-    """The events of a batch."""
+def events(batch, values=None, verdict=None):
+    """The events of a batch, with what was found in them."""
     fields = texts(batch.fields)
     return [
-        Event(row, timestamp, fields[5 * row : 5 * row + 5], verdict)
+        Event(row, timestamp, fields[5 * row : 5 * row + 5], values[row] if values else (), verdict)
         for row, timestamp in enumerate(batch.timestamps)
     ]
 

@@ -5,6 +5,7 @@ import json
 from wit_world.exports import validation as contract
 
 from . import batch as rows
+from . import values
 from .errors import answered
 from .lifecycle import Plugin, Running, lifecycle_of, subscription_of
 
@@ -16,6 +17,9 @@ class Validator(Plugin):
     event_types = None
     #: Event sources, narrowing the events further. None: any source.
     sources = None
+    #: Places within events' `data`, JSON pointers such as `/command_id`: what stands there is in `event.values`, found by the host,
+    #: which is much faster than parsing `event.data`.
+    places = []
     #: Metric names. None: no samples.
     metrics = None
 
@@ -54,7 +58,7 @@ def export(kind):
         @answered
         def validate_events(self, batch):
             verdict, plugin = _Verdict(), Running.plugin
-            for event in rows.events(batch, verdict):
+            for event in rows.events(batch, values.read(kind.places), verdict):
                 plugin.validate_event(event)
             return contract.EventVerdict(verdict.issues, list(verdict.rewrites.values()))
 

@@ -29,6 +29,7 @@ impl EventBatch {
     }
 
     /// The events in arrival order.
+    #[inline]
     pub fn events(&self) -> impl ExactSizeIterator<Item = Event<'_>> {
         self.timestamps.iter().enumerate().map(|(row, &timestamp)| Event { batch: self, row, timestamp })
     }
@@ -61,41 +62,49 @@ pub struct Event<'a> {
 
 impl<'a> Event<'a> {
     /// Where in the batch, from 0.
+    #[inline]
     pub fn row(&self) -> u32 {
         u32::try_from(self.row).unwrap_or(u32::MAX)
     }
 
     /// Its number in the host's log; of no meaning to validators, which see events before they are stored.
+    #[inline]
     pub fn sequence(&self) -> u64 {
         self.batch.first_sequence.saturating_add(self.row as u64)
     }
 
     /// When it happened.
+    #[inline]
     pub fn timestamp(&self) -> Timestamp {
         self.timestamp
     }
 
     /// Its id, a UUID.
+    #[inline]
     pub fn id(&self) -> &'a str {
         self.field(0)
     }
 
     /// Its type, such as `COMMAND_RECEIVED`.
+    #[inline]
     pub fn event_type(&self) -> &'a str {
         self.field(1)
     }
 
     /// Who recorded it.
+    #[inline]
     pub fn source(&self) -> &'a str {
         self.field(2)
     }
 
     /// `data` as JSON text: an object.
+    #[inline]
     pub fn data_json(&self) -> &'a str {
         self.field(3)
     }
 
     /// The other top-level fields as JSON text: an object.
+    #[inline]
     pub fn extra_json(&self) -> &'a str {
         self.field(4)
     }
@@ -124,6 +133,7 @@ impl<'a> Event<'a> {
         Ok(serde_json::from_str(self.extra_json())?)
     }
 
+    #[inline]
     fn field(&self, number: usize) -> &'a str {
         self.batch.fields.get(self.row * FIELDS_PER_EVENT + number)
     }

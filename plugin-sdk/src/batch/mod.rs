@@ -5,9 +5,11 @@
 mod events;
 mod samples;
 mod text;
+mod values;
 
 pub use events::{Event, EventBatch};
 pub use samples::{Sample, SampleBatch, Series};
+pub use values::{EventValue, EventValues};
 
 use crate::error::PluginError;
 

@@ -31,12 +31,14 @@ impl TextArena {
     }
 
     /// String `index`; empty beyond the end, which callers rule out by the number of rows.
+    #[inline]
     pub(crate) fn get(&self, index: usize) -> &str {
         let end = |index: usize| self.ends.get(index).map_or(0, |end| *end as usize);
         let start = index.checked_sub(1).map_or(0, end);
         self.text.get(start..end(index)).unwrap_or_default()
     }
 
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.ends.len()
     }

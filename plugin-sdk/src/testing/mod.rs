@@ -8,6 +8,7 @@ mod events;
 pub(crate) mod host;
 mod samples;
 pub mod schema;
+pub(crate) mod values;
 
 pub use alert::AlertBuilder;
 pub use events::EventBatchBuilder;

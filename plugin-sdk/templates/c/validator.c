@@ -9,6 +9,7 @@ const bt_plugin bt_this_plugin = {
     .description = "Refuses commands without an id, or with one that is too long",
     .config_schema = "{\"type\":\"object\",\"properties\":{\"longest\":{\"type\":\"integer\"}},\"additionalProperties\":false}",
     .event_types = (const char *const[]){"COMMAND_*", NULL},
+    .places = (const char *const[]){"/command_id", NULL},
 };
 
 const char *bt_start(bt_text config) {
@@ -17,10 +18,10 @@ const char *bt_start(bt_text config) {
 }
 
 void bt_validate_event(const bt_event *event, bt_verdict *verdict) {
-    bt_text id;
-    if (!bt_json_string(event->data, "command_id", &id)) {
+    bt_value id = event->values[0];
+    if (id.kind != BT_STRING) {
         bt_reject(verdict, event->row, "bad_command", "/data", "the command has no id");
-    } else if ((double)id.len > longest) {
+    } else if ((double)id.text.len > longest) {
         bt_reject(verdict, event->row, "too_long", "/data/command_id", "the command's id is too long");
     }
 }

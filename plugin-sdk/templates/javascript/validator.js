@@ -5,10 +5,11 @@ export const { lifecycle, validation } = exportValidator({
   name: "{{name}}",
   description: "Refuses commands without an id, or with one that is too long",
   eventTypes: ["COMMAND_*"],
+  places: ["/command_id"],
   config: { longest: 64 },
 
   validateEvent(event) {
-    const id = event.data.command_id;
+    const [id] = event.values;
     if (typeof id !== "string") {
       event.reject("bad_command", "/data", "the command has no id");
     } else if (id.length > this.config.longest) {

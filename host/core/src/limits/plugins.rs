@@ -81,6 +81,15 @@ pub const MAX_PORT_TIME: Duration = Duration::from_secs(60);
 pub const MAX_PLUGIN_QUERY_BYTES: usize = 64 << 10;
 /// Largest answer to a plugin's query, as JSON in bytes.
 pub const MAX_PLUGIN_QUERY_ANSWER_BYTES: usize = 4 << 20;
+/// Most places within events' `data` that a plugin may ask for at once.
+pub const MAX_PLACES: usize = 64;
+/// Longest of these places, JSON pointers, in bytes.
+pub const MAX_PLACE_BYTES: usize = 256;
+/// Most bytes of the values that are found at these places in a batch: as much as one call may answer. What is found is kept up to
+/// as many bytes for other plugins, as long as the batch is.
+pub const MAX_VALUES_BYTES: usize = 16 << 20;
+/// Times that one call of a plugin may ask for such values: once for all that it does with a batch, and some more.
+pub const MAX_READINGS_PER_CALL: u32 = 64;
 /// Random bytes of one request of a plugin.
 pub const MAX_PLUGIN_RANDOM_BYTES: u64 = 64 << 10;
 

@@ -13,16 +13,17 @@ wasmtime::component::bindgen!({
     inline: "
         package bridge:host;
         world every-plugin {
-            import bridge:telemetry/log@0.2.0;
-            import bridge:telemetry/counters@0.2.0;
-            import bridge:telemetry/key-value@0.2.0;
-            import bridge:telemetry/query@0.2.0;
-            import bridge:telemetry/outbound-http@0.2.0;
-            export bridge:telemetry/lifecycle@0.2.0;
-            export bridge:telemetry/validation@0.2.0;
-            export bridge:telemetry/aggregation@0.2.0;
-            export bridge:telemetry/monitoring@0.2.0;
-            export bridge:telemetry/delivery@0.2.0;
+            import bridge:telemetry/log@0.2.1;
+            import bridge:telemetry/counters@0.2.1;
+            import bridge:telemetry/event-values@0.2.1;
+            import bridge:telemetry/key-value@0.2.1;
+            import bridge:telemetry/query@0.2.1;
+            import bridge:telemetry/outbound-http@0.2.1;
+            export bridge:telemetry/lifecycle@0.2.1;
+            export bridge:telemetry/validation@0.2.1;
+            export bridge:telemetry/aggregation@0.2.1;
+            export bridge:telemetry/monitoring@0.2.1;
+            export bridge:telemetry/delivery@0.2.1;
         }
     ",
     world: "bridge:host/every-plugin",
@@ -30,5 +31,5 @@ wasmtime::component::bindgen!({
     imports: { default: trappable },
 });
 
-pub(crate) use bridge::telemetry::{counters, key_value, log, outbound_http, query, types};
+pub(crate) use bridge::telemetry::{counters, event_values, key_value, log, outbound_http, query, types};
 pub(crate) use exports::bridge::telemetry::{aggregation, delivery, lifecycle, monitoring, validation};

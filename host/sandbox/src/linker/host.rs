@@ -1,11 +1,11 @@
-//! The host's own imports: log, counters, key-value, query, outbound HTTP.
+//! The host's own imports: log, counters, event values, key-value, query, outbound HTTP.
 
 use telemetry_core::extension::PortError;
 use telemetry_core::limits;
 use tracing::Level;
 
 use crate::bindings::types::PluginError;
-use crate::bindings::{counters, key_value, log, outbound_http, query, types};
+use crate::bindings::{counters, event_values, key_value, log, outbound_http, query, types};
 use crate::http::{Rule, Unanswered};
 use crate::key_value::KeyValueSpace;
 use crate::state::HostState;
@@ -34,6 +34,31 @@ impl counters::Host for HostState {
     fn set(&mut self, name: String, value: f64) -> wasmtime::Result<()> {
         self.count(&name)?.set(&name, value);
         Ok(())
+    }
+}
+
+impl event_values::Host for HostState {
+    /// Its time is the guest's own, as if it looked for them itself.
+    fn read(
+        &mut self,
+        places: Vec<String>,
+    ) -> wasmtime::Result<Result<event_values::ValueTable, PluginError>> {
+        self.count_reading()?;
+        let Some(events) = &self.events else {
+            let reason = "there are no events in this call whose values could be read".to_owned();
+            return Ok(Err(PluginError::Unsupported(reason)));
+        };
+        Ok(match events.values(&places) {
+            Ok(values) => Ok(event_values::ValueTable {
+                kinds: values.kinds().to_vec(),
+                numbers: values.numbers().to_vec(),
+                texts: types::TextColumnResult {
+                    bytes: values.texts().bytes().to_vec(),
+                    ends: values.texts().ends().to_vec(),
+                },
+            }),
+            Err(error) => Err(PluginError::Unsupported(error.to_string())),
+        })
     }
 }
 

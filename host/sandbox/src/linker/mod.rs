@@ -55,7 +55,7 @@ impl Linkers {
 
 fn linker(engine: &Engine, kind: PluginKind, contract: Contract) -> wasmtime::Result<Linker<HostState>> {
     let mut linker = Linker::new(engine);
-    for import in kind.imports() {
+    for import in kind.imports(contract) {
         add(&mut linker, contract, import)?;
     }
     wasi_io::add(&mut linker)?;
@@ -82,6 +82,10 @@ fn add(linker: &mut Linker<HostState>, contract: Contract, import: &str) -> wasm
         // Types have no functions: there is nothing to link but the name, and guests leave it out.
         "types" if contract == Contract::V0_1 => linker.instance("bridge:telemetry/types@0.1.0").map(drop),
         "types" => types::add_to_linker::<_, HasSelf<HostState>>(linker, |state| state),
+        // Not in version 0.1.
+        "event-values" => {
+            bindings::event_values::add_to_linker::<_, HasSelf<HostState>>(linker, |state| state)
+        }
         "log" => of!(log),
         "counters" => of!(counters),
         "key-value" => of!(key_value),

@@ -14,12 +14,30 @@ use crate::sink::{TIME, alert};
 
 /// A guest of version 0.1.0, as it was built then.
 fn old_guest(fixture: &Fixture, name: &str) -> Plugin {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/contract-0.1.0").join(name);
-    let mut spec = PluginSpec::new(name, Component::File(path.with_extension("wasm")));
-    spec.limits = PluginLimits { deadline_ms: 20_000, ..PluginLimits::default() };
-    let plugin = fixture.sandbox.load(spec).unwrap();
+    let plugin = guest_of(fixture, "0.1.0", name);
     assert_eq!(plugin.info().contract, "0.1.0");
     plugin
+}
+
+/// A guest as it was built for this version.
+fn guest_of(fixture: &Fixture, version: &str, name: &str) -> Plugin {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/contract-{version}"));
+    let mut spec = PluginSpec::new(name, Component::File(folder.join(name).with_extension("wasm")));
+    spec.limits = PluginLimits { deadline_ms: 20_000, ..PluginLimits::default() };
+    fixture.sandbox.load(spec).unwrap()
+}
+
+#[test]
+fn guests_of_a_version_that_had_less() {
+    let fixture = Fixture::new();
+    let plugin = guest_of(&fixture, "0.2.0", "evil");
+    assert_eq!(plugin.info().contract, CONTRACT_VERSION);
+    let verdict = plugin.validator().unwrap().validate_events(&events(&["harmless", "warn"])).unwrap();
+    assert_eq!((verdict.issues[0].row, verdict.issues[0].reject), (1, false));
+    let plugin = guest_of(&fixture, "0.2.0", "evil-monitor");
+    let mut monitor = plugin.monitor(None).unwrap().unwrap();
+    let signals = monitor.on_events(&events(&["ATTACK_disk"])).unwrap();
+    assert_eq!((signals[0].key.as_str(), signals[0].labels["evil"].as_str()), ("disk", "yes"));
 }
 
 #[test]

@@ -207,3 +207,10 @@ fn what_a_monitor_makes_of_chance_is_the_same_where_runs_are_repeatable() {
     assert_eq!(found(Execution::Repeatable), found(Execution::Repeatable));
     assert_ne!(found(Execution::Fast), found(Execution::Fast));
 }
+
+#[test]
+fn monitors_are_told_values_within_events() {
+    let plugin = Fixture::new().guest("evil-monitor");
+    let mut monitor = plugin.monitor(None).unwrap().unwrap();
+    assert_eq!(monitor.on_events(&events(&["ATTACK_VALUES"])).unwrap()[0].value, Some(1.0));
+}

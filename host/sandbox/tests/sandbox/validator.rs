@@ -191,3 +191,15 @@ fn many_threads_share_the_instances() {
     assert!(plugin.status().instances <= 2);
     assert!(plugin.status().calls >= 400);
 }
+
+#[test]
+fn values_within_events_are_found_while_there_are_events() {
+    let plugin = Fixture::new().guest("evil");
+    let validator = plugin.validator().unwrap();
+    let verdict = validator.validate_events(&events(&["values"])).unwrap();
+    assert_eq!(verdict.issues[0].message, "[4, 0] [1.0, 0.0] [0, 0]");
+    let failure = validator.validate_events(&events(&["values_of_no_place"])).unwrap_err();
+    assert!(failure.to_string().contains("place 0 is no JSON pointer"), "{failure}");
+    let failure = validator.validate_samples(&sample("values", 1.0)).unwrap_err();
+    assert!(failure.to_string().contains("there are no events in this call"), "{failure}");
+}

@@ -51,13 +51,13 @@ const fn world(kind: PluginKind) -> World {
     }
 }
 
-/// The source of the contract's exports.
-const fn exports(kind: PluginKind) -> &'static str {
+/// The sources of the contract's exports, and of what only this kind imports.
+const fn exports(kind: PluginKind) -> &'static [&'static str] {
     match kind {
-        PluginKind::Validator => "bt_validator.c",
-        PluginKind::Aggregator => "bt_aggregator.c",
-        PluginKind::Monitor => "bt_monitor.c",
-        PluginKind::Sink => "bt_sink.c",
+        PluginKind::Validator => &["bt_validator.c", "bt_values.c"],
+        PluginKind::Aggregator => &["bt_aggregator.c"],
+        PluginKind::Monitor => &["bt_monitor.c", "bt_values.c"],
+        PluginKind::Sink => &["bt_sink.c"],
     }
 }
 
@@ -80,7 +80,7 @@ pub(super) fn build(project: &Project) -> Result<Vec<u8>, BuildError> {
         .arg("-o")
         .arg(&module)
         .arg(project.language()?.source())
-        .args(["bt.c", "bt_rows.c", exports(kind), "bt_world.c"].map(|name| sdk_folder.join(name)))
+        .args(["bt.c", "bt_rows.c", "bt_world.c"].iter().chain(exports(kind)).map(|name| sdk_folder.join(name)))
         .current_dir(&project.directory);
     run(&mut command)?;
     frame::fill(world.frame, &read_made(&module, "the C compiler")?)

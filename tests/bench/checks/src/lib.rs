@@ -26,6 +26,31 @@ pub struct Command<'a> {
     processing_time_ms: f64,
 }
 
+impl<'a> Command<'a> {
+    /// Where the fields stand in an event's `data`, in the order of [`new`](Self::new).
+    pub const PLACES: [&'static str; 5] =
+        ["/command_type", "/command_id", "/status", "/priority", "/processing_time_ms"];
+
+    /// A command of fields that were found before; the numbers as JSON has them.
+    pub fn new(
+        command_type: &'a str,
+        command_id: &'a str,
+        status: &'a str,
+        priority: f64,
+        processing_time_ms: f64,
+    ) -> Option<Self> {
+        let fits = priority.fract() == 0.0 && (0.0..=f64::from(u8::MAX)).contains(&priority);
+        // It fits: nothing is cut off.
+        fits.then_some(Self {
+            command_type,
+            command_id,
+            status,
+            priority: priority as u8,
+            processing_time_ms,
+        })
+    }
+}
+
 /// Why an event is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Objection {

@@ -8,7 +8,7 @@ use std::cell::Cell;
 use bridge_telemetry_plugin::bindings::imports::types::{
     EventBatch, Label, PluginError, SampleBatch, Severity, State, Subscription, Timestamp,
 };
-use bridge_telemetry_plugin::bindings::imports::{counters, key_value, log, query};
+use bridge_telemetry_plugin::bindings::imports::{counters, event_values, key_value, log, query};
 use bridge_telemetry_plugin::bindings::lifecycle::exports::bridge::telemetry::lifecycle;
 use bridge_telemetry_plugin::bindings::monitoring::exports::bridge::telemetry::monitoring::{self, Signal};
 use bridge_telemetry_zoo as zoo;
@@ -110,6 +110,12 @@ fn lies(attack: &str, now: Timestamp) -> Option<Vec<Signal>> {
             let number = std::hash::BuildHasher::hash_one(&seeded, 1_u8);
             vec![Signal { summary: number.to_string(), ..signal("k", now) }]
         }
+        "event-values.read*" => loop {
+            drop(event_values::read(&["/a".to_owned()]));
+        },
+        "event-values.read-giant" => loop {
+            drop(event_values::read(&vec!["/x".repeat(1 << 9); 1 << 9]));
+        },
         "key-value.get*" => loop {
             drop(key_value::get("k"));
         },
@@ -168,6 +174,10 @@ fn attacked(attack: &str, now: Timestamp, signals: &mut Vec<Signal>) -> Result<(
             for n in 0_u32.. {
                 key_value::put(&n.to_string(), &vec![0; 1 << 20])?;
             }
+        }
+        "VALUES" => {
+            let table = event_values::read(&["/a".to_owned()])?;
+            signals.push(Signal { value: Some(table.numbers[0]), ..signal("values", now) });
         }
         "QUERY" => signals.push(Signal { summary: query::get_metrics("{}")?, ..signal("query", now) }),
         // Not hostile at all: a word about each row.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::hint::black_box;
 
 use bridge_telemetry_plugin::bindings::imports::types::PluginError;
-use bridge_telemetry_plugin::bindings::imports::{counters, log};
+use bridge_telemetry_plugin::bindings::imports::{counters, event_values, log};
 use bridge_telemetry_plugin::bindings::validation::exports::bridge::telemetry::validation::{
     EventRewrite, Issue,
 };
@@ -40,6 +40,15 @@ pub(crate) fn run(attack: &str) -> Result<Answer, PluginError> {
             std::thread::sleep(std::time::Duration::from_secs(3600));
             Ok((vec![], vec![]))
         }
+        // Not hostile at all.
+        "values" => {
+            let table = event_values::read(&["/a", "/b"].map(str::to_owned))?;
+            Ok((
+                vec![issue(&format!("{:?} {:?} {:?}", table.kinds, table.numbers, table.texts.ends))],
+                vec![],
+            ))
+        }
+        "values_of_no_place" => event_values::read(&["a".to_owned()]).map(|_| (vec![], vec![])),
         _ => Ok((issues(attack), rewrites(attack))),
     }
 }

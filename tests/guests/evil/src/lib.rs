@@ -14,6 +14,7 @@
 mod attack;
 mod lies;
 
+use bridge_telemetry_plugin::bindings::imports::event_values;
 use bridge_telemetry_plugin::bindings::imports::types::{
     EventBatch, PluginError, SampleBatch, State, Subscription,
 };
@@ -106,6 +107,7 @@ impl validation::Guest for Evil {
         let name = &batch.series.bytes[..batch.series.ends[0] as usize];
         let context_json = match std::str::from_utf8(name).unwrap_or_default() {
             "broken_context" => "{\"a\":".to_owned(),
+            "values" => return Err(event_values::read(&["/a".to_owned()]).unwrap_err()),
             "giant_context" => format!("{{\"a\":\"{}\"}}", "x".repeat(100_000)),
             _ => return Ok(SampleVerdict { issues: vec![], rewrites: vec![] }),
         };

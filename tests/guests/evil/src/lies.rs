@@ -1,5 +1,6 @@
 //! Answers that cannot be used, by the attack's name.
 
+use bridge_telemetry_plugin::bindings::imports::event_values;
 use bridge_telemetry_plugin::bindings::validation::exports::bridge::telemetry::validation::{
     EventRewrite, EventVerdict, Issue, SampleVerdict, SeriesRewrite,
 };
@@ -18,6 +19,12 @@ pub(crate) fn events(attack: &str) -> Option<EventVerdict> {
         "wrong-row" => issues(vec![issue(u32::MAX, "")]),
         "wrong-row-2" => rewrite(1_000, "{}"),
         "broken-json" => rewrite(0, "{\"a\":"),
+        "event-values.read*" => loop {
+            drop(event_values::read(&["/a".to_owned()]));
+        },
+        "event-values.read-giant" => loop {
+            drop(event_values::read(&vec!["/x".repeat(1 << 9); 1 << 9]));
+        },
         _ => return None,
     })
 }

@@ -10,6 +10,7 @@ const bt_plugin bt_this_plugin = {
     .config_schema = "{\"type\":\"object\",\"properties\":{\"longest\":{\"type\":\"integer\",\"default\":64}},"
                      "\"additionalProperties\":false}",
     .event_types = (const char *const[]){"COMMAND_*", NULL},
+    .places = (const char *const[]){"/command_id", NULL},
 };
 
 const char *bt_start(bt_text config) {
@@ -18,10 +19,10 @@ const char *bt_start(bt_text config) {
 }
 
 void bt_validate_event(const bt_event *event, bt_verdict *verdict) {
-    bt_text id;
-    if (!bt_json_string(event->data, "command_id", &id)) {
+    bt_value id = event->values[0];
+    if (id.kind != BT_STRING) {
         bt_reject(verdict, event->row, "bad_command", "/data", "the command has no id");
-    } else if ((double)id.len > longest) {
+    } else if ((double)id.text.len > longest) {
         bt_reject(verdict, event->row, "too_long", "/data/command_id", "the command's id is too long");
     }
 }

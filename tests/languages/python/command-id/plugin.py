@@ -6,10 +6,11 @@ from bridge_telemetry_plugin.validator import Validator, export
 class CommandId(Validator):
     name = "command-id"
     event_types = ["COMMAND_*"]
+    places = ["/command_id"]
     config = {"longest": 64}
 
     def validate_event(self, event):
-        command_id = event.data.get("command_id")
+        (command_id,) = event.values
         if not isinstance(command_id, str):
             event.reject("bad_command", "/data", "the command has no id")
         elif len(command_id) > self.config["longest"]:

@@ -1,7 +1,7 @@
 //! Refuses commands without an id of bounded length.
 
 use bridge_telemetry_plugin::{
-    Event, EventVerdict, Plugin, Result, Subscription, Validator, export_validator,
+    EventBatch, EventVerdict, Plugin, Result, Subscription, Validator, export_validator,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -30,25 +30,21 @@ impl Plugin for CommandId {
     }
 }
 
-/// The part of `data` that is looked at; its strings are borrowed from the batch.
-#[derive(Deserialize)]
-struct Command<'a> {
-    #[serde(borrow)]
-    command_id: &'a str,
-}
-
 impl Validator for CommandId {
     fn subscribe(&self) -> Subscription {
         Subscription::none().event_types(["COMMAND_*"])
     }
 
-    fn validate_event(&mut self, event: Event<'_>, verdict: &mut EventVerdict) -> Result<()> {
-        match event.data_as::<Command<'_>>() {
-            Err(_) => verdict.reject(event, "bad_command", "/data", "the command has no id"),
-            Ok(command) if command.command_id.len() > self.0.longest => {
-                verdict.reject(event, "too_long", "/data/command_id", "the command's id is too long");
+    fn validate_events(&mut self, batch: &EventBatch, verdict: &mut EventVerdict) -> Result<()> {
+        let values = batch.values(&["/command_id"])?;
+        for event in batch.events() {
+            match values.get(event, 0).as_str() {
+                None => verdict.reject(event, "bad_command", "/data", "the command has no id"),
+                Some(id) if id.len() > self.0.longest => {
+                    verdict.reject(event, "too_long", "/data/command_id", "the command's id is too long");
+                }
+                Some(_) => {}
             }
-            Ok(_) => {}
         }
         Ok(())
     }
