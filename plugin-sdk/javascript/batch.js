@@ -15,21 +15,55 @@ export function texts(column) {
   return found;
 }
 
+/** The strings of events, each made when it is asked for. */
+class Fields {
+  constructor(column) {
+    this.bytes = column.bytes instanceof Uint8Array ? column.bytes : new Uint8Array(column.bytes);
+    this.ends = column.ends;
+  }
+
+  text(at) {
+    return decode(this.bytes.subarray(at > 0 ? this.ends[at - 1] : 0, this.ends[at]));
+  }
+}
+
 /** One event. Times are nanoseconds since the Unix epoch, as BigInt. */
 class Event {
+  #fields;
   #data;
 
-  constructor(row, timestamp, fields, at, values, verdict) {
+  constructor(row, timestamp, fields, values, verdict) {
     this.row = row;
     this.timestamp = timestamp;
-    this.id = fields[at];
-    this.eventType = fields[at + 1];
-    this.source = fields[at + 2];
-    this.dataJson = fields[at + 3];
-    this.extraJson = fields[at + 4];
     /** What stands at the plugin's `places`, in their order; undefined where nothing does. */
     this.values = values;
+    this.#fields = fields;
     this.verdict = verdict;
+  }
+
+  /** Its id, a UUID. */
+  get id() {
+    return this.#fields.text(5 * this.row);
+  }
+
+  /** Its type, such as `COMMAND_RECEIVED`. */
+  get eventType() {
+    return this.#fields.text(5 * this.row + 1);
+  }
+
+  /** Who recorded it. */
+  get source() {
+    return this.#fields.text(5 * this.row + 2);
+  }
+
+  /** `data` as JSON: an object. */
+  get dataJson() {
+    return this.#fields.text(5 * this.row + 3);
+  }
+
+  /** The other top-level fields as JSON: an object. */
+  get extraJson() {
+    return this.#fields.text(5 * this.row + 4);
   }
 
   /** The event's `data`, parsed when it is first asked for. */
@@ -65,11 +99,8 @@ class Event {
 
 /** The events of a batch, with what was found in them. */
 export function events(batch, values, verdict) {
-  const fields = texts(batch.fields);
-  return Array.from(
-    batch.timestamps,
-    (timestamp, row) => new Event(row, timestamp, fields, 5 * row, values?.[row], verdict),
-  );
+  const fields = new Fields(batch.fields);
+  return Array.from(batch.timestamps, (timestamp, row) => new Event(row, timestamp, fields, values?.[row], verdict));
 }
 
 /** One series of a batch of samples. */

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use telemetry_core::batch::EventTexts;
+use telemetry_core::batch::{EventTexts, Places};
 use telemetry_core::extension::{FailureReason, QueryPort};
 use telemetry_core::{Timestamp, limits};
 use tracing::Level;
@@ -30,6 +30,8 @@ pub(crate) struct HostState {
     pub(crate) now: Timestamp,
     /// The events that the call is about.
     pub(crate) events: Option<Arc<EventTexts>>,
+    /// Where the plugin asked last for values in them.
+    pub(crate) places: Option<Arc<Places>>,
     pub(crate) stdout: LineBuffer,
     pub(crate) stderr: LineBuffer,
     /// What standard error got in this call: what a panic says.
@@ -101,6 +103,7 @@ impl HostState {
             plugin,
             now: Timestamp::EPOCH,
             events: None,
+            places: None,
             stdout: LineBuffer::default(),
             stderr: LineBuffer::default(),
             last_words: None,

@@ -12,22 +12,58 @@ def texts(column):
     return found
 
 
+class Fields:
+    """The strings of events, each made when it is asked for."""
+
+    __slots__ = ("whole", "ends")
+
+    def __init__(self, column):
+        self.whole = column.bytes
+        self.ends = column.ends
+
+    def text(self, at):
+        start = self.ends[at - 1] if at else 0
+        return str(self.whole[start : self.ends[at]], "utf-8")
+
+
 class Event:
     """One event."""
 
-    __slots__ = (
-        *("row", "timestamp", "id", "event_type", "source", "data_json", "extra_json"),
-        #: What stands at the plugin's `places`, in their order; None where nothing does.
-        *("values", "_data", "verdict"),
-    )
+    __slots__ = ("row", "timestamp", "values", "_fields", "_data", "verdict")
 
     def __init__(self, row, timestamp, fields, values, verdict):
         self.row = row
         self.timestamp = timestamp
-        self.id, self.event_type, self.source, self.data_json, self.extra_json = fields
+        #: What stands at the plugin's `places`, in their order; None where nothing does.
         self.values = values
+        self._fields = fields
         self._data = None
         self.verdict = verdict
+
+    @property
+    def id(self):
+        """Its id, a UUID."""
+        return self._fields.text(5 * self.row)
+
+    @property
+    def event_type(self):
+        """Its type, such as `COMMAND_RECEIVED`."""
+        return self._fields.text(5 * self.row + 1)
+
+    @property
+    def source(self):
+        """Who recorded it."""
+        return self._fields.text(5 * self.row + 2)
+
+    @property
+    def data_json(self):
+        """`data` as JSON: an object."""
+        return self._fields.text(5 * self.row + 3)
+
+    @property
+    def extra_json(self):
+        """The other top-level fields as JSON: an object."""
+        return self._fields.text(5 * self.row + 4)
 
     @property
     def data(self):
@@ -60,9 +96,9 @@ class Event:
 
 def events(batch, values=None, verdict=None):
     """The events of a batch, with what was found in them."""
-    fields = texts(batch.fields)
+    fields = Fields(batch.fields)
     return [
-        Event(row, timestamp, fields[5 * row : 5 * row + 5], values[row] if values else (), verdict)
+        Event(row, timestamp, fields, values[row] if values else (), verdict)
         for row, timestamp in enumerate(batch.timestamps)
     ]
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{EventValues, TextColumn, ValuesError};
+use super::{EventValues, Places, TextColumn, ValuesTooLarge};
 use crate::limits::MAX_VALUES_BYTES;
 
 /// The number of strings per event in [`EventBatch::fields`].
@@ -24,35 +24,33 @@ pub struct EventBatch {
 pub struct EventTexts {
     fields: TextColumn,
     /// What was asked for so far, so that it is found once for all plugins that ask for the same.
-    found: Mutex<Vec<(Vec<String>, Arc<EventValues>)>>,
+    found: Mutex<Vec<(Arc<Places>, Arc<EventValues>)>>,
 }
 
 impl EventTexts {
-    /// What stands at `places`, JSON pointers from the top of `data`, in each event: see [`EventValues::read`].
+    /// What stands at `places` in the `data` of each event.
     ///
     /// # Errors
-    /// Those of [`EventValues::read`].
-    pub fn values(&self, places: &[impl AsRef<str>]) -> Result<Arc<EventValues>, ValuesError> {
-        let same = |known: &[String]| {
-            known.len() == places.len()
-                && known.iter().zip(places).all(|(known, place)| known == place.as_ref())
-        };
-        let known = |found: &[(Vec<String>, Arc<EventValues>)]| {
-            found.iter().find(|(places, _)| same(places)).map(|(_, values)| Arc::clone(values))
-        };
+    /// When it is too much: see [`EventValues::read`].
+    pub fn values(&self, places: &Arc<Places>) -> Result<Arc<EventValues>, ValuesTooLarge> {
         // Nothing is ever half written there.
         let lock = || self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(values) = known(&lock()) {
+        let known = lock().iter().find(|(known, _)| known == places).map(|(_, values)| Arc::clone(values));
+        if let Some(values) = known {
             return Ok(values);
         }
         let values = Arc::new(EventValues::read(self.data(), places)?);
         let mut found = lock();
         let kept: usize = found.iter().map(|(_, values)| values.bytes()).sum();
         if kept.saturating_add(values.bytes()) <= MAX_VALUES_BYTES {
-            let places = places.iter().map(|place| place.as_ref().to_owned()).collect();
-            found.push((places, Arc::clone(&values)));
+            found.push((Arc::clone(places), Arc::clone(&values)));
         }
         Ok(values)
+    }
+
+    /// Forgets what was found, so that it is found anew: for whoever measures a batch more than once.
+    pub fn forget(&self) {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     fn data(&self) -> impl ExactSizeIterator<Item = &str> {
@@ -183,11 +181,14 @@ mod tests {
             EventRow { timestamp: 5, id: "i", event_type: "t", source: "s", data: r#"{"a":1}"#, extra: "{}" };
         batch.push(row);
         let shared = batch.texts();
-        let first = shared.values(&["/a"]).unwrap();
-        assert!(Arc::ptr_eq(&first, &shared.values(&["/a"]).unwrap()));
-        assert!(!Arc::ptr_eq(&first, &shared.values(&["/b"]).unwrap()));
+        let places = |pointer: &str| Arc::new(Places::new(vec![pointer.to_owned()]).unwrap());
+        let first = shared.values(&places("/a")).unwrap();
+        assert!(Arc::ptr_eq(&first, &shared.values(&places("/a")).unwrap()));
+        assert!(!Arc::ptr_eq(&first, &shared.values(&places("/b")).unwrap()));
+        shared.forget();
+        assert!(!Arc::ptr_eq(&first, &shared.values(&places("/a")).unwrap()));
         batch.push(EventRow { data: r#"{"a":2}"#, ..row });
-        assert_eq!(batch.texts().values(&["/a"]).unwrap().numbers(), [1.0, 2.0]);
-        assert_eq!(shared.values(&["/a"]).unwrap().numbers(), [1.0]);
+        assert_eq!(batch.texts().values(&places("/a")).unwrap().numbers(), [1.0, 2.0]);
+        assert_eq!(shared.values(&places("/a")).unwrap().numbers(), [1.0]);
     }
 }

@@ -11,7 +11,7 @@ mod text;
 mod values;
 
 pub use events::{EventBatch, EventRow, EventTexts, FIELDS_PER_EVENT};
-pub use places::PlaceError;
+pub use places::{PlaceError, Places};
 pub use samples::{SampleBatch, SampleRow};
 pub use text::TextColumn;
-pub use values::{EventValues, ValueKind, ValuesError};
+pub use values::{EventValues, ValueKind, ValuesTooLarge};

@@ -23,6 +23,37 @@ pub enum PlaceError {
     NoPointer(usize),
 }
 
+/// Places within events' `data`: JSON pointers (RFC 6901) from its top, such as `/command_id`.
+#[derive(Debug)]
+pub struct Places {
+    pointers: Vec<String>,
+    pub(super) tree: Node,
+}
+
+impl Places {
+    /// The places of these pointers.
+    ///
+    /// # Errors
+    /// When there are too many, one is too long, or one is no pointer.
+    pub fn new(pointers: Vec<String>) -> Result<Self, PlaceError> {
+        let tree = Node::of(&pointers)?;
+        Ok(Self { pointers, tree })
+    }
+
+    /// The pointers, as they were asked for.
+    pub fn pointers(&self) -> &[String] {
+        &self.pointers
+    }
+}
+
+impl PartialEq for Places {
+    fn eq(&self, other: &Self) -> bool {
+        self.pointers == other.pointers
+    }
+}
+
+impl Eq for Places {}
+
 /// One step of the tree: a key, or a number within an array.
 #[derive(Debug, Default)]
 pub(super) struct Node {
@@ -43,13 +74,12 @@ pub(super) struct Child {
 
 impl Node {
     /// The tree of the places, numbered as they come.
-    pub(super) fn of(places: &[impl AsRef<str>]) -> Result<Self, PlaceError> {
+    fn of(places: &[String]) -> Result<Self, PlaceError> {
         if places.len() > MAX_PLACES {
             return Err(PlaceError::TooMany(places.len()));
         }
         let mut root = Self::default();
         for (number, place) in places.iter().enumerate() {
-            let place = place.as_ref();
             if place.len() > MAX_PLACE_BYTES {
                 return Err(PlaceError::TooLong(number));
             }
@@ -112,9 +142,14 @@ pub(super) fn element(key: &str) -> Option<usize> {
 mod tests {
     use super::*;
 
+    fn of(places: &[&str]) -> Result<Node, PlaceError> {
+        let pointers = places.iter().map(|place| (*place).to_owned()).collect();
+        Places::new(pointers).map(|places| places.tree)
+    }
+
     #[test]
     fn places_share_their_beginnings() {
-        let tree = Node::of(&["/a/b", "", "/a/c~1d~0", "/a/b"]).unwrap();
+        let tree = of(&["/a/b", "", "/a/c~1d~0", "/a/b"]).unwrap();
         assert_eq!(tree.ends, [1]);
         let [Child { member, node, .. }] = &tree.children[..] else { panic!("{tree:?}") };
         let below: Vec<_> =
@@ -124,12 +159,12 @@ mod tests {
 
     #[test]
     fn what_is_no_pointer_is_refused_by_its_number() {
-        assert_eq!(Node::of(&["/a", "b"]).unwrap_err(), PlaceError::NoPointer(1));
-        assert_eq!(Node::of(&["/~2"]).unwrap_err(), PlaceError::NoPointer(0));
-        assert_eq!(Node::of(&["/~"]).unwrap_err(), PlaceError::NoPointer(0));
+        assert_eq!(of(&["/a", "b"]).unwrap_err(), PlaceError::NoPointer(1));
+        assert_eq!(of(&["/~2"]).unwrap_err(), PlaceError::NoPointer(0));
+        assert_eq!(of(&["/~"]).unwrap_err(), PlaceError::NoPointer(0));
         let long = format!("/{}", "x".repeat(MAX_PLACE_BYTES));
-        assert_eq!(Node::of(&[long]).unwrap_err(), PlaceError::TooLong(0));
-        assert_eq!(Node::of(&vec!["/a"; MAX_PLACES + 1]).unwrap_err(), PlaceError::TooMany(MAX_PLACES + 1));
+        assert_eq!(of(&[&long]).unwrap_err(), PlaceError::TooLong(0));
+        assert_eq!(of(&vec!["/a"; MAX_PLACES + 1]).unwrap_err(), PlaceError::TooMany(MAX_PLACES + 1));
     }
 
     #[test]

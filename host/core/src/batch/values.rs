@@ -2,9 +2,8 @@
 //!
 //! A validator or monitor that looks at a few fields need not parse: the host does, once for all that ask for the same places.
 
-use super::places::Node;
 use super::seek::{Found, Row};
-use super::{PlaceError, TextColumn};
+use super::{Places, TextColumn};
 use crate::limits::MAX_VALUES_BYTES;
 
 /// What stands at a place; the numbers are those of the WIT package.
@@ -30,17 +29,10 @@ pub enum ValueKind {
     Object = 7,
 }
 
-/// Why values cannot be read.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ValuesError {
-    /// The places are not such that can be asked for.
-    #[error(transparent)]
-    Place(#[from] PlaceError),
-    /// There is more than [`MAX_VALUES_BYTES`] at these places.
-    #[error("the values have more than {MAX_VALUES_BYTES} bytes: ask for fewer places at once")]
-    TooLarge,
-}
+/// There is more than [`MAX_VALUES_BYTES`] at the places.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the values have more than {MAX_VALUES_BYTES} bytes: ask for fewer places at once")]
+pub struct ValuesTooLarge;
 
 /// The values of a batch's events: of each event in turn, of each place in turn.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -51,31 +43,29 @@ pub struct EventValues {
 }
 
 impl EventValues {
-    /// Reads what stands at `places`, JSON pointers (RFC 6901) from the top of each of `data`, which is JSON that
-    /// was checked before.
+    /// Reads what stands at `places` in each of `data`, which is JSON that was checked before.
     ///
     /// # Errors
-    /// When a place is no pointer, or one of the limits [`MAX_PLACES`](crate::limits::MAX_PLACES),
-    /// [`MAX_PLACE_BYTES`](crate::limits::MAX_PLACE_BYTES) and [`MAX_VALUES_BYTES`] is passed.
+    /// When it is more than [`MAX_VALUES_BYTES`].
     pub fn read<'a>(
         data: impl ExactSizeIterator<Item = &'a str>,
-        places: &[impl AsRef<str>],
-    ) -> Result<Self, ValuesError> {
-        let tree = Node::of(places)?;
-        let count = data.len().saturating_mul(places.len());
+        places: &Places,
+    ) -> Result<Self, ValuesTooLarge> {
+        let of_each = places.pointers().len();
+        let count = data.len().saturating_mul(of_each);
         if count > MAX_VALUES_BYTES / size_of::<f64>() {
-            return Err(ValuesError::TooLarge);
+            return Err(ValuesTooLarge);
         }
         let mut values =
             Self { kinds: Vec::with_capacity(count), numbers: Vec::new(), texts: TextColumn::default() };
         values.texts.reserve(count);
         let mut row = Row::default();
         for text in data {
-            row.clear(places.len());
-            row.find(&tree, text);
+            row.clear(of_each);
+            row.find(&places.tree, text);
             values.push(&row, count);
             if values.texts.bytes().len() > MAX_VALUES_BYTES {
-                return Err(ValuesError::TooLarge);
+                return Err(ValuesTooLarge);
             }
         }
         Ok(values)
@@ -154,7 +144,11 @@ mod tests {
         }
     }
 
-    fn check(data: &[Value], places: &[String]) {
+    fn asked(pointers: &[&str]) -> Places {
+        Places::new(pointers.iter().map(|pointer| (*pointer).to_owned()).collect()).unwrap()
+    }
+
+    fn check(data: &[Value], places: &Places) {
         let compact: Vec<String> = data.iter().map(Value::to_string).collect();
         let values = EventValues::read(compact.iter().map(String::as_str), places).unwrap();
         let spaced: Vec<String> =
@@ -162,8 +156,8 @@ mod tests {
         let again = EventValues::read(spaced.iter().map(String::as_str), places).unwrap();
         assert_eq!((values.kinds(), values.numbers()), (again.kinds(), again.numbers()));
         for (row, data) in data.iter().enumerate() {
-            for (number, place) in places.iter().enumerate() {
-                let found = value(&values, row * places.len() + number);
+            for (number, place) in places.pointers().iter().enumerate() {
+                let found = value(&values, row * places.pointers().len() + number);
                 assert!(
                     alike(data.pointer(place), found.as_ref()),
                     "{place} of {data}: {found:?} instead of {:?}",
@@ -175,24 +169,20 @@ mod tests {
         assert_eq!(values.texts().len(), values.kinds().len());
     }
 
-    fn places(given: &[&str]) -> Vec<String> {
-        given.iter().map(|place| (*place).to_owned()).collect()
-    }
-
     #[test]
     fn each_kind_of_value_is_found() {
         let data = json!({"s": "a\"\n", "n": -1.5, "t": true, "f": false, "z": null, "a": [1, {"b": 2}], "o": {"x/y": "é"}, "": 1});
-        let asked = [
+        let pointers = [
             "/s", "/n", "/t", "/f", "/z", "/a", "/a/0", "/a/1/b", "/a/2", "/a/01", "/o", "/o/x~1y", "/no",
             "/", "", "/s/0",
         ];
-        check(&[data, json!({}), json!({"n": "text"})], &places(&asked));
+        check(&[data, json!({}), json!({"n": "text"})], &asked(&pointers));
     }
 
     #[test]
     fn large_integers_keep_their_digits() {
         let data = r#"{"a":9007199254740993,"b":9007199254740992,"e":9007199254740991,"c":-9223372036854775807,"d":18446744073709551615}"#;
-        let values = EventValues::read([data].into_iter(), &["/a", "/b", "/c", "/d", "/e"]).unwrap();
+        let values = EventValues::read([data].into_iter(), &asked(&["/a", "/b", "/c", "/d", "/e"])).unwrap();
         let texts: Vec<_> = (0..5).map(|index| values.texts().get(index).unwrap()).collect();
         assert_eq!(
             texts,
@@ -212,7 +202,8 @@ mod tests {
 
     #[test]
     fn a_column_without_numbers_is_left_out() {
-        let values = EventValues::read(["{\"a\":\"x\"}", "{}", "nonsense"].into_iter(), &["/a"]).unwrap();
+        let values =
+            EventValues::read(["{\"a\":\"x\"}", "{}", "nonsense"].into_iter(), &asked(&["/a"])).unwrap();
         assert_eq!((values.kinds(), values.numbers()), (&[5, 0, 0][..], &[][..]));
         assert_eq!(values.texts().bytes(), b"x");
     }
@@ -220,11 +211,12 @@ mod tests {
     #[test]
     fn more_than_the_limit_is_refused() {
         let data = json!({"a": "x".repeat(MAX_VALUES_BYTES / 4)}).to_string();
-        let read = |copies: usize| EventValues::read(std::iter::repeat_n(data.as_str(), copies), &["/a"]);
+        let read =
+            |copies: usize| EventValues::read(std::iter::repeat_n(data.as_str(), copies), &asked(&["/a"]));
         assert!(read(4).is_ok());
-        assert_eq!(read(5).unwrap_err(), ValuesError::TooLarge);
+        assert_eq!(read(5).unwrap_err(), ValuesTooLarge);
         let many = std::iter::repeat_n("{}", MAX_VALUES_BYTES / 8);
-        assert_eq!(EventValues::read(many, &["/a", "/b"]).unwrap_err(), ValuesError::TooLarge);
+        assert_eq!(EventValues::read(many, &asked(&["/a", "/b"])).unwrap_err(), ValuesTooLarge);
     }
 
     fn json_value() -> impl Strategy<Value = Value> {
@@ -250,7 +242,7 @@ mod tests {
         #[test]
         fn text_that_is_no_json_harms_nothing(text in r#"[{}\[\]:,"\\0-9a-e.é ]{0,40}"#, more in any::<String>()) {
             let data = [text.as_str(), more.as_str()];
-            let values = EventValues::read(data.into_iter(), &["/a", "", "/0/1", "/a/b"]).unwrap();
+            let values = EventValues::read(data.into_iter(), &asked(&["/a", "", "/0/1", "/a/b"])).unwrap();
             prop_assert_eq!(values.kinds().len(), 8);
         }
 
@@ -261,7 +253,7 @@ mod tests {
         ) {
             let places: Vec<String> =
                 steps.iter().map(|steps| steps.iter().map(|step| format!("/{step}")).collect()).collect();
-            check(&data, &places);
+            check(&data, &Places::new(places).unwrap());
         }
     }
 }

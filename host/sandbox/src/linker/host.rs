@@ -1,5 +1,8 @@
 //! The host's own imports: log, counters, event values, key-value, query, outbound HTTP.
 
+use std::sync::Arc;
+
+use telemetry_core::batch::{EventValues, Places};
 use telemetry_core::extension::PortError;
 use telemetry_core::limits;
 use tracing::Level;
@@ -44,25 +47,34 @@ impl event_values::Host for HostState {
         places: Vec<String>,
     ) -> wasmtime::Result<Result<event_values::ValueTable, PluginError>> {
         self.count_reading()?;
-        let Some(events) = &self.events else {
-            let reason = "there are no events in this call whose values could be read".to_owned();
-            return Ok(Err(PluginError::Unsupported(reason)));
-        };
-        Ok(match events.values(&places) {
-            Ok(values) => Ok(event_values::ValueTable {
-                kinds: values.kinds().to_vec(),
-                numbers: values.numbers().to_vec(),
-                texts: types::TextColumnResult {
-                    bytes: values.texts().bytes().to_vec(),
-                    ends: values.texts().ends().to_vec(),
-                },
-            }),
-            Err(error) => Err(PluginError::Unsupported(error.to_string())),
-        })
+        Ok(self.values(places).map(|values| event_values::ValueTable {
+            kinds: values.kinds().to_vec(),
+            numbers: values.numbers().to_vec(),
+            texts: types::TextColumnResult {
+                bytes: values.texts().bytes().to_vec(),
+                ends: values.texts().ends().to_vec(),
+            },
+        }))
     }
 }
 
 impl HostState {
+    fn values(&mut self, pointers: Vec<String>) -> Result<Arc<EventValues>, PluginError> {
+        let unsupported = |reason: String| PluginError::Unsupported(reason);
+        // A plugin asks for the same places at every call.
+        let places = match self.places.take().filter(|places| places.pointers() == pointers) {
+            Some(places) => places,
+            None => Arc::new(Places::new(pointers).map_err(|error| unsupported(error.to_string()))?),
+        };
+        let places = self.places.insert(places);
+        match &self.events {
+            Some(events) => events.values(places).map_err(|error| unsupported(error.to_string())),
+            None => {
+                Err(unsupported("there are no events in this call whose values could be read".to_owned()))
+            }
+        }
+    }
+
     fn key_value<R>(
         &mut self,
         call: impl FnOnce(&mut KeyValueSpace) -> Result<R, PortError>,

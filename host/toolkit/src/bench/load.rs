@@ -126,6 +126,10 @@ pub(super) struct Runner<'a> {
 
 impl Runner<'_> {
     pub(super) fn round(&mut self) -> Result<(), BenchError> {
+        if let Load::Events(batch) = self.load {
+            // A host has other events each time.
+            batch.texts().forget();
+        }
         match (&mut self.receiver, self.load) {
             (Receiver::Validator(validator), Load::Events(batch)) => {
                 validator.validate_events(batch)?;

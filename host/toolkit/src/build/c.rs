@@ -80,7 +80,9 @@ pub(super) fn build(project: &Project) -> Result<Vec<u8>, BuildError> {
         .arg("-o")
         .arg(&module)
         .arg(project.language()?.source())
-        .args(["bt.c", "bt_rows.c", "bt_world.c"].iter().chain(exports(kind)).map(|name| sdk_folder.join(name)))
+        .args(
+            ["bt.c", "bt_rows.c", "bt_world.c"].iter().chain(exports(kind)).map(|name| sdk_folder.join(name)),
+        )
         .current_dir(&project.directory);
     run(&mut command)?;
     frame::fill(world.frame, &read_made(&module, "the C compiler")?)

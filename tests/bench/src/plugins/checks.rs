@@ -1,6 +1,5 @@
 //! One validator: natively, as components in the sandbox that parse or ask the host for values, as a bare module and in Extism.
 
-use std::cell::Cell;
 use std::sync::Arc;
 
 use bridge_telemetry_bench_checks::{OBJECTIONS, check, events};
@@ -23,14 +22,10 @@ const BATCH: usize = 1_000;
 /// Events of a round.
 const EVENTS: usize = 20_000;
 
-/// Has the events in the processor's cache for those who come after it.
-const FIRST: usize = 0;
-const NATIVE: usize = 1;
-const COMPONENT: usize = 2;
+const NATIVE: usize = 0;
+const COMPONENT: usize = 1;
+const BARE: usize = 2;
 const VALUES: usize = 3;
-const BARE: usize = 4;
-/// All of them.
-const CONTESTANTS: usize = 5;
 
 /// The validators that are components.
 struct Components {
@@ -102,36 +97,36 @@ fn agree(components: &Components, bare: &mut Bare, batches: &[EventBatch]) -> an
 
 fn measure(plan: &Plan, components: &Components, bare: &mut Bare, size: usize) -> anyhow::Result<Times> {
     agree(components, bare, &batches(size))?;
-    // In each round other batches: what the host found in one is kept as long as it is.
-    let rounds: Vec<_> = (0..=plan.rounds).map(|_| batches(size)).collect();
-    let takes: [Cell<usize>; CONTESTANTS] = Default::default();
-    let next = |contestant: usize| {
-        let round = takes.get(contestant).map_or(0, |takes| takes.replace(takes.get() + 1));
-        rounds.get(round).map(Vec::as_slice).unwrap_or_default()
-    };
-    let natively = |batches: &[EventBatch]| {
-        batches.iter().for_each(|batch| drop(std::hint::black_box(natively(batch))));
-    };
+    let batches = batches(size);
     let judge = |validator: &dyn Validator, batches: &[EventBatch]| -> anyhow::Result<()> {
         for batch in batches {
             std::hint::black_box(validator.validate_events(batch)?);
         }
         Ok(())
     };
+    let natively = |batches: &[EventBatch]| {
+        batches.iter().for_each(|batch| drop(std::hint::black_box(natively(batch))));
+    };
     contest(
         plan.rounds,
         EVENTS,
         thread_time,
         &mut [
-            &mut || Ok(natively(next(FIRST))),
-            &mut || Ok(natively(next(NATIVE))),
-            &mut || judge(&*components.parsing, next(COMPONENT)),
-            &mut || judge(&*components.asking, next(VALUES)),
             &mut || {
-                for batch in next(BARE) {
+                natively(&batches);
+                Ok(())
+            },
+            &mut || judge(&*components.parsing, &batches),
+            &mut || {
+                for batch in &batches {
                     std::hint::black_box(bare.validate(batch)?);
                 }
                 Ok(())
+            },
+            &mut || {
+                // A host has other events each time, and what was found in them goes with them.
+                batches.iter().for_each(|batch| batch.texts().forget());
+                judge(&*components.asking, &batches)
             },
         ],
     )
@@ -141,7 +136,7 @@ pub(super) fn run(chart: &mut Chart, plan: &Plan) -> anyhow::Result<()> {
     let laboratory = Laboratory::new()?;
     let load = |name: &str| -> anyhow::Result<Arc<dyn Validator>> {
         let plugin = laboratory.load(artifact::guest(name)?)?;
-        Ok(plugin.validator().ok_or_else(|| anyhow::anyhow!("{name} is no validator"))?)
+        plugin.validator().ok_or_else(|| anyhow::anyhow!("{name} is no validator"))
     };
     let components = Components { parsing: load("checks")?, asking: load("checks-values")? };
     let mut bare = Bare::load(&artifact::guest("checks-core")?)?;
