@@ -105,8 +105,8 @@ impl EventValues {
 impl EventBatch {
     /// What stands at `places` in the `data` of each event: JSON pointers (RFC 6901), such as `/command_id` or `/tags/0`.
     ///
-    /// The host finds them, in one pass for all plugins that ask for the same, and several times as fast as a plugin parses `data`. Ask
-    /// once for all places that matter, where [`validate_events`](crate::Validator::validate_events) or
+    /// The host finds them, in one pass for all plugins that ask for the same: in batches a validator takes half the time that it takes
+    /// parsing `data`; for one event a call parsing is faster. Ask once for all places that matter, where [`validate_events`](crate::Validator::validate_events) or
     /// [`on_events`](crate::Monitor::on_events) gets its batch.
     ///
     /// ```
@@ -124,7 +124,7 @@ impl EventBatch {
     /// ```
     ///
     /// # Errors
-    /// When a place is no JSON pointer, or more is asked for than the host allows: 64 places of 256 bytes each, 16 MiB of values, and
+    /// When a place is no JSON pointer, or more is asked for than the host allows: 64 places of 256 bytes and 16 steps each, 16 MiB of values, and
     /// 64 times in one call.
     pub fn values(&self, places: &[&str]) -> Result<EventValues> {
         EventValues::checked(read(self, places)?, self.len(), places.len())

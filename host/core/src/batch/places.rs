@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use crate::limits::{MAX_PLACE_BYTES, MAX_PLACES};
+use crate::limits::{MAX_PLACE_BYTES, MAX_PLACE_STEPS, MAX_PLACES};
 
 /// Why places cannot be asked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -16,6 +16,9 @@ pub enum PlaceError {
     /// One is longer than [`MAX_PLACE_BYTES`].
     #[error("place {0} is longer than {MAX_PLACE_BYTES} bytes")]
     TooLong(usize),
+    /// One leads deeper than [`MAX_PLACE_STEPS`].
+    #[error("place {0} has more than {MAX_PLACE_STEPS} steps")]
+    TooDeep(usize),
     /// One is no JSON pointer.
     #[error(
         "place {0} is no JSON pointer: it is empty or starts with \"/\", and \"~\" stands for itself as \"~0\""
@@ -85,6 +88,9 @@ impl Node {
             }
             if !place.is_empty() && !place.starts_with('/') {
                 return Err(PlaceError::NoPointer(number));
+            }
+            if place.matches('/').count() > MAX_PLACE_STEPS {
+                return Err(PlaceError::TooDeep(number));
             }
             let mut node = &mut root;
             for step in place.split('/').skip(1) {
@@ -164,6 +170,8 @@ mod tests {
         assert_eq!(of(&["/~"]).unwrap_err(), PlaceError::NoPointer(0));
         let long = format!("/{}", "x".repeat(MAX_PLACE_BYTES));
         assert_eq!(of(&[&long]).unwrap_err(), PlaceError::TooLong(0));
+        assert!(of(&[&"/a".repeat(MAX_PLACE_STEPS)]).is_ok());
+        assert_eq!(of(&["", &"/a".repeat(MAX_PLACE_STEPS + 1)]).unwrap_err(), PlaceError::TooDeep(1));
         assert_eq!(of(&vec!["/a"; MAX_PLACES + 1]).unwrap_err(), PlaceError::TooMany(MAX_PLACES + 1));
     }
 

@@ -138,7 +138,7 @@ fn number(text: &str) -> Option<f64> {
         b'0'..=b'9' => Some(sum * 10 + u32::from(byte - b'0')),
         _ => None,
     };
-    if text.len() <= SHORT_INTEGER
+    if (1..=SHORT_INTEGER).contains(&text.len())
         && let Some(integer) = text.as_bytes().iter().try_fold(0, digit)
     {
         return Some(integer.into());

@@ -85,6 +85,8 @@ pub const MAX_PLUGIN_QUERY_ANSWER_BYTES: usize = 4 << 20;
 pub const MAX_PLACES: usize = 64;
 /// Longest of these places, JSON pointers, in bytes.
 pub const MAX_PLACE_BYTES: usize = 256;
+/// Most steps of one of these places: at each of them all of the value below is stepped over once more.
+pub const MAX_PLACE_STEPS: usize = 16;
 /// Most bytes of the values that are found at these places in a batch: as much as one call may answer. What is found is kept up to
 /// as many bytes for other plugins, as long as the batch is.
 pub const MAX_VALUES_BYTES: usize = 16 << 20;
