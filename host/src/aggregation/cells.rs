@@ -76,17 +76,21 @@ pub(super) struct Cells {
 /// Where the slot of an owner's bucket is.
 #[derive(Clone, Copy)]
 struct Place {
-    owner: u32,
+    /// The owner, and the number of its page.
+    key: (u32, i64),
     start: i64,
     page: usize,
     within: usize,
 }
 
 impl Place {
-    /// The place of the bucket after this one, if that is the one looked for: mostly it is, and then needs no division.
-    fn next(self, owner: u32, start: i64, step: i64) -> Option<Self> {
+    /// The place of this bucket or of the one after it, if that is the one looked for: mostly it is, and then needs no division.
+    fn near(self, owner: u32, start: i64, step: i64) -> Option<Self> {
+        if (owner, start) == (self.key.0, self.start) {
+            return Some(self);
+        }
         let within = self.within + 1;
-        let is_next = owner == self.owner && self.start.checked_add(step) == Some(start) && within < PAGE;
+        let is_next = owner == self.key.0 && self.start.checked_add(step) == Some(start) && within < PAGE;
         is_next.then_some(Self { start, within, ..self })
     }
 }
@@ -121,13 +125,17 @@ impl Cells {
 
     /// The cell of an owner's bucket that starts at `start`.
     pub(super) fn bucket(&mut self, owner: u32, start: i64) -> Result<usize, QueryError> {
-        let place = match self.recent.and_then(|recent| recent.next(owner, start, self.step)) {
+        let place = match self.recent.and_then(|recent| recent.near(owner, start, self.step)) {
             Some(place) => place,
             None => {
                 let index = start.div_euclid(self.step);
-                let page = self.page((owner, index.div_euclid(PAGE as i64)));
+                let key = (owner, index.div_euclid(PAGE as i64));
+                let page = match self.recent {
+                    Some(recent) if recent.key == key => recent.page,
+                    _ => self.page(key),
+                };
                 let within = usize::try_from(index.rem_euclid(PAGE as i64)).unwrap_or(0);
-                Place { owner, start, page, within }
+                Place { key, start, page, within }
             }
         };
         self.recent = Some(place);
