@@ -3,6 +3,9 @@
 //!
 //! Invariant: an error means that nothing of the call was stored.
 
+mod late;
+mod sealed;
+
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,7 +16,6 @@ use telemetry_core::id::{SampleLocation, sample_id};
 use telemetry_core::{AdmittedEvent, AdmittedSample, Timestamp};
 use uuid::Uuid;
 
-use crate::chunks::sealed_at;
 use crate::column::weight;
 use crate::database::Promise;
 use crate::engine::Engine;
@@ -21,6 +23,8 @@ use crate::error::StoreError;
 use crate::families::{Class, LOG, Partition};
 use crate::head::{Departure, FULL_HEAD, HARD_HEAD, RecordCounts, Series};
 use crate::log::record;
+use late::LateTimes;
+use sealed::SealedTimes;
 
 /// Records of one call, stored together or not at all.
 #[derive(Clone, Debug, Default)]
@@ -54,6 +58,9 @@ impl Slots {
 
 /// The series of each sample, borrowed from the registry: taking a share of each would cost more than finding it.
 pub(crate) type SeriesPlan<'r> = SmallVec<[&'r Arc<Series>; 4]>;
+
+/// A call's samples, their series, and their partitions.
+type Samples<'c, 'r> = (&'c [AdmittedSample], &'c SeriesPlan<'r>, &'c Slots);
 
 /// What placing a call's samples into the heads answered.
 #[derive(Debug, Default)]
@@ -156,8 +163,8 @@ impl Engine {
         Ok(slots)
     }
 
-    /// Assigns the records' sequence numbers and puts the samples into their series' heads. The registry is held meanwhile,
-    /// so that no series is let go between being found and getting its sample.
+    /// Assigns the records' sequence numbers and puts the samples into their series' heads; where samples are late, chunks are
+    /// read before that. The registry is held meanwhile, so that no series is let go between being found and getting its sample.
     fn arrange(
         &self,
         records: &RecordBatch,
@@ -169,6 +176,9 @@ impl Engine {
             let active = self.registry.read();
             let (plan, overflowed, missing) = self.resolve_known(&active, &records.samples);
             if missing.is_none() {
+                let samples = (records.samples.as_slice(), &plan, sample_slots);
+                let mut sealed = SealedTimes::of(times_of(samples));
+                self.look_ahead(samples, &mut sealed)?;
                 let (departure, first, (placed, complete)) = self.ledger.assign(total, |first, last| {
                     let mut placed = Placed { overflowed, ..Placed::default() };
                     let mut counts = RecordCounts::new();
@@ -176,8 +186,7 @@ impl Engine {
                         count(&mut counts, event_slots.find(event.timestamp().nanos()));
                     }
                     let first = first.saturating_add(records.events.len() as u64);
-                    let samples = (records.samples.as_slice(), &plan, sample_slots);
-                    let complete = self.place(samples, first..=last, &mut counts, &mut placed);
+                    let complete = self.place(samples, first..=last, &mut sealed, &mut counts, &mut placed);
                     (counts, (placed, complete))
                 });
                 return Ok(Arranged { departure, first, placed, complete });
@@ -212,29 +221,39 @@ impl Engine {
     /// Puts the samples into the heads. Called while no other sequence number is assigned.
     fn place(
         &self,
-        (samples, plan, slots): (&[AdmittedSample], &SeriesPlan<'_>, &Slots),
+        (samples, plan, slots): Samples<'_, '_>,
         sequences: RangeInclusive<u64>,
+        sealed: &mut SealedTimes<impl Iterator<Item = (u32, i64)> + Clone>,
         counts: &mut RecordCounts,
         placed: &mut Placed,
     ) -> Result<(), StoreError> {
         placed.sample_ids.reserve_exact(samples.len());
         placed.series.reserve_exact(samples.len());
         let (published, seconds, last) = (self.ledger.published(), self.seconds(), *sequences.end());
+        let mut late = LateTimes::of(times_of((samples, plan, slots)));
         for (index, ((sample, series), sequence)) in samples.iter().zip(plan).zip(sequences).enumerate() {
             let nanos = sample.timestamp().nanos();
             let Some(partition) = slots.find(nanos) else { continue };
             count(counts, Some(partition));
             let mut head = series.head();
-            let ordinal = match head.ordinal(nanos) {
-                Some(ordinal) => ordinal,
+            let (_, cuts) = head.buffer();
+            let in_chunks = head.sealed_at(nanos).or_else(|| sealed.find(series.id, nanos, cuts));
+            let ordinal = match in_chunks {
+                Some(count) => {
+                    let buffered = head.buffered_at(nanos);
+                    count.saturating_add(
+                        buffered.unwrap_or_else(|| late.count(series.id, head.buffer(), nanos)),
+                    )
+                }
                 None => {
                     drop(head);
-                    let ordinal = self.late_ordinal(series, partition, nanos)?;
+                    let ordinal = self.late_ordinal(series, partition, nanos, &mut late, sealed)?;
                     head = series.head();
                     ordinal
                 }
             };
             let length = head.push(nanos, sample.value(), sequence, last, published);
+            late.pushed(series.id, head.buffer().1, nanos);
             if length == 1 {
                 self.open_heads.opened(series.id, sequence);
             }
@@ -258,19 +277,6 @@ impl Engine {
             placed.sample_ids.push(sample_id(location, self.tag()));
         }
         Ok(())
-    }
-
-    /// The ordinal of a sample whose time chunks may hold already.
-    fn late_ordinal(&self, series: &Series, partition: &Partition, nanos: i64) -> Result<usize, StoreError> {
-        let _view = self.view.read();
-        let sealed = sealed_at(&self.database, partition, series.id, nanos)?;
-        let mut head = series.head();
-        if sealed.count == 0 {
-            head.set_vacancy(sealed.vacancy);
-        } else {
-            head.set_sealed_at(nanos, sealed.count);
-        }
-        Ok(sealed.count.saturating_add(head.buffered_at(nanos)))
     }
 
     /// Commits the call; answers the bytes of its log rows.
@@ -310,6 +316,9 @@ impl Engine {
                 self.index.define(&self.database, &mut batch, partition, *id, key, *overflow)?;
             }
         }
+        if !placed.definitions.is_empty() && self.index.wants_loading() {
+            self.nudge();
+        }
         let written = batch.size_in_bytes() as u64;
         self.database.commit(batch, Promise::Acknowledged)?;
         self.space.wrote(written);
@@ -335,6 +344,11 @@ impl Engine {
             tracing::error!(error = &error as &dyn std::error::Error, "full heads could not be sealed");
         }
     }
+}
+
+/// The series and time of each sample.
+fn times_of((samples, plan, _): Samples<'_, '_>) -> impl Iterator<Item = (u32, i64)> + Clone {
+    samples.iter().zip(plan).map(|(sample, series)| (series.id, sample.timestamp().nanos()))
 }
 
 fn count(counts: &mut RecordCounts, partition: Option<&Arc<Partition>>) {

@@ -43,6 +43,25 @@ fn count(store: &Store, series: u32) -> (u64, u64) {
     (stats.samples, stats.damaged)
 }
 
+/// Key and value of a chunk of the first series, by its place.
+fn chunk_row(store: &Store, place: usize) -> (Vec<u8>, Vec<u8>) {
+    let database = &store.engine.database;
+    let family = database.find_family("m.20260310").unwrap();
+    let mut rows = database.rows(&family, FIRST_CHUNK_KEY.to_vec(), LAST_CHUNK_KEY.to_vec());
+    rows.first();
+    (0..place).for_each(|_| rows.forward());
+    rows.row().map(|(key, value)| (key.to_vec(), value.to_vec())).unwrap()
+}
+
+/// Samples of the first hour after noon by minutes, and damaged chunks.
+fn count_by_minute(store: &Store, series: u32) -> (u64, u64) {
+    let hour = TimeRange::between(noon(), Timestamp::from_nanos(noon().nanos() + 3_600_000_000_000 - 1));
+    let options = ScanOptions { digests: true, bucket: Some(60_000_000_000), ordered: false, states: None };
+    let visit = &mut |_: usize, _: telemetry_core::ScanBlock<'_>| ControlFlow::Continue(());
+    let stats = store.scan(&[series], hour, options, visit).unwrap();
+    (stats.samples, stats.damaged)
+}
+
 #[test]
 fn a_damaged_chunk_is_set_aside_and_the_rest_serves() {
     let store = open(StoreOptions::in_memory()).unwrap();
@@ -51,11 +70,7 @@ fn a_damaged_chunk_is_set_aside_and_the_rest_serves() {
         store.seal().unwrap();
     }
     let database = &store.engine.database;
-    let family = database.find_family("m.20260310").unwrap();
-    let mut rows = database.rows(&family, FIRST_CHUNK_KEY.to_vec(), LAST_CHUNK_KEY.to_vec());
-    rows.first();
-    rows.forward();
-    let (key, value) = rows.row().map(|(key, value)| (key.to_vec(), value.to_vec())).unwrap();
+    let (key, value) = chunk_row(&store, 1);
     let series = ChunkKey::decode(&key).unwrap().series;
     assert_eq!(count(&store, series), (4500, 0));
     for place in [3, value.len() / 2, value.len() - 1] {
@@ -73,6 +88,75 @@ fn a_damaged_chunk_is_set_aside_and_the_rest_serves() {
     assert_eq!(count(&store, series), (4510, 0), "mended, it serves again");
     let reports = store.stats().reports;
     assert!(reports.iter().any(|report| report.contains("2026-03-10T12:33:20Z")), "{reports:?}");
+}
+
+#[test]
+fn a_late_sample_at_the_first_time_of_a_damaged_chunk_does_not_replace_it() {
+    // In the header, and in the blocks' checksum.
+    for from_end in [false, true] {
+        let store = open(StoreOptions::in_memory()).unwrap();
+        for part in 0..3 {
+            store.append(&samples("m", part * 2000, 1500)).unwrap();
+            store.seal().unwrap();
+        }
+        let (key, value) = chunk_row(&store, 1);
+        let series = ChunkKey::decode(&key).unwrap().series;
+        let mut damaged = value.clone();
+        let place = if from_end { value.len() - 1 } else { 3 };
+        damaged[place] ^= 0x10;
+        put(&store.engine.database, "m.20260310", &key, &damaged);
+        store.append(&samples("m", 2000, 10)).unwrap();
+        store.seal().unwrap();
+        store.maintain().unwrap();
+        assert_eq!(count(&store, series), (3010, 1), "byte {place}");
+        put(&store.engine.database, "m.20260310", &key, &value);
+        assert_eq!(count(&store, series), (4510, 0), "byte {place}, mended");
+    }
+}
+
+#[test]
+fn late_samples_leave_the_rollup_right_that_tells_of_a_damaged_chunk() {
+    let store = open(StoreOptions::in_memory()).unwrap();
+    store.append(&samples("m", 0, 1500)).unwrap();
+    store.seal().unwrap();
+    let (key, value) = chunk_row(&store, 0);
+    let series = ChunkKey::decode(&key).unwrap().series;
+    let mut damaged = value.clone();
+    damaged[3] ^= 0x10;
+    put(&store.engine.database, "m.20260310", &key, &damaged);
+    assert_eq!(count_by_minute(&store, series), (1500, 0));
+    store.append(&samples("m", 700, 60)).unwrap();
+    store.seal().unwrap();
+    assert_eq!(count_by_minute(&store, series), (1560, 0));
+    put(&store.engine.database, "m.20260310", &key, &value);
+    assert_eq!(count(&store, series), (1560, 0), "mended");
+}
+
+#[test]
+fn a_series_that_damage_keeps_from_being_sealed_keeps_no_other_from_it() {
+    let store = open(StoreOptions::in_memory()).unwrap();
+    store.append(&samples("m", 0, 1500)).unwrap();
+    store.seal().unwrap();
+    let database = &store.engine.database;
+    let (key, value) = chunk_row(&store, 0);
+    // As if all generations of this first time were taken.
+    let last = ChunkKey { generation: u16::MAX, ..ChunkKey::decode(&key).unwrap() };
+    put(database, "m.20260310", &last.encode(), &value);
+    store.append(&samples("m", 0, 1)).unwrap();
+    store.append(&samples("other", 0, 10)).unwrap();
+    store.seal().unwrap();
+    store.maintain().unwrap();
+    assert_eq!((store.stats().sealed_sequence, store.engine.open_heads.len()), (1500, 1));
+    assert_eq!(count(&store, last.series + 1), (10, 0));
+    assert_eq!(count(&store, last.series), (3001, 0), "it is still in the head");
+    let reports = store.stats().reports;
+    assert!(reports.iter().any(|report| report.contains("are not sealed: ")), "{reports:?}");
+    let mut batch = WriteBatch::new();
+    batch.delete_cf(&database.find_family("m.20260310").unwrap(), last.encode());
+    database.commit(batch, Promise::Derived).unwrap();
+    store.seal().unwrap();
+    assert_eq!((store.stats().sealed_sequence, store.engine.open_heads.len()), (1511, 0));
+    assert_eq!(count(&store, last.series), (1501, 0));
 }
 
 #[test]

@@ -37,7 +37,8 @@ pub(crate) struct Engine {
     pub(crate) claims: Claims,
     pub(crate) registry: Registry,
     pub(crate) ledger: Ledger,
-    /// Held for reading while chunks and heads are looked at together, for writing while samples move between them.
+    /// Held for reading while chunks and heads are looked at together, for writing while samples move between them and while
+    /// chunks are replaced by merged ones.
     pub(crate) view: RwLock<()>,
     /// What scans learnt of chunks.
     pub(crate) chunk_cache: ChunkCache,
@@ -56,12 +57,12 @@ pub(crate) struct Engine {
     pub(crate) states: StateBook,
     pub(crate) space: Space,
     pub(crate) retention: Mutex<RetentionClock>,
-    /// Held while partitions expire by size: one at a time.
+    /// Held while partitions expire, by age or by size: one at a time.
     pub(crate) expiring: Mutex<()>,
     /// Held while a backup is brought together: one at a time.
     pub(crate) backing_up: Mutex<()>,
     pub(crate) synced: SyncedMark,
-    /// Tells the maintenance thread that heads are full.
+    /// Asks the maintenance thread for a round before its time.
     pub(crate) wake: crossbeam_channel::Sender<()>,
     // Last: everything above may refer to it.
     pub(crate) database: Database,

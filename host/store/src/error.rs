@@ -295,6 +295,15 @@ impl StoreError {
         }
     }
 
+    /// Whether something could not be read, for whatever reason: what lies elsewhere may still serve.
+    pub(crate) fn is_unread(&self) -> bool {
+        match self {
+            Self::Damaged(_) | Self::Read { .. } => true,
+            Self::Partition { source, .. } => source.is_unread(),
+            _ => false,
+        }
+    }
+
     /// Whether writes fail until the store is reopened.
     pub fn poisoned(&self) -> bool {
         matches!(self, Self::Write { .. } | Self::Poisoned { .. })
@@ -312,5 +321,24 @@ impl StoreError {
 
     pub(crate) fn read(what: &'static str) -> impl FnOnce(rocksdb::Error) -> StoreError {
         move |source| Self::Read { what, source: EngineError(source) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_failing_disk_keeps_from_being_read_is_no_damage() {
+        let nowhere = tempfile::tempdir().unwrap();
+        let failed = rocksdb::DB::list_cf(&rocksdb::Options::default(), nowhere.path()).unwrap_err();
+        assert!(failed.kind() == rocksdb::ErrorKind::IOError, "{failed}");
+        let read = StoreError::Read { what: "a row", source: EngineError(failed.clone()) };
+        assert!(read.is_unread() && !read.is_damage());
+        assert!(read.in_partition("m.20260310").is_unread());
+        assert!(StoreError::Damaged(Damage::new("chunk", "it is a test")).is_unread());
+        // After these no other series is tried.
+        assert!(!StoreError::Write { source: EngineError(failed) }.is_unread());
+        assert!(!StoreError::Poisoned { reason: String::new() }.is_unread());
     }
 }

@@ -1,15 +1,16 @@
 //! Looking a record up by its id, and claiming ids before their records are stored.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use telemetry_core::id::{SampleLocation, sample_location};
-use telemetry_core::{SeriesKey, StoredEvent, StoredSample};
+use telemetry_core::{SeriesKey, StoredEvent, StoredSample, Timestamp};
 use uuid::Uuid;
 
 use crate::chunks::{FIRST_CHUNK_KEY, LAST_CHUNK_KEY, sealed_sample};
 use crate::engine::Engine;
 use crate::error::StoreError;
-use crate::events::IdClaim;
+use crate::events::{IdClaim, known};
 use crate::families::{Class, Partition};
 
 /// A record as the store holds it.
@@ -25,6 +26,11 @@ impl Engine {
     /// Claims ids: until the answer is dropped, nobody else's claim of one of them returns.
     pub(crate) fn claim(&self, ids: &[Uuid]) -> Result<IdClaim<'_>, StoreError> {
         self.claims.claim(&self.events, &self.database, || self.catalogue.all(Class::Events), ids)
+    }
+
+    /// Which of these ids are those of events, and when those happened.
+    pub(crate) fn known_events(&self, ids: &[Uuid]) -> Result<HashMap<Uuid, Timestamp>, StoreError> {
+        known(&self.events, &self.database, &self.catalogue.all(Class::Events), ids)
     }
 
     /// The record with this id.

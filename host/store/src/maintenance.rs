@@ -5,9 +5,11 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, select};
+use rocksdb::WriteBatch;
 
 use crate::catalogue::is_damaged;
-use crate::chunks::{Thoroughness, fold_series, series_with_chunks};
+use crate::chunks::{Thoroughness, fold_chunks, series_with_chunks};
+use crate::database::{Database, Promise};
 use crate::engine::Engine;
 use crate::error::StoreError;
 use crate::families::{Class, LOG, Partition};
@@ -24,6 +26,15 @@ const INDEX_SECONDS: u64 = 30;
 const IDLE_SECONDS: u64 = 3600;
 /// Series merged in one round: bounds how long sealing waits for it.
 const FOLDS_PER_ROUND: usize = 256;
+
+// Names of steps that are taken at several places.
+const CREATING_AHEAD: &str = "creating the next partitions";
+const LOADING_SERIES: &str = "loading the series of a partition";
+const MAINTAINING_CHUNKS: &str = "maintaining chunks";
+const WRITING_INDEX: &str = "writing posting lists";
+const EXPIRING_BY_AGE: &str = "expiring partitions by age";
+const EXPIRING_BY_SIZE: &str = "expiring partitions by size";
+const KEEPING_TIME: &str = "keeping the time";
 
 /// What one call of [`crate::Store::maintain`] did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,46 +55,93 @@ pub struct Maintenance {
     pub idle_series: u64,
 }
 
+/// Takes steps that do not need each other: where one fails, the log must still be cut, memory be freed, and what is old expire.
+/// The first failure is the answer; further ones are reported, lest the first one hide them.
+struct Steps<'a> {
+    database: &'a Database,
+    /// Of the first step that failed.
+    failure: Option<StoreError>,
+}
+
+impl<'a> Steps<'a> {
+    fn on(database: &'a Database) -> Self {
+        Self { database, failure: None }
+    }
+
+    /// What a step answers, unless it fails; `name` says what it does. After a failed write none is taken.
+    fn take<T>(&mut self, name: &'static str, step: impl FnOnce() -> Result<T, StoreError>) -> Option<T> {
+        match self.database.check().and_then(|()| step()) {
+            Ok(done) => Some(done),
+            Err(error) => {
+                self.note(name, error);
+                None
+            }
+        }
+    }
+
+    fn note(&mut self, name: &'static str, error: StoreError) {
+        if self.failure.is_none() {
+            self.failure = Some(error);
+        } else if !matches!(error, StoreError::Poisoned { .. }) {
+            // Poison is told elsewhere, and every step after it would be.
+            let cause =
+                std::error::Error::source(&error).map_or_else(String::new, |cause| format!(": {cause}"));
+            self.database.reports().add(format!("{name} fails: {error}{cause}"));
+        }
+    }
+
+    fn end(self) -> Result<(), StoreError> {
+        self.failure.map_or(Ok(()), Err)
+    }
+}
+
 impl Engine {
-    /// Does all that is due.
+    /// Does all that is due. An error is that of the first step that failed; the others were taken.
     pub(crate) fn maintain(&self) -> Result<Maintenance, StoreError> {
         self.database.check()?;
         self.space.look();
         let mut done = Maintenance::default();
-        self.create_ahead()?;
+        let mut steps = Steps::on(&self.database);
+        steps.take(CREATING_AHEAD, || self.create_ahead());
         self.balance_memory();
-        self.maintain_chunks(&mut done, true)?;
-        self.checkpoint_index()?;
-        done.expired_partitions = self.expire_due()?;
+        steps.take(LOADING_SERIES, || self.load_wanted_series());
+        steps.take(MAINTAINING_CHUNKS, || self.maintain_chunks(&mut done, true));
+        steps.take(WRITING_INDEX, || self.checkpoint_index());
+        done.expired_partitions = steps.take(EXPIRING_BY_AGE, || self.expire_by_age()).unwrap_or_default();
+        done.expired_partitions
+            .extend(steps.take(EXPIRING_BY_SIZE, || self.expire_by_size()).unwrap_or_default());
         done.idle_series = self.evict_idle() as u64;
-        self.keep_time()?;
-        done.synced_sequence = self.sync()?;
+        steps.take(KEEPING_TIME, || self.keep_time());
+        done.synced_sequence = steps.take("syncing", || self.sync()).unwrap_or_default();
         done.trimmed_sequence = self.trimmed.load(std::sync::atomic::Ordering::Acquire);
-        Ok(done)
-    }
-
-    /// Drops what is too old or too much.
-    fn expire_due(&self) -> Result<Vec<String>, StoreError> {
-        let mut expired = self.expire_by_age()?;
-        expired.extend(self.expire_by_size()?);
-        Ok(expired)
+        steps.end().map(|()| done)
     }
 
     /// Seals what is due, notes how far it came, and merges chunks.
     fn maintain_chunks(&self, done: &mut Maintenance, everything: bool) -> Result<(), StoreError> {
+        let mut steps = Steps::on(&self.database);
         {
             let mut sealing = self.sealing.lock();
-            let sealed = self.seal_due(&mut sealing)?;
-            done.sealed_samples = sealed.samples;
-            done.sealed_chunks = sealed.chunks;
-            self.advance(&mut sealing)?;
+            if let Some(sealed) = steps.take("sealing", || self.seal_due(&mut sealing)) {
+                done.sealed_samples = sealed.samples;
+                done.sealed_chunks = sealed.chunks;
+            }
+            steps.take("cutting the log", || self.advance(&mut sealing));
         }
-        done.folded_chunks = self.fold_ragged(if everything { usize::MAX } else { FOLDS_PER_ROUND })?;
+        let most = if everything { usize::MAX } else { FOLDS_PER_ROUND };
+        done.folded_chunks = steps.take("merging chunks", || self.fold_ragged(most)).unwrap_or_default();
         // Later, when older partitions are gone, there may be room.
         if let Some(partition) = self.unfolded().filter(|partition| self.has_room_to_rewrite(partition)) {
-            done.folded_chunks = done.folded_chunks.saturating_add(self.fold_closed(&partition)?);
+            let folded =
+                steps.take("closing a partition", || self.fold_closed(&partition)).unwrap_or_default();
+            done.folded_chunks = done.folded_chunks.saturating_add(folded);
         }
-        Ok(())
+        steps.end()
+    }
+
+    /// Loads the posting lists for which many new series wait.
+    fn load_wanted_series(&self) -> Result<(), StoreError> {
+        self.index.load_wanted(&self.database, &self.catalogue.all(Class::Metrics))
     }
 
     /// Writes the posting lists of the partitions in which nothing was defined since the last time.
@@ -138,16 +196,16 @@ impl Engine {
     fn fold(&self, partition: i64, series: u32, thoroughness: Thoroughness) -> Result<u64, StoreError> {
         let _sealing = self.sealing.lock();
         let _pass = self.catalogue.pass();
-        match self.catalogue.find(Class::Metrics, partition) {
-            Some(partition) => {
-                let merged = fold_series(&self.database, &partition, series, thoroughness)?;
-                if merged > 0 {
-                    self.chunk_cache.forget_series(&partition, series);
-                }
-                Ok(merged as u64)
-            }
-            None => Ok(0),
-        }
+        let Some(partition) = self.catalogue.find(Class::Metrics, partition) else { return Ok(0) };
+        // As sealing does: each scan sees the chunks from before or from after, and the cache knows which.
+        let commit = |batch: WriteBatch| -> Result<(), StoreError> {
+            let _view = self.view.write();
+            self.database.commit(batch, Promise::Derived)?;
+            self.chunk_cache.note_written(std::iter::once((partition.start, series)));
+            Ok(())
+        };
+        let merged = fold_chunks(&self.database, &partition, series, thoroughness, &commit)?;
+        Ok(merged as u64)
     }
 
     /// Makes the rollups that a series lacks in a partition.
@@ -168,25 +226,29 @@ impl Engine {
         })
     }
 
-    /// One round of the maintenance thread. `indexed` is when posting lists were last written, in seconds.
+    /// One round of the maintenance thread. `indexed` is when posting lists were last written, in seconds. An error is that of
+    /// the first step that failed; the others were taken.
     fn round(&self, number: u64, indexed: &mut u64) -> Result<(), StoreError> {
         self.space.look();
         self.balance_memory();
-        self.maintain_chunks(&mut Maintenance::default(), false)?;
+        let mut steps = Steps::on(&self.database);
+        steps.take(LOADING_SERIES, || self.load_wanted_series());
+        steps.take(MAINTAINING_CHUNKS, || self.maintain_chunks(&mut Maintenance::default(), false));
         // By time, not by rounds: while rounds are asked for before their time, none of them sees a pause in which to write lists
         // that the next new series would change again.
         let now = self.seconds();
         if now.saturating_sub(*indexed) >= INDEX_SECONDS {
             *indexed = now;
-            self.checkpoint_index()?;
+            steps.take(WRITING_INDEX, || self.checkpoint_index());
         }
         if number.is_multiple_of(ROUNDS_PER_SLOW_ROUND) {
-            self.create_ahead()?;
-            self.expire_by_age()?;
+            steps.take(CREATING_AHEAD, || self.create_ahead());
+            steps.take(EXPIRING_BY_AGE, || self.expire_by_age());
             self.evict_idle();
-            self.keep_time()?;
+            steps.take(KEEPING_TIME, || self.keep_time());
         }
-        self.expire_by_size().map(|_| ())
+        steps.take(EXPIRING_BY_SIZE, || self.expire_by_size());
+        steps.end()
     }
 }
 
@@ -264,5 +326,69 @@ impl Failures {
             }
             Err(_) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use telemetry_core::admission::{AcceptedTimes, admit_sample};
+    use telemetry_core::{Context, ManualClock, MetricDraft, TimeRange, Timestamp};
+
+    use super::*;
+    use crate::error::Damage;
+    use crate::{RecordBatch, Store, StoreOptions};
+
+    #[test]
+    fn a_step_that_fails_keeps_no_other_from_being_taken() {
+        let options = StoreOptions { background: false, ..StoreOptions::in_memory() };
+        let store = Store::open(options, Arc::new(ManualClock::at(Timestamp::EPOCH))).unwrap();
+        let mut steps = Steps::on(&store.engine.database);
+        let failing = |what| move || Err::<u8, StoreError>(Damage::new(what, "it is a test").into());
+        assert_eq!(steps.take("one", || Ok(1)), Some(1));
+        assert_eq!(steps.take("two", failing("one row")), None);
+        for _ in 0..2 {
+            assert_eq!(steps.take("three", failing("another row")), None);
+        }
+        assert_eq!(steps.take("four", || Ok(2)), Some(2));
+        let failure = steps.end().unwrap_err();
+        assert!(matches!(&failure, StoreError::Damaged(damage) if damage.what == "one row"), "{failure:?}");
+        let told = "three fails: a stored row cannot be used: another row is damaged: it is a test";
+        assert_eq!(store.stats().reports, [told]);
+    }
+
+    #[test]
+    fn postings_for_which_many_new_series_wait_are_loaded_by_maintenance() {
+        // As many as may wait.
+        const NEW: usize = 4096;
+        let directory = tempfile::tempdir().unwrap();
+        let noon = Timestamp::parse("2026-03-10T12:00:00Z").unwrap();
+        let open = || {
+            let options = StoreOptions {
+                background: false,
+                min_free_bytes: 0,
+                ..StoreOptions::in_directory(directory.path())
+            };
+            Store::open(options, Arc::new(ManualClock::at(noon))).unwrap()
+        };
+        let times = AcceptedTimes { now: noon, oldest: Timestamp::MIN, newest: Timestamp::MAX };
+        let append = |store: &Store, hosts: std::ops::Range<usize>| {
+            let samples = hosts.map(|host| {
+                let context = Context::from_labels([("host", host.to_string().as_str())]);
+                admit_sample(MetricDraft::new("m", 1.5).with_context(context).at(noon), &times).unwrap()
+            });
+            let samples = samples.collect();
+            store.append(&RecordBatch { samples, ..RecordBatch::default() }).unwrap();
+        };
+        let store = open();
+        append(&store, 0..1);
+        drop(store);
+        let store = open();
+        append(&store, 1..NEW);
+        assert!(!store.engine.index.wants_loading());
+        append(&store, NEW..NEW + 1);
+        assert!(store.engine.index.wants_loading(), "the call itself did not load them");
+        store.maintain().unwrap();
+        assert!(!store.engine.index.wants_loading());
+        assert_eq!(store.select_series(&Default::default(), TimeRange::ALL).unwrap().len(), NEW + 1);
     }
 }

@@ -1,5 +1,6 @@
 //! The store as the other crates see it.
 
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,6 +72,11 @@ impl Store {
     /// which ids are known already.
     pub fn claim(&self, ids: &[Uuid]) -> Result<IdClaim<'_>, StoreError> {
         self.engine.claim(ids)
+    }
+
+    /// Which of `ids` are those of stored events, and when those happened; nothing is claimed.
+    pub fn known_events(&self, ids: &[Uuid]) -> Result<HashMap<Uuid, Timestamp>, StoreError> {
+        self.engine.known_events(ids)
     }
 
     /// Stores records, all or none. When it returns, they are durable as configured and every reader sees them.

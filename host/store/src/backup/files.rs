@@ -6,10 +6,13 @@ use std::path::{Path, PathBuf};
 
 use super::error::BackupError;
 use super::manifest::FileEntry;
+use crate::directory::{INCOMPLETE, SET_ASIDE};
 use crate::error::Damage;
 
 /// Bytes read at a time.
 const BUFFER_BYTES: usize = 1 << 20;
+/// Names tried for a store that is set aside before that is given up.
+const MAX_SET_ASIDE: u32 = 1000;
 const WHAT: &str = "backup file";
 
 /// Whether nothing is at `directory`, or an empty directory.
@@ -22,12 +25,14 @@ pub(super) fn is_vacant(directory: &Path) -> Result<bool, BackupError> {
     }
 }
 
-/// A directory that is being prepared beside its final name; removed when it is dropped before it was finished.
+/// A directory that is being prepared beside its final name; removed when it is dropped before it was finished, unless it may be
+/// all that there is.
 #[derive(Debug)]
 pub(crate) struct Draft {
     path: PathBuf,
     target: PathBuf,
-    done: bool,
+    /// Whether dropping leaves it where it is.
+    stays: bool,
 }
 
 impl Draft {
@@ -39,10 +44,10 @@ impl Draft {
         };
         fs::create_dir_all(parent).map_err(BackupError::io(parent, "made"))?;
         let mut name = name.to_owned();
-        name.push(".incomplete");
+        name.push(INCOMPLETE);
         let path = parent.join(name);
         match fs::create_dir(&path) {
-            Ok(()) => Ok(Self { path, target, done: false }),
+            Ok(()) => Ok(Self { path, target, stays: false }),
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
                 Err(BackupError::Unfinished { directory: path })
             }
@@ -58,23 +63,65 @@ impl Draft {
     /// Gives the directory its name. It replaces at most an empty one.
     pub(crate) fn finish(mut self) -> Result<(), BackupError> {
         sync_directories(&self.path)?;
+        self.put_in_place()?;
+        self.sync_names()
+    }
+
+    /// Gives the directory its name; the one that has it is moved aside. Answers where that went.
+    pub(crate) fn replace(mut self) -> Result<PathBuf, BackupError> {
+        // Before anything is moved: between the two renames nothing has the name, and a crash must not find them far apart.
+        sync_directories(&self.path)?;
+        self.sync_names()?;
+        let aside = set_aside(&self.target)?;
+        self.take_place_of(&aside)?;
+        self.sync_names().map(|()| aside)
+    }
+
+    /// Gives the directory its name, or else gives it back to the one that was moved aside.
+    fn take_place_of(&mut self, aside: &Path) -> Result<(), BackupError> {
+        let Err(error) = self.put_in_place() else { return Ok(()) };
+        fs::rename(aside, &self.target).map_err(|failed| {
+            // Neither has the name: which of them gets it is not for a failing file system to decide.
+            self.stays = true;
+            BackupError::io(aside, "put back")(failed)
+        })?;
+        Err(error)
+    }
+
+    fn put_in_place(&mut self) -> Result<(), BackupError> {
         fs::rename(&self.path, &self.target).map_err(BackupError::io(&self.target, "put in place"))?;
-        self.done = true;
-        match self.target.parent() {
-            Some(parent) => sync(parent),
-            None => Ok(()),
-        }
+        self.stays = true;
+        Ok(())
+    }
+
+    fn sync_names(&self) -> Result<(), BackupError> {
+        self.target.parent().map_or(Ok(()), sync)
     }
 }
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        if !self.done
+        if !self.stays
             && let Err(error) = fs::remove_dir_all(&self.path)
         {
             tracing::warn!(%error, path = %self.path.display(), "an unfinished directory could not be removed");
         }
     }
+}
+
+/// Moves a directory, which is named from the root on, to a name beside it that is free.
+fn set_aside(directory: &Path) -> Result<PathBuf, BackupError> {
+    for number in 1..MAX_SET_ASIDE {
+        let mut name = directory.file_name().unwrap_or_default().to_owned();
+        name.push(format!("{SET_ASIDE}{number}"));
+        let aside = directory.with_file_name(name);
+        if aside.try_exists().map_err(BackupError::io(&aside, "found"))? {
+            continue;
+        }
+        fs::rename(directory, &aside).map_err(BackupError::io(directory, "moved aside"))?;
+        return Ok(aside);
+    }
+    Err(BackupError::NotEmpty { directory: directory.to_owned() })
 }
 
 /// Makes a file, or a directory's entries, durable.
@@ -185,5 +232,34 @@ fn read_through(
         sum = crc32c::crc32c_append(sum, part);
         bytes = bytes.saturating_add(read as u64);
         see(part)?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_draft_stays_where_neither_it_nor_what_it_replaces_has_the_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let (target, aside) = (folder.path().join("data"), folder.path().join("data.set-aside-1"));
+        for name_is_taken in [false, true] {
+            let mut draft = Draft::begin(&target).unwrap();
+            let path = draft.path().to_owned();
+            fs::create_dir_all(&aside).unwrap();
+            if name_is_taken {
+                // By somebody who does not know what goes on.
+                fs::create_dir(&target).unwrap();
+                fs::write(target.join("file"), "").unwrap();
+                assert!(draft.take_place_of(&aside).is_err());
+                drop(draft);
+                assert!(path.exists() && aside.exists(), "both are there for the operator");
+            } else {
+                draft.take_place_of(&aside).unwrap();
+                drop(draft);
+                assert!(target.exists() && !path.exists() && aside.exists());
+                fs::remove_dir(&target).unwrap();
+            }
+        }
     }
 }

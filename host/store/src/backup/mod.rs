@@ -14,5 +14,4 @@ mod restore;
 pub use error::BackupError;
 pub(crate) use make::clear_staging;
 pub use manifest::BackupSummary;
-pub(crate) use restore::set_aside;
 pub use restore::{Existing, check_backup, restore};

@@ -9,9 +9,6 @@ use super::files::{self, Draft};
 use super::manifest::{BackupSummary, Manifest};
 use crate::directory;
 
-/// Names tried for a store that is set aside before that is given up.
-const MAX_SET_ASIDE: u32 = 1000;
-
 /// What becomes of a store where a backup is to be restored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Existing {
@@ -53,7 +50,7 @@ pub fn restore(
     // Taken first: nobody must write into what is about to be replaced.
     let lock = match vacant {
         true => None,
-        false => Some(directory::lock(directory).map_err(|error| BackupError::Taken(Box::new(error)))?),
+        false => Some(directory::take(directory).map_err(|error| BackupError::Taken(Box::new(error)))?),
     };
     let draft = Draft::begin(directory)?;
     for entry in &manifest.files {
@@ -72,32 +69,11 @@ pub fn restore(
         target.sync_all().map_err(BackupError::io(&to, "synced"))?;
     }
     let aside = match lock {
-        Some(_) => Some(set_aside(directory)?),
-        None => None,
+        Some(_) => Some(draft.replace()?),
+        None => {
+            draft.finish()?;
+            None
+        }
     };
-    match (draft.finish(), &aside) {
-        (Ok(()), _) => Ok((manifest.summary(), aside)),
-        (Err(error), Some(aside)) => {
-            // Nothing took its place: it goes back.
-            fs::rename(aside, directory).map_err(BackupError::io(aside, "put back"))?;
-            Err(error)
-        }
-        (Err(error), None) => Err(error),
-    }
-}
-
-/// Moves a directory to a name beside it that is free.
-pub(crate) fn set_aside(directory: &Path) -> Result<PathBuf, BackupError> {
-    let directory = std::path::absolute(directory).map_err(BackupError::io(directory, "found"))?;
-    for number in 1..MAX_SET_ASIDE {
-        let mut name = directory.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".set-aside-{number}"));
-        let aside = directory.with_file_name(name);
-        if aside.try_exists().map_err(BackupError::io(&aside, "found"))? {
-            continue;
-        }
-        fs::rename(&directory, &aside).map_err(BackupError::io(&directory, "moved aside"))?;
-        return Ok(aside);
-    }
-    Err(BackupError::NotEmpty { directory })
+    Ok((manifest.summary(), aside))
 }

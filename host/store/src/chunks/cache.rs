@@ -1,8 +1,9 @@
 //! A bounded cache of what scans learnt of chunks: the headers of a series' chunks in a partition, and decoded pages.
 //!
 //! Dashboards ask for the same recent hours again and again: what is at hand needs no row, no checksum and no decoding.
-//! Invariant: an entry is used only where no chunk was sealed for its series and partition between the moment that it is of
-//! and the moment of the scan. Merging chunks changes no sample, and so leaves entries right.
+//! Invariant: an entry is used only where no chunk of its series and partition was sealed or merged between the moment that
+//! it is of and the moment of the scan. Merging changes no sample, but of a series' chunks before and after it some samples
+//! are in two and others in none: what is known of different moments is never joined. Chunks that are the same are shared.
 
 use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use crate::head::NumberHasher;
 
 /// Parts with a lock of their own, so that the threads of queries seldom wait for each other.
 const SHARDS: usize = 16;
-/// Places of the table of seals. Series that share one only make each other's entries outdated too early.
+/// Places of the table of marks. Series that share one only make each other's entries outdated too early.
 const MARKS: usize = 1 << 15;
 /// What an entry takes beside what it is made of: its place in the list and in the table.
 const ENTRY_BYTES: usize = 96;
@@ -25,7 +26,7 @@ const ENTRY_BYTES: usize = 96;
 /// See the module.
 pub(crate) struct ChunkCache {
     shards: [Mutex<Shard>; SHARDS],
-    /// The moment at which a chunk was last sealed for any of the series that have this place.
+    /// The moment at which chunks were last sealed or merged for any of the series that have this place.
     marks: Box<[AtomicU64]>,
     moment: AtomicU64,
     /// Bytes that each shard may hold.
@@ -63,7 +64,7 @@ pub(super) enum Known {
     Nothing,
     /// All of it is so at the moment of the scan.
     Now(Arc<KnownSeries>),
-    /// Chunks were sealed since, or were not sealed yet.
+    /// Chunks were sealed or merged since, or were not yet.
     Before(Arc<KnownSeries>),
 }
 
@@ -95,11 +96,11 @@ impl ChunkCache {
         self.moment.load(Ordering::Acquire)
     }
 
-    /// Notes that chunks of series are being sealed, each given with the first instant of its partition. The engine's `view`
-    /// must be held for writing from before they are committed until after this.
-    pub(crate) fn note_sealed(&self, sealed: impl Iterator<Item = (i64, u32)>) {
+    /// Notes that chunks of series are being sealed or merged, each given with the first instant of its partition. The engine's
+    /// `view` must be held for writing from before they are committed until after this.
+    pub(crate) fn note_written(&self, written: impl Iterator<Item = (i64, u32)>) {
         let moment = self.moment().saturating_add(1);
-        for (partition, series) in sealed {
+        for (partition, series) in written {
             if let Some(mark) = self.mark(Place { partition, series }) {
                 mark.store(moment, Ordering::Release);
             }
@@ -112,8 +113,8 @@ impl ChunkCache {
         let place = Place { partition: partition.start, series };
         let found = self.shard(place).lock().entries.get(&place).map(|entry| Arc::clone(&entry.known));
         let Some(known) = found else { return Known::Nothing };
-        let sealed = self.mark(place).map_or(u64::MAX, |mark| mark.load(Ordering::Acquire));
-        if sealed <= moment.min(known.moment) { Known::Now(known) } else { Known::Before(known) }
+        let written = self.mark(place).map_or(u64::MAX, |mark| mark.load(Ordering::Acquire));
+        if written <= moment.min(known.moment) { Known::Now(known) } else { Known::Before(known) }
     }
 
     /// Keeps what is known of a series in a partition, unless something later is known. When room gets scarce, only the pages
@@ -150,16 +151,6 @@ impl ChunkCache {
     pub(super) fn count(&self, hits: u64, misses: u64) {
         self.hits.fetch_add(hits, Ordering::Relaxed);
         self.misses.fetch_add(misses, Ordering::Relaxed);
-    }
-
-    /// Lets go of what is known of a series in a partition, of which chunks were merged: all of it is right, but more than is
-    /// needed.
-    pub(crate) fn forget_series(&self, partition: &Partition, series: u32) {
-        let place = Place { partition: partition.start, series };
-        let mut shard = self.shard(place).lock();
-        let before = shard.bytes;
-        shard.remove(&place);
-        self.bytes.fetch_sub(before.saturating_sub(shard.bytes), Ordering::Relaxed);
     }
 
     /// Lets go of what is known of a partition that was dropped.
@@ -285,11 +276,11 @@ mod tests {
         assert_eq!(is_current(&cache, &today, 1, before), None);
         cache.keep(&today, 1, known(before, false), (0, 9));
         assert_eq!(is_current(&cache, &today, 1, before), Some(true));
-        cache.note_sealed([(today.start, 2), (day(2).start, 1)].into_iter());
+        cache.note_written([(today.start, 2), (day(2).start, 1)].into_iter());
         let between = cache.moment();
         assert!(between > before);
-        assert_eq!(is_current(&cache, &today, 1, between), Some(true), "others were sealed");
-        cache.note_sealed([(today.start, 1)].into_iter());
+        assert_eq!(is_current(&cache, &today, 1, between), Some(true), "others were written");
+        cache.note_written([(today.start, 1)].into_iter());
         let after = cache.moment();
         for moment in [before, between, after] {
             assert_eq!(is_current(&cache, &today, 1, moment), Some(false));

@@ -1,16 +1,19 @@
 //! Merging a series' small and overlapping chunks of one partition into few large ones.
 //!
-//! Invariant: a fold changes neither the samples nor their order; it is one commit, which readers see whole or not at
-//! all.
+//! Invariant: a fold changes neither the samples nor their order; each of its merges is one commit, which readers see whole
+//! or not at all, and which holds in memory what overlaps at one time. What is damaged may be mended one day, and nothing is
+//! rewritten around it.
 
 use rocksdb::WriteBatch;
 use telemetry_core::limits;
 
-use crate::chunks::locate::report;
+use crate::chunks::generations::Generations;
+use crate::chunks::locate::{report, report_block};
 use crate::chunks::row::{ChunkKey, FIRST_CHUNK_KEY, LAST_CHUNK_KEY, chunk_at};
+use crate::chunks::weave::weave;
 use crate::codec::{self, ChunkHeader, Effort};
 use crate::column::ValueColumn;
-use crate::database::{Database, Family, Promise};
+use crate::database::{Database, Family};
 use crate::error::{Damage, StoreError};
 use crate::families::Partition;
 
@@ -20,8 +23,12 @@ pub(crate) const SMALL_CHUNK: u32 = 1024;
 pub(crate) const FULL_CHUNK: usize = limits::MAX_CHUNK_SAMPLES;
 /// Chunks that may overlap in an open partition before they are merged.
 pub(crate) const MAX_OVERLAP: usize = 4;
-/// Samples merged at a time, unless more overlap.
+/// Samples merged in one commit, unless more overlap. Groups of one run follow each other, so that the chunks that they become
+/// overlap no other, however far apart the groups are.
 const MAX_RUN: u64 = 64 * 1024;
+
+/// Commits a merge of one series.
+pub(crate) type CommitMerge<'c> = dyn Fn(WriteBatch) -> Result<(), StoreError> + 'c;
 
 /// Which groups are worth merging.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +54,7 @@ struct Group {
     samples: u64,
 }
 
-/// The chunks of a series in the order in which they were sealed; `None` when one of them is damaged.
+/// The chunks of a series in the order in which they were sealed; `None` when one of them is, or may be, damaged.
 pub(crate) fn series_chunks(
     database: &Database,
     partition: &Partition,
@@ -61,11 +68,12 @@ pub(crate) fn series_chunks(
 }
 
 /// Merges what is worth merging of one series; answers how many chunks were replaced by fewer or smaller ones.
-pub(crate) fn fold_series(
+pub(crate) fn fold_chunks(
     database: &Database,
     partition: &Partition,
     series: u32,
     thoroughness: Thoroughness,
+    commit: &CommitMerge<'_>,
 ) -> Result<usize, StoreError> {
     let Some(family) = database.find_family(&partition.family) else { return Ok(0) };
     let mut merged = 0_usize;
@@ -79,10 +87,24 @@ pub(crate) fn fold_series(
                 continue;
             }
         }
-        merged = merged.saturating_add(merge(database, partition, &family, &mut run, thoroughness)?);
+        let more = merge(database, (partition, &family), &mut run, thoroughness, commit)?;
+        merged = merged.saturating_add(more);
         run_samples = 0;
     }
-    merge(database, partition, &family, &mut run, thoroughness).map(|more| merged.saturating_add(more))
+    let more = merge(database, (partition, &family), &mut run, thoroughness, commit)?;
+    Ok(merged.saturating_add(more))
+}
+
+/// The same where nobody reads meanwhile.
+#[cfg(test)]
+pub(crate) fn fold_series(
+    database: &Database,
+    partition: &Partition,
+    series: u32,
+    thoroughness: Thoroughness,
+) -> Result<usize, StoreError> {
+    let commit = |batch: WriteBatch| database.commit(batch, crate::database::Promise::Derived);
+    fold_chunks(database, partition, series, thoroughness, &commit)
 }
 
 /// The series that have chunks in a partition, ascending.
@@ -110,8 +132,7 @@ impl Group {
     }
 }
 
-/// The groups of a series' chunks; `None` when a chunk is damaged: it may be mended one day, and until then nothing is rewritten
-/// around it.
+/// The groups of a series' chunks; `None` when a chunk is damaged, or a block in which there may be some.
 fn groups(
     database: &Database,
     partition: &Partition,
@@ -140,7 +161,10 @@ fn groups(
         }
         rows.forward();
     }
-    rows.check("chunks")?;
+    if let Some(damage) = rows.damage()? {
+        report_block(database, partition, &damage);
+        return Ok(None);
+    }
     Ok(Some(groups))
 }
 
@@ -148,10 +172,10 @@ fn groups(
 /// be mended one day, and their order must not be lost.
 fn merge(
     database: &Database,
-    partition: &Partition,
-    family: &Family<'_>,
+    (partition, family): (&Partition, &Family<'_>),
     run: &mut Vec<SeriesChunk>,
     thoroughness: Thoroughness,
+    commit: &CommitMerge<'_>,
 ) -> Result<usize, StoreError> {
     let mut pieces = std::mem::take(run);
     if !is_worth_it(&pieces, thoroughness) {
@@ -159,21 +183,13 @@ fn merge(
     }
     pieces.sort_by_key(|piece| (piece.header.sealed_sequence, piece.key));
     let sealed = pieces.iter().map(|piece| piece.header.sealed_sequence).max().unwrap_or(0);
-    let mut times = Vec::new();
-    let mut values = ValueColumn::default();
-    for piece in &pieces {
-        match read_piece(database, family, piece)? {
-            Ok((more_times, more_values)) => {
-                times.extend(more_times);
-                values.extend(more_values);
-            }
-            Err(damage) => {
-                report(database, partition, piece.key, &damage);
-                return Ok(0);
-            }
+    let chunks = match weave(database, family, &pieces, sealed)? {
+        Ok(chunks) => chunks,
+        Err((key, damage)) => {
+            report(database, partition, key, &damage);
+            return Ok(0);
         }
-    }
-    let chunks = encode_sorted(&times, &values, sealed, Effort::Compact)?;
+    };
     let bytes = |sizes: &mut dyn Iterator<Item = usize>| sizes.sum::<usize>();
     let smaller = bytes(&mut chunks.iter().map(|(_, _, chunk)| chunk.len()))
         < bytes(&mut pieces.iter().map(|piece| piece.bytes));
@@ -191,7 +207,7 @@ fn merge(
         let generation = generations.next(*first_time, None)?;
         batch.put_cf(family, ChunkKey { series, first_time: *first_time, generation }.encode(), chunk);
     }
-    database.commit(batch, Promise::Derived)?;
+    commit(batch)?;
     Ok(pieces.len())
 }
 
@@ -211,7 +227,7 @@ fn is_worth_it(pieces: &[SeriesChunk], thoroughness: Thoroughness) -> bool {
 
 /// Into how many chunks so many samples are divided, and how many each has: even parts, so that there is no small rest
 /// that would have to be merged again.
-fn even_parts(samples: usize) -> (usize, usize) {
+pub(super) fn even_parts(samples: usize) -> (usize, usize) {
     let parts = samples.div_ceil(FULL_CHUNK).max(1);
     (parts, samples.div_ceil(parts).max(1))
 }
@@ -223,15 +239,21 @@ fn overlaps(pieces: &[SeriesChunk]) -> bool {
     spans.windows(2).any(|pair| matches!(pair, [one, two] if two.0 <= one.1))
 }
 
+/// A chunk's times and values.
 type Columns = (Vec<i64>, ValueColumn);
 
-fn read_piece(
+pub(super) fn read_piece(
     database: &Database,
     family: &Family<'_>,
     piece: &SeriesChunk,
 ) -> Result<Result<Columns, Damage>, StoreError> {
-    let Some(value) = database.get(family, &piece.key.encode())? else {
-        return Ok(Err(Damage::new("chunk", "it vanished")));
+    let value = match database.get(family, &piece.key.encode()) {
+        Ok(Some(value)) => value,
+        Ok(None) => return Ok(Err(Damage::new("chunk", "it vanished"))),
+        Err(StoreError::Read { source, .. }) if source.is_damage() => {
+            return Ok(Err(Damage::new("chunk", source.to_string())));
+        }
+        Err(error) => return Err(error),
     };
     let (mut times, mut values) = (Vec::new(), ValueColumn::default());
     Ok(codec::decode(&value, &mut times, &mut values).map(|_| (times, values)))
@@ -240,75 +262,44 @@ fn read_piece(
 /// A chunk's first and last time and its bytes.
 pub(crate) type EncodedChunk = (i64, i64, Vec<u8>);
 
-/// Samples in arrival order as chunks in time order, each as full as it may be.
+/// Samples in arrival order as chunks in time order, each as full as it may be. At each of `cuts`, which ascend, a chunk begins
+/// anew.
 pub(crate) fn encode_sorted(
     times: &[i64],
     values: &ValueColumn,
+    cuts: &[i64],
     sealed: u64,
     effort: Effort,
 ) -> Result<Vec<EncodedChunk>, StoreError> {
-    let order = (!times.is_sorted()).then(|| {
-        let mut order: Vec<usize> = (0..times.len()).collect();
-        order.sort_by_key(|place| times.get(*place).copied().unwrap_or(i64::MAX));
-        order
-    });
-    let (parts, size) = even_parts(times.len());
-    let mut chunks = Vec::with_capacity(parts);
+    let (parts, _) = even_parts(times.len());
+    let mut chunks = Vec::with_capacity(parts.saturating_add(cuts.len()));
     let mut encode = |times: &[i64], values: &ValueColumn| -> Result<(), StoreError> {
         if let (Some(first), Some(last)) = (times.first(), times.last()) {
             chunks.push((*first, *last, codec::encode(times, values, effort, sealed)?));
         }
         Ok(())
     };
-    match order {
+    let is_sorted = times.is_sorted();
+    if is_sorted && parts == 1 && cuts.is_empty() {
         // The usual case: nothing came late, and all fits one chunk.
-        None if parts == 1 => encode(times, values)?,
-        None => {
-            for (part, start) in times.chunks(size).zip((0_usize..).step_by(size)) {
-                encode(part, &values.select(start..start.saturating_add(part.len())))?;
-            }
+        encode(times, values)?;
+        return Ok(chunks);
+    }
+    let time_at = |place: usize| times.get(place).copied().unwrap_or(i64::MAX);
+    let mut order: Vec<usize> = (0..times.len()).collect();
+    if !is_sorted {
+        order.sort_by_key(|place| time_at(*place));
+    }
+    let mut rest = order.as_slice();
+    for cut in cuts.iter().copied().map(Some).chain([None]) {
+        let length = cut.map_or(rest.len(), |cut| rest.partition_point(|place| time_at(*place) < cut));
+        let (between, behind) = rest.split_at(length);
+        let (_, size) = even_parts(between.len());
+        for part in between.chunks(size) {
+            let sorted: Vec<i64> = part.iter().map(|place| time_at(*place)).collect();
+            encode(&sorted, &values.select(part.iter().copied()))?;
         }
-        Some(order) => {
-            for part in order.chunks(size) {
-                let sorted: Vec<i64> = part.iter().filter_map(|place| times.get(*place).copied()).collect();
-                encode(&sorted, &values.select(part.iter().copied()))?;
-            }
-        }
+        rest = behind;
     }
     Ok(chunks)
-}
-
-/// Numbers chunks of one series that are written together, in time order, and may begin at the same time.
-#[derive(Debug, Default)]
-pub(crate) struct Generations {
-    last: Option<(i64, u16)>,
-}
-
-impl Generations {
-    /// The generation of the next chunk; `taken` is the highest one of an older chunk that begins at `first_time`.
-    pub(crate) fn next(&mut self, first_time: i64, taken: Option<u16>) -> Result<u16, StoreError> {
-        let before = match self.last {
-            Some((time, generation)) if time == first_time => Some(generation),
-            _ => taken,
-        };
-        let generation = before
-            .map_or(Some(0), |before| before.checked_add(1))
-            .ok_or_else(|| Damage::new("chunk", "too many chunks of one series begin at one time"))?;
-        self.last = Some((first_time, generation));
-        Ok(generation)
-    }
-}
-
-/// The highest generation among the chunks of `series` that begin at `first_time`.
-pub(crate) fn taken_generation(
-    database: &Database,
-    family: &Family<'_>,
-    series: u32,
-    first_time: i64,
-) -> Result<Option<u16>, StoreError> {
-    let mut rows = database.rows(family, FIRST_CHUNK_KEY.to_vec(), LAST_CHUNK_KEY.to_vec());
-    rows.seek_back(&ChunkKey { series, first_time, generation: u16::MAX }.encode());
-    let found = rows.row().and_then(|(key, _)| ChunkKey::decode(key).ok());
-    rows.check("chunks")?;
-    Ok(found.filter(|key| key.series == series && key.first_time == first_time).map(|key| key.generation))
 }

@@ -5,21 +5,28 @@
 
 mod cache;
 mod covered;
+mod cuts;
 mod fold;
+mod generations;
 mod head_run;
 mod kept;
 mod known;
 mod locate;
+mod merged;
 mod row;
 mod scan;
 mod series_scan;
 mod show;
+mod weave;
 
 pub(crate) use cache::ChunkCache;
+pub(crate) use cuts::cuts_between;
+#[cfg(test)]
+pub(crate) use fold::fold_series;
 pub(crate) use fold::{
-    Generations, SMALL_CHUNK, SeriesChunk, Thoroughness, encode_sorted, fold_series, series_chunks,
-    series_with_chunks, taken_generation,
+    SMALL_CHUNK, SeriesChunk, Thoroughness, encode_sorted, fold_chunks, series_chunks, series_with_chunks,
 };
-pub(crate) use locate::{sealed_at, sealed_sample};
+pub(crate) use generations::{Generations, taken_generation};
+pub(crate) use locate::{SealedAt, sealed_at, sealed_sample};
 pub(crate) use row::{ChunkKey, FIRST_CHUNK_KEY, LAST_CHUNK_KEY, check_row, chunk_at};
 pub use scan::ScanStats;

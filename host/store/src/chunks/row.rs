@@ -31,6 +31,11 @@ impl ChunkKey {
         Self { series, first_time: i64::MIN, generation: 0 }
     }
 
+    /// The last key that a chunk of `series` could have.
+    pub(crate) const fn last_of(series: u32) -> Self {
+        Self { series, first_time: i64::MAX, generation: u16::MAX }
+    }
+
     /// The key's bytes.
     pub(crate) fn encode(self) -> [u8; KEY_BYTES] {
         let mut key = [CHUNK; KEY_BYTES];

@@ -13,7 +13,7 @@ use telemetry_core::{ScanBlock, ScanOptions};
 use crate::chunks::cache::{ChunkCache, Known};
 use crate::chunks::head_run::HeadRun;
 use crate::chunks::known::{KnownChunk, KnownSeries};
-use crate::chunks::locate::report;
+use crate::chunks::locate::{report, report_block};
 use crate::chunks::row::{ChunkKey, FIRST_CHUNK_KEY, LAST_CHUNK_KEY, chunk_at};
 use crate::chunks::scan::ScanStats;
 use crate::codec::ChunkHeader;
@@ -331,10 +331,7 @@ impl<'a> PartitionScan<'a> {
         }
         self.learnt.damaged = true;
         stats.damaged = stats.damaged.saturating_add(1);
-        self.sight
-            .database
-            .reports()
-            .add(format!("a block of partition {} is set aside: {source}", self.partition.family));
+        report_block(self.sight.database, self.partition, source);
         Ok(())
     }
 }

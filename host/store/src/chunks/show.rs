@@ -1,6 +1,6 @@
 //! Showing a group of chunks: by their digests, from pages that are at hand, or decoded.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
 use telemetry_core::{ScanBlock, Timestamp};
@@ -88,13 +88,9 @@ impl PartitionScan<'_> {
         if !self.decode(chunk, stats) {
             return ControlFlow::Continue(());
         }
-        let (first, last) = (self.first, self.last);
+        let within = (self.first, self.last);
         let Scratch { times, values, text_times } = &self.scratch;
-        let cut = |times: &[i64]| {
-            let start = times.partition_point(|time| *time < first);
-            start..times.partition_point(|time| *time <= last).max(start)
-        };
-        let (numbers, texts) = (cut(times), cut(text_times));
+        let (numbers, texts) = (places_within(times, within), places_within(text_times, within));
         show(
             times.get(numbers.clone()).unwrap_or_default(),
             values.get(numbers).unwrap_or_default(),
@@ -123,7 +119,7 @@ impl PartitionScan<'_> {
     }
 
     /// Fills the scratch with the chunk's samples of the range, perhaps with others.
-    fn decode(&mut self, chunk: &Chunk, stats: &mut ScanStats) -> bool {
+    pub(super) fn decode(&mut self, chunk: &Chunk, stats: &mut ScanStats) -> bool {
         let within = (self.first, self.last);
         let Scratch { times, values, text_times } = &mut self.scratch;
         if chunk.known.holds(within) {
@@ -161,36 +157,16 @@ impl PartitionScan<'_> {
         let is_edge = !chunk.is_within((self.first, self.last));
         is_edge || i128::from(count).saturating_mul(self.asked) <= KEPT_SAMPLES.saturating_mul(span)
     }
-
-    /// Shows a group's chunks, which come in the order in which they were sealed, and the head's part as one block.
-    fn show_merged(
-        &mut self,
-        group: &[Chunk],
-        head: HeadPart<'_>,
-        stats: &mut ScanStats,
-        visit: &mut Visit<'_>,
-    ) -> ControlFlow<()> {
-        let (mut samples, mut texts) = (Vec::new(), Vec::new());
-        let (first, last) = (self.first, self.last);
-        let within = |time: i64| first <= time && time <= last;
-        for chunk in group {
-            if self.decode(chunk, stats) {
-                let Scratch { times, values, text_times } = &self.scratch;
-                let pairs = times.iter().copied().zip(values.iter().copied());
-                samples.extend(pairs.filter(|(time, _)| within(*time)));
-                texts.extend(text_times.iter().copied().filter(|time| within(*time)));
-            }
-        }
-        samples.extend(head.times.iter().copied().zip(head.values.iter().copied()));
-        texts.extend_from_slice(head.text_times);
-        samples.sort_by_key(|(time, _)| *time);
-        texts.sort_unstable();
-        let (times, values): (Vec<i64>, Vec<f64>) = samples.into_iter().unzip();
-        show(&times, &values, &texts, stats, visit)
-    }
 }
 
-fn show(
+/// Where those of the ascending `times` are that lie within.
+pub(super) fn places_within(times: &[i64], (first, last): (i64, i64)) -> Range<usize> {
+    let start = times.partition_point(|time| *time < first);
+    start..times.partition_point(|time| *time <= last).max(start)
+}
+
+/// Shows samples and texts, if there are any.
+pub(super) fn show(
     times: &[i64],
     values: &[f64],
     text_times: &[i64],

@@ -46,19 +46,26 @@ impl Claims {
         stripes.dedup();
         // In one order everywhere, so that claims wait for each other but never in a circle.
         let guards = stripes.iter().filter_map(|stripe| self.stripes.get(*stripe)).map(Mutex::lock).collect();
-        let mut claim = IdClaim { _guards: guards, known: HashMap::new() };
-        if ids.is_empty() {
-            return Ok(claim);
-        }
         // Only now: the claim before this one may have opened a partition.
-        let partitions = partitions();
-        for id in ids {
-            if let Some((_, key)) = events.locate(database, &partitions, *id)? {
-                claim.known.insert(*id, key.timestamp);
-            }
-        }
-        Ok(claim)
+        let known = known(events, database, &partitions(), ids)?;
+        Ok(IdClaim { _guards: guards, known })
     }
+}
+
+/// When the events with these ids happened, of those that the store has.
+pub(crate) fn known(
+    events: &EventIndex,
+    database: &Database,
+    partitions: &[Arc<Partition>],
+    ids: &[Uuid],
+) -> Result<HashMap<Uuid, Timestamp>, StoreError> {
+    let mut known = HashMap::new();
+    for id in ids {
+        if let Some((_, key)) = events.locate(database, partitions, *id)? {
+            known.insert(*id, key.timestamp);
+        }
+    }
+    Ok(known)
 }
 
 impl IdClaim<'_> {

@@ -19,8 +19,8 @@ mod tests;
 mod walk;
 
 pub(crate) use check::check_row;
-pub(crate) use claims::Claims;
 pub use claims::IdClaim;
+pub(crate) use claims::{Claims, known};
 pub(crate) use index::{EventIndex, push_row};
 pub(crate) use mend::{each_key, mend};
 pub(crate) use rows::EventKey;

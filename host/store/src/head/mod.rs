@@ -12,5 +12,5 @@ pub(crate) use ledger::{Departure, Ledger, RecordCounts};
 pub(crate) use open::OpenHeads;
 pub(crate) use registry::{ActiveSeries, NumberHasher, Registry, Resolved, SeriesIds, SeriesLimits};
 pub(crate) use seal::{FULL_HEAD, HARD_HEAD, Sealing};
-pub(crate) use series::{HeadSamples, Series};
+pub(crate) use series::{HeadSamples, Series, SeriesHead};
 pub(crate) use vacancy::Vacancy;

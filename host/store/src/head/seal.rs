@@ -1,7 +1,8 @@
 //! Sealing: a series' buffered samples become chunks.
 //!
 //! Invariant: chunks and the note of what was taken out of the heads are one commit, and readers see samples in the
-//! head or in a chunk, never in both and never in neither.
+//! head or in a chunk, never in both and never in neither. What cannot be read of one series' chunks keeps no other from being
+//! sealed.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use rocksdb::WriteBatch;
 use smallvec::SmallVec;
 
 use crate::budget::MemoryBudget;
-use crate::chunks::{ChunkKey, Generations, SMALL_CHUNK, encode_sorted, taken_generation};
+use crate::chunks::{ChunkKey, Generations, SMALL_CHUNK, cuts_between, encode_sorted, taken_generation};
 use crate::codec::Effort;
 use crate::database::Promise;
 use crate::engine::Engine;
@@ -36,7 +37,7 @@ const OPEN_HEAD_BYTES: usize = 128;
 const FAR_OVER: u64 = 2;
 /// Series sealed in one commit: bounds how long readers wait for it.
 const SERIES_PER_COMMIT: usize = 128;
-/// Small chunks of one series after which they are merged; an overlapping one counts twice.
+/// Small chunks of one series after which they are merged; overlapping ones of one seal count twice.
 const RAGGED_CHUNKS: u16 = 8;
 
 /// What sealing keeps in mind; holding it serialises sealing and merging.
@@ -73,6 +74,14 @@ struct Harvest {
     ragged: Vec<(i64, u16)>,
     /// Kept states that its samples made wrong.
     removed: Vec<RemovedStates>,
+}
+
+/// A commit that is ready.
+#[derive(Default)]
+struct Harvested {
+    batch: WriteBatch,
+    harvests: Vec<Harvest>,
+    sealed: Sealed,
 }
 
 impl Engine {
@@ -199,14 +208,8 @@ impl Engine {
 
     fn seal_part(&self, sealing: &mut Sealing, part: &[Arc<Series>]) -> Result<Sealed, StoreError> {
         let _pass = self.catalogue.pass();
-        let mut sealed = Sealed::default();
-        let mut batch = WriteBatch::new();
-        let mut harvests = Vec::new();
-        for series in part {
-            if let Some(harvest) = self.harvest(series, &mut batch, &mut sealed)? {
-                harvests.push(harvest);
-            }
-        }
+        let harvested = self.harvest_all(part).inspect_err(|_| self.keep_state_marks())?;
+        let Harvested { mut batch, harvests, mut sealed } = harvested;
         if harvests.is_empty() {
             return Ok(sealed);
         }
@@ -220,7 +223,7 @@ impl Engine {
         {
             let _view = self.view.write();
             self.database.commit(batch, Promise::Derived)?;
-            self.chunk_cache.note_sealed(harvests.iter().flat_map(Harvest::chunk_places));
+            self.chunk_cache.note_written(harvests.iter().flat_map(Harvest::chunk_places));
             for harvest in &harvests {
                 self.open_heads.change(&harvest.series, |head| {
                     head.drain_sealed(harvest.count, harvest.span, harvest.sequence);
@@ -240,6 +243,38 @@ impl Engine {
             }
         }
         Ok(sealed)
+    }
+
+    /// The chunks of these series' visible samples. A series is set aside where something that sealing it needs cannot be read,
+    /// be it damaged or the disk failing: its samples stay in the head and in the log, and are tried again when it is due again.
+    fn harvest_all(&self, part: &[Arc<Series>]) -> Result<Harvested, StoreError> {
+        let mut aside: SmallVec<[u32; 4]> = SmallVec::new();
+        'anew: loop {
+            let mut harvested = Harvested::default();
+            for series in part {
+                if aside.contains(&series.id) {
+                    continue;
+                }
+                match self.harvest(series, &mut harvested.batch, &mut harvested.sealed) {
+                    Ok(harvest) => harvested.harvests.extend(harvest),
+                    Err(error) if error.is_unread() => {
+                        self.report_unsealed(series, &error);
+                        aside.push(series.id);
+                        // Some of its rows may be in the batch, from which none can be taken out.
+                        self.keep_state_marks();
+                        continue 'anew;
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            return Ok(harvested);
+        }
+    }
+
+    fn report_unsealed(&self, series: &Series, error: &StoreError) {
+        let cause = std::error::Error::source(error).map_or_else(String::new, |cause| format!(": {cause}"));
+        let text = format!("samples of series {} are not sealed: {error}{cause}", series.id);
+        self.database.reports().add(text);
     }
 
     /// Puts the chunks of one series' visible samples into `batch`.
@@ -264,25 +299,28 @@ impl Engine {
             let Some(family) = self.database.find_family(&partition.family) else { continue };
             partitions.push(partition.start);
             let mut generations = Generations::default();
-            let mut ragged_here = 0_u16;
-            for (start, end, chunk) in encode_sorted(&part.times, &part.values, sequence, Effort::Seal)? {
-                let alone = vacancy.holds(start) && vacancy.holds(end);
+            let mut all_alone = true;
+            let cuts = cuts_between(&self.database, &family, series.id, &part.times, vacancy)?;
+            for (start, end, chunk) in
+                encode_sorted(&part.times, &part.values, &cuts, sequence, Effort::Seal)?
+            {
+                all_alone &= vacancy.holds(start) && vacancy.holds(end);
                 let taken = if vacancy.holds(start) {
                     None
                 } else {
-                    taken_generation(&self.database, &family, series.id, start)?
+                    taken_generation(&self.database, (&partition, &family), series.id, start, sequence)?
                 };
                 let generation = generations.next(start, taken)?;
                 let key = ChunkKey { series: series.id, first_time: start, generation };
                 batch.put_cf(&family, key.encode(), chunk);
                 sealed.chunks = sealed.chunks.saturating_add(1);
-                ragged_here = ragged_here.saturating_add(if alone { 0 } else { 2 });
             }
             rollups::add(&self.database, (&partition, &family), batch, series.id, &part, vacancy)?;
             removed.push(self.invalidate_states((&partition, &family), batch, series, &part, vacancy)?);
-            if part.times.len() < SMALL_CHUNK as usize {
-                ragged_here = ragged_here.saturating_add(1);
-            }
+            // Once for all late chunks of a seal: many cuts are no reason to merge the day at each.
+            let late = if all_alone { 0 } else { 2 };
+            let small = u16::from(part.times.len() < SMALL_CHUNK as usize);
+            let ragged_here = small.saturating_add(late);
             if ragged_here > 0 {
                 ragged.push((partition.start, ragged_here));
             }

@@ -62,6 +62,9 @@ pub(crate) struct SeriesHead {
     newest: i64,
     newest_count: usize,
     vacancy: Vacancy,
+    /// Where no chunk that can be read has a sample, as a look told that met damage. Good for counting only: what is damaged
+    /// counts as nothing, but whoever writes chunks must reckon with it.
+    apparent: Vacancy,
     /// A time at which chunks hold samples, and how many: whole batches may have one time, and each look costs decoding.
     sealed_at: Option<(i64, usize)>,
     /// First instants of partitions in which the series is defined, with the last sequence number of the defining batch.
@@ -71,6 +74,8 @@ pub(crate) struct SeriesHead {
     touched: u64,
     /// Chunks written since the last fold that are small or overlap another.
     ragged_chunks: u16,
+    /// How often samples left the buffer; wraps.
+    cuts: u32,
 }
 
 impl Default for SeriesHead {
@@ -84,11 +89,13 @@ impl Default for SeriesHead {
             newest: i64::MIN,
             newest_count: 0,
             vacancy: Vacancy::UNKNOWN,
+            apparent: Vacancy::UNKNOWN,
             sealed_at: None,
             defined: SmallVec::new(),
             opened: None,
             touched: 0,
             ragged_chunks: 0,
+            cuts: 0,
         }
     }
 }
@@ -103,23 +110,27 @@ pub(crate) struct HeadSamples {
 }
 
 impl SeriesHead {
-    /// How many samples at exactly `nanos` came before the next one: `None` when chunks may hold some, and nobody looked.
-    pub(crate) fn ordinal(&self, nanos: i64) -> Option<usize> {
-        let sealed = match self.sealed_at {
-            Some((time, count)) if time == nanos => count,
-            _ if self.vacancy.holds(nanos) => 0,
-            _ => return None,
-        };
-        Some(sealed.saturating_add(self.buffered_at(nanos)))
+    /// How many samples chunks that can be read hold at exactly `nanos`: `None` when they may hold some, and nobody looked.
+    pub(crate) fn sealed_at(&self, nanos: i64) -> Option<usize> {
+        match self.sealed_at {
+            Some((time, count)) if time == nanos => Some(count),
+            _ if self.vacancy.holds(nanos) || self.apparent.holds(nanos) => Some(0),
+            _ => None,
+        }
     }
 
-    /// How many buffered samples, visible or not, have exactly this time.
-    pub(crate) fn buffered_at(&self, nanos: i64) -> usize {
+    /// How many buffered samples, visible or not, have exactly this time: `None` when only a look at the whole buffer tells.
+    pub(crate) fn buffered_at(&self, nanos: i64) -> Option<usize> {
         match nanos.cmp(&self.newest) {
-            std::cmp::Ordering::Greater => 0,
-            std::cmp::Ordering::Equal => self.newest_count,
-            std::cmp::Ordering::Less => self.times.iter().filter(|time| **time == nanos).count(),
+            std::cmp::Ordering::Greater => Some(0),
+            std::cmp::Ordering::Equal => Some(self.newest_count),
+            std::cmp::Ordering::Less => None,
         }
+    }
+
+    /// The times in the buffer, visible or not, and a number that changes whenever any of them leave it.
+    pub(crate) fn buffer(&self) -> (&[i64], u32) {
+        (self.times.as_slice(), self.cuts)
     }
 
     /// Adds a sample of the batch whose sequence numbers end with `last`; answers the buffer's new length.
@@ -178,6 +189,7 @@ impl SeriesHead {
             .map_or(self.settled, |mark| mark.length);
         let end = self.marks.remove(index).length;
         self.times.drain(start..end);
+        self.cuts = self.cuts.wrapping_add(1);
         let kept = (0..start).chain(end..self.values.len());
         self.values = self.values.select(kept);
         for mark in self.marks.iter_mut().skip(index) {
@@ -222,6 +234,7 @@ impl SeriesHead {
         self.settle(published);
         let count = count.min(self.times.len());
         self.times.drain(..count);
+        self.cuts = self.cuts.wrapping_add(1);
         self.values.drop_front(count);
         self.settled = self.settled.saturating_sub(count);
         for mark in &mut self.marks {
@@ -238,18 +251,23 @@ impl SeriesHead {
         // Whatever is left came later.
         self.first_sequence = published.saturating_add(1);
         self.vacancy = self.vacancy.without(span.0, span.1);
+        self.apparent = self.apparent.without(span.0, span.1);
         self.sealed_at = None;
         self.find_newest();
     }
 
-    /// Notes what is known of the chunks around a time.
-    pub(crate) fn set_vacancy(&mut self, vacancy: Vacancy) {
-        self.vacancy = vacancy;
-    }
-
-    /// Notes how many samples the chunks hold at one time.
-    pub(crate) fn set_sealed_at(&mut self, nanos: i64, count: usize) {
-        self.sealed_at = Some((nanos, count));
+    /// Notes how many samples the chunks hold at one time; where they hold none, what is known of the times around it, and
+    /// whether all chunks were read for it.
+    pub(crate) fn note_sealed(&mut self, nanos: i64, count: usize, vacancy: Vacancy, all_read: bool) {
+        if count > 0 {
+            self.sealed_at = Some((nanos, count));
+        } else if !vacancy.holds(nanos) {
+            // Of a partition that is gone nothing is known, and what is known of others stays so.
+        } else if all_read {
+            self.vacancy = vacancy;
+        } else {
+            self.apparent = vacancy;
+        }
     }
 
     /// Whether the batch ending with `last` must define the series in the partition that begins at `start`: no batch that
@@ -293,7 +311,7 @@ impl SeriesHead {
         self.opened
     }
 
-    /// What is known of the chunks.
+    /// Where there certainly is no sample in any chunk, be it damaged.
     pub(crate) fn vacancy(&self) -> Vacancy {
         self.vacancy
     }

@@ -13,6 +13,12 @@ fn visible(head: &SeriesHead, published: u64) -> Vec<i64> {
     samples.times
 }
 
+/// How many samples at a time came before the next one, as appending counts them for a call with one sample.
+fn ordinal(head: &SeriesHead, nanos: i64) -> Option<usize> {
+    let look = || head.buffer().0.iter().filter(|time| **time == nanos).count();
+    Some(head.sealed_at(nanos)? + head.buffered_at(nanos).unwrap_or_else(look))
+}
+
 #[test]
 fn samples_become_visible_in_order() {
     let mut head = head();
@@ -36,8 +42,8 @@ fn a_failed_batch_is_taken_back_from_the_middle() {
     let (left, _) = head.copy_visible(&Ledger::after(4));
     assert_eq!(left.times, [10, 15]);
     assert_eq!(left.values.get(1), Some(MetricValue::Integer(3)));
-    assert_eq!(head.ordinal(20), Some(0));
-    assert_eq!(head.ordinal(15), Some(1));
+    assert_eq!(ordinal(&head, 20), Some(0));
+    assert_eq!(ordinal(&head, 15), Some(1));
 }
 
 #[test]
@@ -46,10 +52,10 @@ fn ordinals_count_equal_times() {
     for (sequence, time) in [(1, 10), (2, 30), (3, 10), (4, 30)] {
         head.push(time, &1.into(), sequence, sequence, 0);
     }
-    assert_eq!(head.ordinal(10), Some(2));
-    assert_eq!(head.ordinal(30), Some(2));
-    assert_eq!(head.ordinal(20), Some(0));
-    assert_eq!(head.ordinal(31), Some(0));
+    assert_eq!(ordinal(&head, 10), Some(2));
+    assert_eq!(ordinal(&head, 30), Some(2));
+    assert_eq!(ordinal(&head, 20), Some(0));
+    assert_eq!(ordinal(&head, 31), Some(0));
 }
 
 #[test]
@@ -62,8 +68,8 @@ fn sealing_leaves_what_came_later() {
     head.drain_sealed(sealed.len(), (10, 30), 3);
     assert_eq!(visible(&head, 5), [40, 50]);
     assert_eq!(head.first_sequence(), Some(4));
-    assert_eq!(head.ordinal(30), None, "a chunk may hold samples of that time");
-    assert_eq!(head.ordinal(31), Some(0));
+    assert_eq!(ordinal(&head, 30), None, "a chunk may hold samples of that time");
+    assert_eq!(ordinal(&head, 31), Some(0));
 }
 
 #[test]
@@ -71,14 +77,34 @@ fn what_chunks_hold_at_a_time_is_known_until_the_next_sealing() {
     let mut head = head();
     head.push(10, &1.into(), 1, 1, 0);
     head.drain_sealed(1, (10, 10), 1);
-    assert_eq!(head.ordinal(10), None);
-    head.set_sealed_at(10, 1);
-    assert_eq!(head.ordinal(10), Some(1));
+    assert_eq!(ordinal(&head, 10), None);
+    head.note_sealed(10, 1, Vacancy::UNKNOWN, true);
+    assert_eq!(ordinal(&head, 10), Some(1));
     head.push(10, &2.into(), 2, 2, 1);
-    assert_eq!(head.ordinal(10), Some(2));
-    assert_eq!((head.ordinal(9), head.ordinal(11)), (None, Some(0)));
+    assert_eq!(ordinal(&head, 10), Some(2));
+    assert_eq!((ordinal(&head, 9), ordinal(&head, 11)), (None, Some(0)));
     head.drain_sealed(1, (10, 10), 2);
-    assert_eq!(head.ordinal(10), None);
+    assert_eq!(ordinal(&head, 10), None);
+}
+
+#[test]
+fn what_was_seen_beside_damage_is_good_for_counting_only() {
+    let mut head = head();
+    head.push(10, &1.into(), 1, 1, 0);
+    head.drain_sealed(1, (10, 10), 1);
+    let sure = head.vacancy();
+    head.note_sealed(5, 0, Vacancy { after: 2, before: 8 }, false);
+    assert_eq!((head.sealed_at(4), head.sealed_at(11), head.sealed_at(8)), (Some(0), Some(0), None));
+    assert_eq!(head.vacancy(), sure);
+    // Nothing is known of a partition that is gone.
+    head.note_sealed(9, 0, Vacancy::UNKNOWN, true);
+    assert_eq!(head.vacancy(), sure);
+    // What is sealed there ends it.
+    head.push(4, &1.into(), 2, 2, 1);
+    head.drain_sealed(1, (4, 4), 2);
+    assert_eq!((head.sealed_at(4), head.sealed_at(5)), (None, Some(0)));
+    head.note_sealed(5, 0, Vacancy { after: 4, before: 10 }, true);
+    assert_eq!(head.vacancy(), Vacancy { after: 4, before: 10 });
 }
 
 #[test]

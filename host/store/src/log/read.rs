@@ -181,6 +181,8 @@ impl Reading<'_> {
                 None => {
                     self.push(batch.len() as u64, LogBody::Events(std::mem::take(&mut batch)));
                     self.gap_until(self.next.saturating_add(1));
+                    // What is gone costs a look all the same: a reading must end before the log does.
+                    self.room = self.room.saturating_sub(1);
                     batch = EventBatch::starting_at(self.next);
                 }
             }

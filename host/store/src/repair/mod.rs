@@ -31,7 +31,6 @@ use std::sync::Arc;
 use telemetry_core::Clock;
 
 use crate::backup::files::Draft;
-use crate::backup::set_aside;
 use crate::database::Database;
 use crate::directory::{self, ROCKS_DIRECTORY};
 use crate::families::{Class, FIXED};
@@ -70,7 +69,7 @@ pub fn repair(
     if !directory.join(ROCKS_DIRECTORY).is_dir() {
         return Err(RepairError::NoStore { directory: directory.clone() });
     }
-    let _lock = directory::lock(directory).map_err(|error| RepairError::Taken(Box::new(error)))?;
+    let _lock = directory::take(directory).map_err(|error| RepairError::Taken(Box::new(error)))?;
     let draft = Draft::begin(directory)?;
     staging::bring(directory, draft.path())?;
     let within = StoreOptions {
@@ -85,13 +84,7 @@ pub fn repair(
     if !report.damaged || mode == RepairMode::DryRun {
         return Ok(report);
     }
-    let aside = set_aside(directory)?;
-    if let Err(error) = draft.finish() {
-        // Nothing took its place: it goes back.
-        std::fs::rename(&aside, directory).map_err(crate::backup::BackupError::io(&aside, "put back"))?;
-        return Err(error.into());
-    }
-    report.set_aside = Some(aside);
+    report.set_aside = Some(draft.replace()?);
     Ok(report)
 }
 

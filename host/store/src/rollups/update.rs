@@ -1,11 +1,12 @@
 //! Sealed samples are added to the rollups of their stretches.
 
 use rocksdb::WriteBatch;
+use telemetry_core::aggregation::SeriesDigest;
 
 use super::buckets::{digests, merge, pays, split_at_time};
 use super::row::{Resolution, RollupKey};
 use crate::database::{Database, Family};
-use crate::error::StoreError;
+use crate::error::{Damage, StoreError};
 use crate::families::Partition;
 use crate::head::{HeadSamples, Vacancy};
 
@@ -49,7 +50,11 @@ pub(crate) fn add(
             let within = |time: i64| start <= time && time < end;
             let is_free = vacancy.spans(start, end);
             if texts.iter().any(|time| within(*time)) {
-                if !is_free && database.get(family, &key.encode())?.is_some() {
+                let held = if is_free { None } else { stored(database, family, key)? };
+                if let Some(held) = held {
+                    if let Err(damage) = &held {
+                        key.report(database, partition, damage);
+                    }
                     batch.delete_cf(family, key.encode());
                 }
                 continue;
@@ -86,11 +91,11 @@ fn add_numbers(
     (numbers, is_free): (&[(i64, f64)], bool),
 ) -> Result<(), StoreError> {
     // Without a chunk there is no row either.
-    let stored = if is_free { None } else { database.get(family, &key.encode())? };
-    let held = match stored {
+    let found = if is_free { None } else { stored(database, family, key)? };
+    let held = match found {
         None if is_free && pays(numbers, key.resolution) => Ok(Vec::new()),
         None => return Ok(()),
-        Some(value) => key.read(&value),
+        Some(held) => held,
     };
     match held {
         Ok(held) => {
@@ -103,4 +108,20 @@ fn add_numbers(
         }
     }
     Ok(())
+}
+
+/// What a stretch's row tells, or how it, or the block that it would lie in, is damaged: sealing must not wait for what can be
+/// made again, and a row that cannot be read goes.
+fn stored(
+    database: &Database,
+    family: &Family<'_>,
+    key: RollupKey,
+) -> Result<Option<Result<Vec<SeriesDigest>, Damage>>, StoreError> {
+    match database.get(family, &key.encode()) {
+        Ok(value) => Ok(value.map(|value| key.read(&value))),
+        Err(StoreError::Read { source, .. }) if source.is_damage() => {
+            Ok(Some(Err(Damage::new("rollup", source.to_string()))))
+        }
+        Err(error) => Err(error),
+    }
 }

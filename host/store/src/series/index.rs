@@ -3,9 +3,11 @@
 //! Invariant: what memory holds of a partition is its rows plus what was defined since; it can be let go whenever the rows
 //! are complete.
 
+pub(super) mod waiting;
+
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 use rocksdb::WriteBatch;
@@ -20,6 +22,7 @@ use crate::budget::MemoryBudget;
 use crate::database::{Database, Family, Promise};
 use crate::error::{Damage, StoreError};
 use crate::families::Partition;
+use waiting::Waiting;
 
 /// The series of all metrics partitions.
 pub(crate) struct SeriesIndex {
@@ -31,6 +34,8 @@ pub(crate) struct SeriesIndex {
     measured: AtomicU64,
     /// Bytes of the index that are neither, as last told.
     others: AtomicU64,
+    /// Whether the postings of any slot are to be loaded.
+    wanted: AtomicBool,
 }
 
 /// What memory holds of one partition. Locks are taken in the order of the fields.
@@ -39,6 +44,10 @@ pub(super) struct Slot {
     loading: Mutex<()>,
     pub(super) defining: Mutex<Defining>,
     pub(super) postings: RwLock<Option<PartitionIndex>>,
+    /// Memory that definitions take which wait for the postings, in bytes.
+    waiting_bytes: AtomicUsize,
+    /// Whether so many definitions wait that the postings are to be loaded.
+    wanted: AtomicBool,
     last_use: AtomicU64,
 }
 
@@ -48,7 +57,7 @@ pub(super) struct Defining {
     /// Whether the posting rows are known to be marked as incomplete, or as complete.
     pub(super) rows: PostingRows,
     /// Definitions that are to be added when the postings are loaded.
-    added: Vec<(u32, Arc<Definition>)>,
+    added: Waiting,
     /// Whether anything was defined since the last look at it.
     pub(super) busy: bool,
 }
@@ -76,6 +85,7 @@ impl SeriesIndex {
             uses: AtomicU64::new(0),
             measured: AtomicU64::new(0),
             others: AtomicU64::new(0),
+            wanted: AtomicBool::new(false),
         }
     }
 
@@ -109,11 +119,17 @@ impl SeriesIndex {
         batch.put_cf(&family, rows::definition_key(id), Definition::encode(key, overflow));
         batch.put_cf(&family, rows::by_key(key, overflow), rows::series_number(id));
         let definition = Arc::new(Definition { key: key.clone(), overflow });
+        self.definitions.lock().put(id, Arc::clone(&definition));
         match &mut *slot.postings.write() {
             Some(postings) => postings.insert(id, key),
-            None => defining.added.push((id, Arc::clone(&definition))),
+            None => {
+                let bytes = defining.added.push(id, definition);
+                slot.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
+            }
         }
-        self.definitions.lock().put(id, definition);
+        let loading = defining.added.loading();
+        drop(defining);
+        self.load_for(loading, database, partition, &slot);
         Ok(())
     }
 
@@ -202,7 +218,7 @@ impl SeriesIndex {
         self.slots.write().remove(&partition.start);
     }
 
-    /// Memory that postings take, in bytes.
+    /// Memory that postings take, and definitions that wait for them, in bytes.
     pub(crate) fn bytes(&self) -> usize {
         let slots: Vec<_> = self.slots.read().values().cloned().collect();
         slots.iter().map(|slot| slot.bytes()).sum()
@@ -255,9 +271,10 @@ impl SeriesIndex {
         // A first definition may have found the partition new meanwhile; then nothing is missing from its postings.
         if postings.is_none() {
             // Whatever was defined while the rows were read is in `added`, whether it is a row by now or not.
-            for (id, definition) in std::mem::take(&mut defining.added) {
+            for (id, definition) in defining.added.take() {
                 index.insert(id, &definition.key);
             }
+            slot.waiting_bytes.store(0, Ordering::Relaxed);
             *postings = Some(index);
         }
         Ok(())
@@ -371,7 +388,8 @@ impl SeriesIndex {
 
 impl Slot {
     fn bytes(&self) -> usize {
-        self.postings.read().as_ref().map_or(0, |postings| postings.bytes)
+        let waiting = self.waiting_bytes.load(Ordering::Relaxed);
+        self.postings.read().as_ref().map_or(0, |postings| postings.bytes).saturating_add(waiting)
     }
 }
 

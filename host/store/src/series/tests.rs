@@ -297,6 +297,57 @@ fn postings_at_rest_are_let_go() {
     assert_eq!(index.bytes(), 0);
 }
 
+fn host(id: u32) -> SeriesKey {
+    key("cpu", &[("host", &id.to_string())])
+}
+
+/// After a restart in the middle of a partition's time, nobody has asked for its series yet.
+#[test]
+fn what_waits_for_postings_is_counted_and_loaded_by_maintenance() {
+    const MANY: u32 = index::waiting::MAX_WAITING as u32;
+    const SERIES: u32 = MANY + 10;
+    let (database, partitions) = database(1);
+    let partition = &partitions[0];
+    define(&SeriesIndex::new(MEMORY), &database, partition, 1, &host(1));
+    let index = SeriesIndex::new(MEMORY);
+    let is_loaded = || index.slot(partition).postings.read().is_some();
+    define(&index, &database, partition, 2, &host(2));
+    let one = index.bytes();
+    assert!(one >= host(2).context.as_str().len() && !is_loaded(), "{one} bytes");
+    define(&index, &database, partition, 3, &host(3));
+    assert_eq!(index.bytes(), 2 * one);
+    for id in 4..=SERIES {
+        assert_eq!(index.wants_loading(), id > MANY + 1, "before series {id}");
+        define(&index, &database, partition, id, &host(id));
+        assert!(!is_loaded(), "the call that defines series {id} does not");
+    }
+    index.load_wanted(&database, &partitions).unwrap();
+    assert!(is_loaded() && !index.wants_loading());
+    let postings = index.slot(partition).postings.read().as_ref().unwrap().bytes;
+    assert_eq!(index.bytes(), postings, "nothing waits any more");
+    let found = index.select(&database, &partitions, &MetricSelection::default()).unwrap();
+    assert!(found.iter().map(|series| series.id).eq(1..=SERIES));
+    assert_eq!(database.reports().list(), Vec::<String>::new());
+}
+
+#[test]
+fn what_waits_for_postings_is_bounded_though_nobody_maintains() {
+    const BOUND: u32 = (index::waiting::MAX_WAITING * index::waiting::FAR_TOO_MANY) as u32;
+    let (database, partitions) = database(1);
+    let partition = &partitions[0];
+    define(&SeriesIndex::new(MEMORY), &database, partition, 1, &host(1));
+    let index = SeriesIndex::new(MEMORY);
+    let mut batch = WriteBatch::new();
+    for id in 2..=BOUND + 1 {
+        assert!(index.slot(partition).postings.read().is_none(), "before series {id}");
+        index.define(&database, &mut batch, partition, id, &host(id), false).unwrap();
+    }
+    assert!(index.slot(partition).postings.read().is_some());
+    database.commit(batch, Promise::Acknowledged).unwrap();
+    let found = index.select(&database, &partitions, &MetricSelection::default()).unwrap();
+    assert!(found.iter().map(|series| series.id).eq(1..=BOUND + 1));
+}
+
 /// Each round begins with a partition that nobody has touched: its postings are made by whoever comes first.
 #[test]
 fn defining_and_selecting_at_once_loses_nothing() {

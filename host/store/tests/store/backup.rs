@@ -3,9 +3,13 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use telemetry_store::{BackupError, Existing, RecordBatch, StoreOptions, check_backup, restore};
+use telemetry_core::ManualClock;
+use telemetry_store::{
+    BackupError, Existing, OpenError, RecordBatch, Store, StoreOptions, check_backup, restore,
+};
 
 use crate::fixture::*;
 
@@ -224,6 +228,45 @@ fn an_interrupted_backup_is_no_backup_and_leaves_no_links() {
     assert_eq!(names_in(&at("store")), ["SYNCED", "rocksdb", "store.lock"]);
     fs::remove_dir_all(at("backup.incomplete")).unwrap();
     fixture.store.backup(&at("backup")).unwrap();
+}
+
+/// What opening says where a store is not in its place.
+fn refusal(directory: &Path) -> String {
+    let options = StoreOptions { background: false, ..StoreOptions::in_directory(directory) };
+    let error = Store::open(options, Arc::new(ManualClock::at(noon()))).unwrap_err();
+    assert!(matches!(error, OpenError::Failed { .. }), "{error:?}");
+    std::error::Error::source(&error).unwrap().to_string()
+}
+
+#[test]
+fn a_crash_while_a_store_is_replaced_does_not_begin_an_empty_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    filled(&at("store")).store.backup(&at("backup")).unwrap();
+    // As a crash leaves it between the two renames.
+    restore(&at("backup"), &at("draft"), Existing::Keep).unwrap();
+    fs::rename(at("draft"), at("store.incomplete")).unwrap();
+    fs::rename(at("store"), at("store.set-aside-1")).unwrap();
+    let text = refusal(&at("store"));
+    assert!(text.contains("store.incomplete") && text.contains("store.set-aside-1"), "{text}");
+    assert!(text.contains("rename the one to be used"), "{text}");
+    assert!(!at("store").exists(), "nothing was made");
+    // Nor in an empty directory, which something else may have made.
+    fs::create_dir(at("store")).unwrap();
+    assert_eq!(refusal(&at("store")), text);
+    assert_eq!(names_in(&at("store")), Vec::<String>::new());
+    fs::remove_dir(at("store")).unwrap();
+    fs::rename(at("store.incomplete"), at("store")).unwrap();
+    check_filled(&at("store"));
+    // The older store beside it is in nobody's way as long as there is one.
+    let (_, aside) = restore(&at("backup"), &at("store"), Existing::SetAside).unwrap();
+    assert_eq!(aside, Some(at("store.set-aside-2")));
+    check_filled(&at("store"));
+    // Where the store is gone, a backup is restored as ever.
+    fs::remove_dir_all(at("store")).unwrap();
+    assert!(refusal(&at("store")).contains("store.set-aside-2"));
+    restore(&at("backup"), &at("store"), Existing::Keep).unwrap();
+    check_filled(&at("store"));
 }
 
 #[test]

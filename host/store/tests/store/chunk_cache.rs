@@ -105,3 +105,82 @@ fn a_partition_that_expires_leaves_nothing_at_hand() {
     }
     assert_eq!(fixture.store.stats().memory.chunk_cache.used_bytes, empty);
 }
+
+/// What the store below has of the series that is looked at.
+const IN_ALL: u64 = 8 * 10 + 1100;
+
+/// One sample of another series, which is scanned first; eight small chunks that are due to be merged; and a large one after
+/// them, which is not.
+fn ragged() -> Fixture {
+    let fixture = Fixture::in_memory();
+    fixture.samples(vec![sample("first", noon(), 1.0)]);
+    for part in 0..8 {
+        fixture.samples(run_of("m", at(part * 20), 10));
+        fixture.store.seal().unwrap();
+    }
+    fixture.samples(run_of("m", at(1000), 1100));
+    fixture.store.seal().unwrap();
+    fixture
+}
+
+fn at_the_beginning() -> TimeRange {
+    TimeRange::between(at(0), at(5))
+}
+
+#[test]
+fn chunks_of_before_a_merge_are_not_joined_with_those_of_after_it() {
+    let fixture = ragged();
+    let store = &fixture.store;
+    let (mut seen, mut merged) = (0, 0);
+    store
+        .scan(&series_of(store, "m"), TimeRange::ALL, ScanOptions::default(), &mut |_, block| {
+            if merged == 0 {
+                merged = store.maintain().unwrap().folded_chunks;
+            }
+            if let ScanBlock::Samples { timestamps, .. } = block {
+                seen += timestamps.len() as u64;
+            }
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    assert_eq!((seen, merged), (IN_ALL, 8));
+    // It reads the merged chunk, and knows the later ones from the scan before.
+    assert_eq!(scan(store, "m", at_the_beginning(), ScanOptions::default()).0.len(), 6);
+    assert_eq!(count_of(store, "m"), IN_ALL);
+    assert_eq!(scan(store, "m", TimeRange::ALL, ScanOptions::default()).0.len() as u64, IN_ALL);
+}
+
+#[test]
+fn chunks_of_after_a_merge_are_not_joined_with_those_of_before_it() {
+    let fixture = ragged();
+    let store = &fixture.store;
+    let ids = [series_of(store, "first"), series_of(store, "m")].concat();
+    assert!(ids[0] < ids[1]);
+    let (mut seen, mut merged) = (0, 0);
+    store
+        .scan(&ids, at_the_beginning(), ScanOptions::default(), &mut |index, block| {
+            if index == 0 {
+                merged = store.maintain().unwrap().folded_chunks;
+                // What is known from now on is of after the merge, and this scan still sees what was before.
+                assert_eq!(scan(store, "m", TimeRange::ALL, ScanOptions::default()).0.len() as u64, IN_ALL);
+            } else if let ScanBlock::Samples { timestamps, .. } = block {
+                seen += timestamps.len();
+            }
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    assert_eq!((seen, merged), (6, 8));
+    assert_eq!(count_of(store, "m"), IN_ALL);
+    assert_eq!(scan(store, "m", TimeRange::ALL, ScanOptions::default()).0.len() as u64, IN_ALL);
+}
+
+#[test]
+fn a_merge_leaves_the_pages_of_other_chunks_at_hand() {
+    let fixture = ragged();
+    let range = TimeRange::between(at(1100), at(1200));
+    let (found, _, stats) = scan(&fixture.store, "m", range, ScanOptions::default());
+    assert_eq!((found.len(), stats.decoded), (101, 1));
+    assert_eq!(fixture.store.maintain().unwrap().folded_chunks, 8);
+    let (again, _, stats) = scan(&fixture.store, "m", range, ScanOptions::default());
+    assert_eq!((again, stats.decoded, stats.cached), (found, 0, 1));
+}

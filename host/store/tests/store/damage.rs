@@ -1,5 +1,7 @@
 //! Damaged table files: what they held is reported, the rest serves.
 
+mod ongoing;
+
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};

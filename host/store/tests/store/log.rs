@@ -138,6 +138,24 @@ fn expired_events_leave_a_gap() {
 }
 
 #[test]
+fn a_reading_of_expired_events_ends_like_any_other() {
+    let fixture = Fixture::in_memory();
+    let old = |n: u32| fixture.event("OLD", noon().minus(DAY * 6).plus(SECOND * n));
+    for part in 0..5 {
+        fixture.events((0..20).map(|n| old(20 * part + n)).collect());
+    }
+    fixture.events(vec![fixture.event("NEW", noon()), old(200), fixture.event("NEW", noon())]);
+    fixture.clock.advance(DAY * 3);
+    fixture.store.maintain().unwrap();
+    let shown = |from, most| fixture.store.read_log(from, most).unwrap().iter().map(show).collect::<Vec<_>>();
+    assert_eq!(shown(1, 30), ["1-31 gap"], "over the end of a row");
+    assert_eq!(shown(31, 10), ["31-41 gap"]);
+    assert_eq!(shown(95, 7), ["95-101 gap", "101-102 events NEW"]);
+    assert_eq!(shown(101, 2), ["101-102 events NEW", "102-103 gap"]);
+    assert_eq!(shown(1, 1000), ["1-101 gap", "101-102 events NEW", "102-103 gap", "103-104 events NEW"]);
+}
+
+#[test]
 fn large_events_come_in_several_readings() {
     let fixture = Fixture::in_memory();
     let large = "x".repeat(1 << 20);

@@ -16,6 +16,8 @@ mod crash;
 mod damage;
 mod fixture;
 mod formats;
+mod late_chunks;
+mod late_ids;
 mod limits;
 mod log;
 mod model;

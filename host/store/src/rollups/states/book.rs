@@ -260,6 +260,11 @@ impl StateBook {
         self.with(fingerprint, |kind| kind.unmarked.insert(partition)).unwrap_or(false)
     }
 
+    /// Notes that marks which were taken may still be there.
+    pub(super) fn doubt_marks(&self) {
+        self.kinds.write().values_mut().for_each(|kind| kind.unmarked.clear());
+    }
+
     /// Notes that a partition has a mark.
     pub(super) fn marked(&self, fingerprint: u64, partition: i64) {
         self.with(fingerprint, |kind| kind.unmarked.remove(&partition));

@@ -48,12 +48,32 @@ impl Engine {
             removed.counts.push((states.fingerprint, count));
             let mark = mark_key(states.fingerprint);
             if self.states.takes_mark(states.fingerprint, partition.start)
-                && self.database.get(family, &mark)?.is_some()
+                && self.may_have_mark(partition, family, &mark)?
             {
                 batch.delete_cf(family, mark);
             }
         }
         Ok(removed)
+    }
+
+    /// Whether a mark of being looked through is there, or hidden by damage.
+    fn may_have_mark(
+        &self,
+        partition: &Partition,
+        family: &Family<'_>,
+        mark: &[u8],
+    ) -> Result<bool, StoreError> {
+        match self.database.get(family, mark) {
+            Ok(found) => Ok(found.is_some()),
+            Err(StoreError::Read { source, .. }) if source.is_damage() => {
+                self.database.reports().add(format!(
+                    "kept states of partition {} are to be looked for again: {source}",
+                    partition.family
+                ));
+                Ok(true)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Removes the rows from `from` on whose buckets any of `times` lies in; answers how many.
@@ -90,6 +110,11 @@ impl Engine {
                 .add(format!("kept states of series {} are removed: {damage}", from.series));
         }
         Ok(count)
+    }
+
+    /// To be called where a batch that [`Self::invalidate_states`] filled is not committed: marks that it removes may stay.
+    pub(crate) fn keep_state_marks(&self) {
+        self.states.doubt_marks();
     }
 
     /// Notes that a series is to be looked at again; to be called once the batch is committed, or who builds would look too
