@@ -84,6 +84,34 @@ fn an_endless_log() {
 
 /// Within its deadline, it would go on at every batch for ever: it is restarted, and set aside with its name.
 #[test]
+fn an_import_that_meets_a_failing_validator_can_be_sent_again() {
+    let (host, clock) = under_attack();
+    let import = |name: &str| {
+        let batch = json!({
+            "batch_id": "0d4f6b3e-55a0-4c83-9d5d-2f1d8f1f6d01",
+            "events": [
+                {"event_type": "A", "source": "attacker", "data": {"attack": name}},
+                {"event_type": "B", "source": "s"},
+            ],
+            "metrics": [{"metric_name": "m", "metric_value": 1}],
+        });
+        host.import_json(batch.to_string().as_bytes())
+    };
+    let refused = import("panic");
+    assert_eq!(code(&refused), "PLUGIN_FAILURE", "{}", refused.body);
+    assert_eq!(host.health_check().stats.events_total, 0);
+    clock.advance(Duration::from_secs(1));
+    let answer = import("harmless");
+    assert_eq!(
+        (&answer.body["known"], &answer.body["stored"]),
+        (&json!(false), &json!(3)),
+        "{}",
+        answer.body
+    );
+    assert_eq!(import("harmless").body["known"], json!(true));
+}
+
+#[test]
 fn a_monitor_that_floods_its_log_is_set_aside() {
     let order = json!({"config": {"order": "on-events/log-flood", "only": "FLOOD"}});
     let component = guest("evil-monitor").unwrap();

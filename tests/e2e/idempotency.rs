@@ -92,3 +92,34 @@ fn racing_threads_store_one_event() {
     assert_eq!(page.body["events"].as_array().unwrap().len(), 200);
     assert_eq!(page.body["status"], json!("success"));
 }
+
+#[test]
+fn a_repeat_is_answered_as_its_first_one_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::at(start()));
+    let host = open(in_folder(folder.path()), Arc::clone(&clock) as Arc<dyn Clock>);
+    // What is dropped stays dropped when records are kept longer later on.
+    let days = |count: u64| Duration::from_secs(count * 86_400);
+    host.record_event(EventDraft::new("A", "s")).unwrap();
+    clock.advance(days(20));
+    host.maintain().unwrap();
+    drop(host);
+    let mut longer = in_folder(folder.path());
+    longer["retention_policy"]["events"]["duration_days"] = json!(60);
+    longer["retention_policy"]["metrics"]["duration_days"] = json!(60);
+    let host = open(longer, Arc::clone(&clock) as Arc<dyn Clock>);
+    let id = Uuid::new_v4();
+    let old = || EventDraft::new("OLD", "s").with_id(id).at(start());
+    let outcomes = host.record_events(vec![old(), EventDraft::new("NEW", "s").with_id(id), old()]);
+    let codes: Vec<_> =
+        outcomes.iter().map(|outcome| outcome.as_ref().map_err(|error| error.code())).collect();
+    assert_eq!(codes[0].unwrap_err().as_str(), "INVALID_TIMESTAMP");
+    let (new, repeat) = (codes[1].unwrap(), codes[2].unwrap());
+    assert_eq!((new.timestamp, repeat.timestamp), (clock.now(), clock.now()));
+    let health = host.health_check();
+    assert_eq!((health.stats.events_total, health.stats.recording.duplicate_events), (1, 1));
+    // Where all of them are refused, none is answered as if it were stored.
+    let other = Uuid::new_v4();
+    let old = || EventDraft::new("OLD", "s").with_id(other).at(start());
+    assert!(host.record_events(vec![old(), old()]).iter().all(Result::is_err));
+}

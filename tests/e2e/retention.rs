@@ -202,3 +202,29 @@ fn a_counter_goes_on_over_midnight_and_a_restart() {
     let rate = answer.body["metrics"]["c"]["value"].as_f64().unwrap();
     assert!((rate * 3.0 * 86_400.0 - 6.0).abs() < 1e-6, "{}", answer.body);
 }
+
+#[test]
+fn an_event_of_an_import_that_comes_too_late_refuses_no_sample() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = in_folder(folder.path());
+    config["retention_policy"] = json!({"events": {"duration_days": 2}, "metrics": {"duration_days": 60}});
+    let (host, clock) = host_with_clock(config.clone());
+    record(&host, &clock);
+    clock.advance(DAY * 20);
+    assert_eq!(expired(&host).len(), 1);
+    drop(host);
+    config["retention_policy"]["events"]["duration_days"] = json!(60);
+    let host = open(config, Arc::clone(&clock) as Arc<dyn Clock>);
+    let (old, now) = (start().to_string(), clock.now().to_string());
+    let event = |time: &str| json!({"event_type": "E", "source": "s", "timestamp": time});
+    let sample = |time: &str| json!({"metric_name": "m", "metric_value": 1, "timestamp": time});
+    let batch = json!({
+        "batch_id": "6e2c7a53-6d0c-4a0b-9a86-0d3b5f0c9f11",
+        "events": [event(&old), event(&now)],
+        "metrics": [sample(&old), sample(&now)],
+    });
+    let answer = host.import_json(batch.to_string().as_bytes());
+    assert_eq!(answer.body["stored"], json!(3), "{}", answer.body);
+    assert_eq!(answer.body["results"][0]["error"]["code"], "INVALID_TIMESTAMP", "{}", answer.body);
+    assert_eq!(samples(&host), 3);
+}

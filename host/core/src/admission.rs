@@ -7,6 +7,7 @@ use crate::context::Context;
 use crate::error::{ErrorCode, ValidationIssue};
 use crate::event::{AdmittedEvent, EventDraft};
 use crate::id::{EventIdGenerator, RecordId};
+use crate::json::is_deeper;
 use crate::limits;
 use crate::sample::{AdmittedSample, MetricDraft, SeriesKey};
 use crate::time::Timestamp;
@@ -73,6 +74,14 @@ pub enum AdmissionError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A part of a record nests too deeply.
+    #[error("{what} is nested deeper than {limit} levels")]
+    TooDeep {
+        /// Which part.
+        what: &'static str,
+        /// The deepest that is accepted.
+        limit: usize,
+    },
     /// A record is larger than a limit.
     #[error("{what} is {size}, the limit is {limit}")]
     TooLarge {
@@ -89,7 +98,7 @@ impl AdmissionError {
     /// The contract's code.
     pub fn code(&self) -> ErrorCode {
         match self {
-            Self::Shape { .. } => ErrorCode::InvalidEvent,
+            Self::Shape { .. } | Self::TooDeep { .. } => ErrorCode::InvalidEvent,
             Self::Timestamp { .. } => ErrorCode::InvalidTimestamp,
             Self::MetricName { .. } => ErrorCode::InvalidMetricName,
             Self::MetricValue { .. } => ErrorCode::InvalidMetricValue,
@@ -144,12 +153,29 @@ fn check_event(draft: &EventDraft, times: &AcceptedTimes) -> Result<Timestamp, A
     if draft.event_id.is_some_and(|id| id.is_nil()) {
         issues.push(ValidationIssue::of_host("event_id", "nil_id", "must not be the nil UUID"));
     }
+    check_depth(draft, &mut issues);
     if !issues.is_empty() {
         return Err(AdmissionError::Shape { issues });
     }
     let size = draft.data.as_str().len() + draft.extra.as_str().len();
     check_size("the event's JSON in bytes", size, limits::MAX_PAYLOAD_BYTES)?;
     times.choose(draft.timestamp)
+}
+
+fn check_depth(draft: &EventDraft, issues: &mut Vec<ValidationIssue>) {
+    let limit = limits::MAX_JSON_DEPTH;
+    let issue = |field: &str| {
+        ValidationIssue::of_host(field, "too_deep", format!("must not be nested deeper than {limit} levels"))
+    };
+    if draft.data.is_deeper_than(limit) {
+        issues.push(issue("data"));
+    }
+    // The object of the other fields is the event's own, which counts for none of them.
+    if draft.extra.is_deeper_than(limit + 1) {
+        let fields = draft.extra.to_map();
+        let deep = fields.iter().filter(|(_, value)| is_deeper(&value.to_string(), limit));
+        issues.extend(deep.map(|(field, _)| issue(field)).take(limits::MAX_ISSUES));
+    }
 }
 
 /// Gives a sample its time and checks its shape.
@@ -184,6 +210,9 @@ fn check_sample(draft: &MetricDraft, times: &AcceptedTimes) -> Result<Timestamp,
 /// Checks the limits of a context; also for contexts that a validator rewrote.
 pub fn check_context(context: &Context) -> Result<(), AdmissionError> {
     check_size("the context as JSON in bytes", context.as_str().len(), limits::MAX_CONTEXT_BYTES)?;
+    if context.is_deeper_than(limits::MAX_JSON_DEPTH) {
+        return Err(AdmissionError::TooDeep { what: "the context", limit: limits::MAX_JSON_DEPTH });
+    }
     // A key needs at least five bytes (`"":0,`), so short contexts cannot exceed the limit and are not parsed.
     if context.as_str().len() > limits::MAX_CONTEXT_KEYS * 5 {
         check_size("the context's keys", context.to_map().len(), limits::MAX_CONTEXT_KEYS)?;
@@ -223,7 +252,9 @@ pub fn checked_name(name: &str) -> Result<Arc<str>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::json::JsonObject;
     use expect_test::{Expect, expect};
+    use serde_json::{Map, Value, json};
 
     const NOW: &str = "2025-05-21T14:32:17.123456Z";
 
@@ -259,6 +290,41 @@ mod tests {
         );
     }
 
+    /// An object of so many levels.
+    fn nested(depth: usize) -> Map<String, Value> {
+        let empty = || Value::Object(Map::new());
+        let object = (1..depth).fold(empty(), |inner, _| json!({"a": inner}));
+        object.as_object().unwrap().clone()
+    }
+
+    #[test]
+    fn fields_nest_so_deep_and_no_deeper() {
+        let deepest = limits::MAX_JSON_DEPTH;
+        let issues = |draft: EventDraft| match admit_event(draft, &times(), &EventIdGenerator::new(1, 1)) {
+            Ok(_) => Vec::<String>::new(),
+            Err(refused) => {
+                // The echo fits into an answer, however deep the event is.
+                let echo = refused.draft.to_json().to_string();
+                assert!(serde_json::from_str::<Value>(&echo).is_ok() && echo.contains(crate::json::ELIDED));
+                assert_eq!(refused.error.code(), ErrorCode::InvalidEvent);
+                let AdmissionError::Shape { issues } = refused.error else { panic!("{}", refused.error) };
+                issues.into_iter().map(|issue| format!("{} {}", issue.field, issue.code)).collect()
+            }
+        };
+        let data = |depth| EventDraft::new("A", "s").with_data(JsonObject::from(&nested(depth)));
+        assert_eq!(issues(data(deepest)), [""; 0]);
+        assert_eq!(issues(data(deepest + 1)), ["data too_deep"]);
+        assert_eq!(issues(data(1_000)), ["data too_deep"]);
+        let other = |depth: usize| {
+            let fields = json!({"trace": nested(depth), "flat": 1});
+            let extra = JsonObject::from(fields.as_object().unwrap());
+            EventDraft { extra, ..EventDraft::new("A", "s") }
+        };
+        assert_eq!(issues(other(deepest)), [""; 0]);
+        assert_eq!(issues(other(deepest + 1)), ["trace too_deep"]);
+        assert_eq!(issues(other(1_000)), ["trace too_deep"]);
+    }
+
     #[test]
     fn metrics() {
         let check = |draft: MetricDraft, code| {
@@ -273,5 +339,10 @@ mod tests {
         check(MetricDraft::new("m", 1).with_context(keys.into()), Some(ErrorCode::PayloadTooLarge));
         let keys = (0..129).map(|n| (n.to_string(), 1.into())).collect::<serde_json::Map<_, _>>();
         check(MetricDraft::new("m", 1).with_context(keys.into()), Some(ErrorCode::PayloadTooLarge));
+        let deep = |depth: usize| MetricDraft::new("m", 1).with_context(nested(depth).into());
+        check(deep(limits::MAX_JSON_DEPTH), None);
+        check(deep(limits::MAX_JSON_DEPTH + 1), Some(ErrorCode::InvalidEvent));
+        check(deep(1_000), Some(ErrorCode::InvalidEvent));
+        assert!(deep(1_000).to_json().to_string().contains(crate::json::ELIDED), "and can be shown");
     }
 }

@@ -9,23 +9,35 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use crate::json;
+use crate::limits;
+
 /// Key-values on a metric (elsewhere called labels), as compact JSON with keys sorted at every depth.
 /// Two contexts with the same keys and values are the same series. Cloning shares the text.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Context(Arc<str>);
 
 impl Context {
-    /// Parses a JSON object and sorts its keys.
+    /// Parses a JSON object, no deeper than [`limits::MAX_JSON_DEPTH`] and with integers of 64 bits, and sorts its keys.
     pub fn parse(text: &str) -> Result<Self, serde_json::Error> {
-        serde_json::from_str::<Map<String, Value>>(text).map(Self::from)
+        Self::from(json::parse_object(text)?).within(limits::MAX_JSON_DEPTH)
+    }
+
+    /// The same of a program that has no other numbers than floats: integers that do not fit 64 bits become floats.
+    pub fn parse_rounding(text: &str) -> Result<Self, serde_json::Error> {
+        Self::from(serde_json::from_str::<Map<String, Value>>(text)?).within(limits::MAX_JSON_DEPTH)
+    }
+
+    fn within(self, depth: usize) -> Result<Self, serde_json::Error> {
+        if self.is_deeper_than(depth) { Err(json::too_deep(depth)) } else { Ok(self) }
     }
 
     /// Text that this program itself wrote as a canonical context, such as a stored row whose checksum was verified.
-    pub fn from_trusted(text: &str) -> Result<Self, crate::json::NotAnObject> {
+    pub fn from_trusted(text: &str) -> Result<Self, json::NotAnObject> {
         if text.starts_with('{') && text.ends_with('}') {
             Ok(Self(text.into()))
         } else {
-            Err(crate::json::NotAnObject)
+            Err(json::NotAnObject)
         }
     }
 
@@ -43,9 +55,15 @@ impl Context {
         &self.0
     }
 
-    /// The parsed object.
+    /// The parsed object. Where an embedding program made it too deep to be parsed, the deepest parts are
+    /// [`json::ELIDED`].
     pub fn to_map(&self) -> Map<String, Value> {
-        serde_json::from_str(&self.0).unwrap_or_default()
+        serde_json::from_str(&json::elided(&self.0, limits::MAX_PARSED_JSON_DEPTH)).unwrap_or_default()
+    }
+
+    /// Whether it nests deeper than `depth`.
+    pub(crate) fn is_deeper_than(&self, depth: usize) -> bool {
+        json::is_deeper(&self.0, depth)
     }
 
     /// Top-level keys with the text that filters and group_by compare: strings bare, others as compact JSON.
@@ -137,7 +155,9 @@ impl fmt::Display for Context {
 
 impl Serialize for Context {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serde_json::from_str::<&RawValue>(&self.0).map_err(serde::ser::Error::custom)?.serialize(serializer)
+        // A context that was refused is shown as well, and what it is shown in parses it once more.
+        let text = json::elided(&self.0, limits::MAX_PARSED_JSON_DEPTH);
+        serde_json::from_str::<&RawValue>(&text).map_err(serde::ser::Error::custom)?.serialize(serializer)
     }
 }
 
@@ -167,5 +187,15 @@ mod tests {
         assert_eq!(context.label("f").unwrap(), "1.0");
         assert_eq!(context.label("o").unwrap(), r#"{"k":true}"#);
         assert_eq!(context.label("absent"), None);
+    }
+
+    #[test]
+    fn a_context_that_is_too_deep_does_not_come_in_and_is_shown_in_part() {
+        let nested = |depth: usize| "{\"a\":".repeat(depth - 1) + "{}" + &"}".repeat(depth - 1);
+        assert!(Context::parse(&nested(limits::MAX_JSON_DEPTH)).is_ok());
+        assert!(Context::parse(&nested(limits::MAX_JSON_DEPTH + 1)).is_err());
+        let stored = Context::from_trusted(&nested(200)).unwrap();
+        assert!(serde_json::json!(stored).to_string().contains(json::ELIDED));
+        assert_eq!(stored.labels().len(), 1);
     }
 }

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::id::RecordId;
 use crate::json::JsonObject;
+use crate::limits;
 use crate::time::Timestamp;
 
 /// An event as a caller offers it; nothing is checked yet.
@@ -45,7 +46,8 @@ impl EventDraft {
         self
     }
 
-    /// The draft as the contract shows it; fields that were not given are left out.
+    /// The draft as the contract shows it; fields that were not given are left out. What nests deeper than
+    /// [`limits::MAX_JSON_DEPTH`] in a field is [`crate::json::ELIDED`]: whoever was refused for it must be able to read why.
     pub fn to_json(&self) -> Value {
         let mut object = serde_json::Map::new();
         object.insert("event_type".to_owned(), self.event_type.as_str().into());
@@ -56,8 +58,9 @@ impl EventDraft {
         if let Some(timestamp) = self.timestamp {
             object.insert("timestamp".to_owned(), timestamp.to_string().into());
         }
-        object.insert("data".to_owned(), Value::Object(self.data.to_map()));
-        for (key, value) in self.extra.to_map() {
+        object.insert("data".to_owned(), Value::Object(self.data.to_map_within(limits::MAX_JSON_DEPTH)));
+        // The object of the other fields is the event's own, which counts for none of them.
+        for (key, value) in self.extra.to_map_within(limits::MAX_JSON_DEPTH + 1) {
             object.entry(key).or_insert(value);
         }
         Value::Object(object)

@@ -59,11 +59,15 @@ impl LabelFilter {
 impl LabelMatcher {
     /// A whole-text regular expression with a bounded compiled size.
     pub fn regex(pattern: &str) -> Result<Self, String> {
-        RegexBuilder::new(&format!("^(?:{pattern})$"))
-            .size_limit(limits::MAX_REGEX_BYTES)
-            .build()
-            .map(Self::Regex)
-            .map_err(|error| error.to_string())
+        let build = |pattern: &str| {
+            RegexBuilder::new(pattern)
+                .size_limit(limits::MAX_REGEX_BYTES)
+                .build()
+                .map_err(|error| error.to_string())
+        };
+        // By itself first: of "a)|(?:b" the anchors' group would be closed within the pattern.
+        build(pattern)?;
+        build(&format!("^(?:{pattern})$")).map(Self::Regex)
     }
 
     fn parse(value: &Value, depth: u32) -> Result<Self, String> {
@@ -122,6 +126,7 @@ mod tests {
         check(json!(["a", "b"]), Some("b"), true);
         check(json!({"regex": "a|b.*"}), Some("bcd"), true);
         check(json!({"regex": "a"}), Some("ba"), false);
+        check(json!({"regex": "(a)|(?:b)"}), Some("xb"), false);
         check(json!({"not": "a"}), Some("b"), true);
         check(json!({"not": ["a"]}), None, true);
         check(json!("a"), None, false);
@@ -129,7 +134,10 @@ mod tests {
 
     #[test]
     fn bad_filters() {
-        for filter in [json!({"regex": "("}), json!({}), json!({"regex": "a", "not": "b"}), json!([[1]])] {
+        let escaping =
+            ["(", "a)|(?:b", "a)|(b", ")(?:", "(?x)a # no end"].map(|regex| json!({ "regex": regex }));
+        let others = [json!({}), json!({"regex": "a", "not": "b"}), json!([[1]])];
+        for filter in escaping.into_iter().chain(others) {
             assert!(LabelFilter::parse("k", &filter).is_err(), "{filter}");
         }
     }

@@ -1,5 +1,8 @@
 //! JSON objects as checked compact text: parsed once at the edge, then only copied.
 
+mod integers;
+mod nesting;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -7,14 +10,30 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use crate::limits;
+
+pub use integers::overlong_integer;
+pub(crate) use nesting::is_deeper;
+pub use nesting::{ELIDED, elided};
+
 /// A JSON object kept as compact text, in the key order it came with. Cloning shares the text.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct JsonObject(Arc<str>);
 
 impl JsonObject {
-    /// Parses text that must be one JSON object.
+    /// Parses text that must be one JSON object, no deeper than [`limits::MAX_JSON_DEPTH`], whose integers fit 64 bits.
     pub fn parse(text: &str) -> Result<Self, serde_json::Error> {
-        serde_json::from_str::<Map<String, Value>>(text).map(|map| Self::from(&map))
+        Self::from(&parse_object(text)?).within(limits::MAX_JSON_DEPTH)
+    }
+
+    /// Parses one JSON object that a program wrote which has no other numbers than floats, no deeper than `depth`: integers that do
+    /// not fit 64 bits become floats.
+    pub fn parse_rounding(text: &str, depth: usize) -> Result<Self, serde_json::Error> {
+        Self::from(&serde_json::from_str::<Map<String, Value>>(text)?).within(depth)
+    }
+
+    fn within(self, depth: usize) -> Result<Self, serde_json::Error> {
+        if self.is_deeper_than(depth) { Err(too_deep(depth)) } else { Ok(self) }
     }
 
     /// Text that this program itself wrote as a compact object, such as a stored row whose checksum was verified.
@@ -28,15 +47,47 @@ impl JsonObject {
         &self.0
     }
 
-    /// The parsed object; empty if the text was not an object after all.
+    /// The parsed object; empty if the text was not an object after all. Where an embedding program made it too deep to be
+    /// parsed, the deepest parts are [`ELIDED`].
     pub fn to_map(&self) -> Map<String, Value> {
-        serde_json::from_str(&self.0).unwrap_or_default()
+        self.to_map_within(limits::MAX_PARSED_JSON_DEPTH)
+    }
+
+    /// The parsed object with [`ELIDED`] in place of what nests deeper than `depth`.
+    pub(crate) fn to_map_within(&self, depth: usize) -> Map<String, Value> {
+        serde_json::from_str(&elided(&self.0, depth)).unwrap_or_default()
+    }
+
+    /// Whether it nests deeper than `depth`.
+    pub(crate) fn is_deeper_than(&self, depth: usize) -> bool {
+        is_deeper(&self.0, depth)
     }
 
     /// Whether the object has no keys.
     pub fn is_empty(&self) -> bool {
         self.0.len() <= 2
     }
+}
+
+/// Parses one JSON object whose integers fit 64 bits.
+pub(crate) fn parse_object(text: &str) -> Result<Map<String, Value>, serde_json::Error> {
+    let map = serde_json::from_str(text)?;
+    match overlong_integer(text, &map) {
+        Some(integer) => Err(serde::de::Error::custom(overlong(integer))),
+        None => Ok(map),
+    }
+}
+
+/// What is wrong with an integer that does not fit 64 bits.
+pub fn overlong(integer: &str) -> String {
+    let shown: String = integer.chars().take(limits::MAX_SHOWN_DIGITS).collect();
+    let more = if shown.len() < integer.len() { "…" } else { "" };
+    format!("the integer {shown}{more} does not fit 64 bits; send it as a string")
+}
+
+/// The error of JSON that nests deeper than `depth`.
+pub(crate) fn too_deep(depth: usize) -> serde_json::Error {
+    serde::de::Error::custom(format!("it is nested deeper than {depth} levels"))
 }
 
 /// The text is not a JSON object.
@@ -92,5 +143,17 @@ mod tests {
         assert_eq!(serde_json::to_string(&object).unwrap(), object.as_str());
         assert!(JsonObject::parse("[]").is_err());
         assert!(JsonObject::default().is_empty());
+    }
+
+    #[test]
+    fn what_is_too_deep_does_not_come_in_and_can_be_read_all_the_same() {
+        let nested = |depth: usize| "{\"a\":".repeat(depth - 1) + "{}" + &"}".repeat(depth - 1);
+        assert!(JsonObject::parse(&nested(limits::MAX_JSON_DEPTH)).is_ok());
+        let refused = JsonObject::parse(&nested(limits::MAX_JSON_DEPTH + 1)).unwrap_err();
+        assert_eq!(refused.to_string(), "it is nested deeper than 100 levels");
+        // Stored before there was the limit.
+        let stored = |depth: usize| Value::Object(JsonObject::from_trusted(&nested(depth)).unwrap().to_map());
+        assert_eq!(stored(limits::MAX_PARSED_JSON_DEPTH).to_string(), nested(limits::MAX_PARSED_JSON_DEPTH));
+        assert!(stored(200).to_string().contains(ELIDED));
     }
 }

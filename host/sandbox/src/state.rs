@@ -148,6 +148,14 @@ impl HostState {
         own.map_or(self.time_left(), |own| own.min(self.time_left()))
     }
 
+    /// When that time is over, unless the host is waited for. `None` where a call ends by the fuel that it burns: the host burns none.
+    pub(crate) fn own_end(&self) -> Option<Instant> {
+        match self.plugin.runtime.options.execution {
+            Execution::Fast => Instant::now().checked_add(self.own_time_left()),
+            Execution::Repeatable => None,
+        }
+    }
+
     fn own_time_used(&self) -> Duration {
         self.begun.elapsed().saturating_sub(self.waited)
     }

@@ -1,7 +1,7 @@
 //! An event from its JSON form.
 
 use serde_json::{Map, Value};
-use telemetry_core::{EventDraft, JsonObject, Timestamp, ValidationIssue};
+use telemetry_core::{EventDraft, JsonObject, Timestamp, ValidationIssue, json};
 use uuid::Uuid;
 
 use super::payload::{self, MalformedPayload, kind};
@@ -56,16 +56,33 @@ pub fn event_draft(text: &str) -> Result<EventDraft, RecordError> {
         };
         issues.extend(fault.map(|message| ValidationIssue::of_host(key, "invalid_type", message)));
     }
+    if json::overlong_integer(text, &object).is_some() {
+        issues.extend(overlong_integers(text, &object)?);
+    }
     for field in ["event_type", "source"] {
         if !object.contains_key(field) {
             issues.push(ValidationIssue::of_host(field, "required", "is required"));
         }
     }
     if !issues.is_empty() {
-        return Err(RecordError::Invalid { issues, received: Value::Object(object) });
+        return Err(RecordError::Invalid { issues, received: payload::echo(text) });
     }
     draft.extra = JsonObject::from(&extra);
     Ok(draft)
+}
+
+/// The fields that hold an integer which does not fit 64 bits.
+fn overlong_integers(
+    text: &str,
+    object: &Map<String, Value>,
+) -> Result<Vec<ValidationIssue>, MalformedPayload> {
+    let mut issues = Vec::new();
+    for (key, raw) in payload::fields(text)? {
+        if let Some(integer) = json::overlong_integer(raw.get(), object) {
+            issues.push(ValidationIssue::of_host(&key, "integer_range", json::overlong(integer)));
+        }
+    }
+    Ok(issues)
 }
 
 #[cfg(test)]
@@ -83,6 +100,19 @@ mod tests {
             read(json!({"event_type": "A", "trace": [1], "source": "s", "data": {"b": 1.0}})).unwrap();
         assert_eq!(draft.extra.as_str(), r#"{"trace":[1]}"#);
         assert_eq!(draft.data.as_str(), r#"{"b":1.0}"#);
+    }
+
+    #[test]
+    fn integers_are_not_rounded() {
+        let whole = r#"{"event_type":"A","source":"s","data":{"n":18446744073709551615,"f":1e20}}"#;
+        assert_eq!(event_draft(whole).unwrap().data.as_str(), r#"{"n":18446744073709551615,"f":1e+20}"#);
+        let error = event_draft(&whole.replace("615,", "616,")).unwrap_err();
+        let RecordError::Invalid { issues, .. } = error else { panic!("{error:?}") };
+        assert_eq!((issues.len(), issues[0].field.as_str()), (1, "data"));
+        assert!(issues[0].message.contains("18446744073709551616"), "{}", issues[0].message);
+        let other = r#"{"event_type":"A","source":"s","id":-99999999999999999999}"#;
+        let RecordError::Invalid { issues, .. } = event_draft(other).unwrap_err() else { panic!() };
+        assert_eq!(issues[0].field, "id");
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! A sample from its JSON form.
 
-use serde_json::Value;
 use serde_json::value::RawValue;
 use telemetry_core::admission::AdmissionError;
 use telemetry_core::{Context, MetricDraft, MetricValue, Timestamp};
@@ -13,10 +12,8 @@ pub fn metric_draft(text: &str) -> Result<MetricDraft, RecordError> {
     let mut draft = MetricDraft::new("", 0);
     let mut value = None;
     for (key, raw) in payload::fields(text)? {
-        let fault = |message: String| {
-            let received = serde_json::from_str(text).unwrap_or(Value::Null);
-            RecordError::invalid_field(&key, "invalid_type", message, received)
-        };
+        let fault =
+            |message: String| RecordError::invalid_field(&key, "invalid_type", message, payload::echo(text));
         match key.as_str() {
             "metric_name" => {
                 draft.name = serde_json::from_str::<String>(raw.get()).map_err(name_error)?.into()

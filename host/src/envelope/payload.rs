@@ -2,6 +2,7 @@
 
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
+use telemetry_core::json::elided;
 use telemetry_core::{ErrorCode, limits};
 
 use super::failure::EnvelopeError;
@@ -85,6 +86,11 @@ pub fn parse_payload(body: &[u8]) -> Result<Payload<'_>, MalformedPayload> {
 /// The object in `text`, its values still text.
 pub(super) fn fields(text: &str) -> Result<indexmap::IndexMap<String, &RawValue>, MalformedPayload> {
     if text.starts_with('{') { Ok(serde_json::from_str(text)?) } else { Err(wrong_shape("an object", text)) }
+}
+
+/// What was received, as a refusal shows it: not so deep that the answer around it could not be parsed.
+pub(super) fn echo(text: &str) -> Value {
+    serde_json::from_str(&elided(text, limits::MAX_JSON_DEPTH)).unwrap_or(Value::Null)
 }
 
 fn wrong_shape(expected: &'static str, text: &str) -> MalformedPayload {

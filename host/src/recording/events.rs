@@ -1,15 +1,16 @@
 //! record_event and record_events: known ids → admission → loop check → validators → one write → subscribers.
 //!
-//! Given ids stay locked from the probe to the write, so that racing calls with one id store one event.
+//! Of racing calls with one given id one stores an event: see [`GivenIds`].
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use telemetry_core::admission::{self, AcceptedTimes, AdmissionError};
-use telemetry_core::{AdmittedEvent, EventDraft, RecordId, Timestamp};
+use telemetry_core::{AdmittedEvent, EventDraft, Timestamp};
 use uuid::Uuid;
 
 use super::counters::Counters;
 use super::error::RecordError;
+use super::given_ids::GivenIds;
 use super::receipt::Receipt;
 use super::recorder::Recorder;
 use super::round::{Outcome, Round};
@@ -47,23 +48,22 @@ impl Recorder {
         };
         let (mut round, mut no_samples) = (Round::of_size(size), Round::of_size(0));
         let given: Vec<Uuid> = drafts.iter().filter_map(|draft| draft.event_id).collect();
-        let stored = if given.is_empty() {
-            self.admit_events(drafts, &mut round, LoopCheck::Run, |_| None);
-            self.judge_and_store(&mut round, &mut no_samples)
-        } else {
-            let claim = match self.parts.store.claim(&given) {
-                Ok(claim) => claim,
-                Err(error) => {
-                    let error = self.storage_error(error);
-                    self.note_refusals(Refused::Event, &error, vec![String::new; size]);
-                    return vec![Err(error); size];
-                }
-            };
-            self.admit_events(drafts, &mut round, LoopCheck::Run, |id| claim.known(id));
-            self.judge(&mut round, &mut no_samples);
-            self.answer_repeats(&mut round);
-            self.store(&mut round, &mut no_samples)
+        let mut given = match GivenIds::look_up(self, given) {
+            Ok(given) => given,
+            Err(error) => {
+                let error = self.storage_error(error);
+                self.note_refusals(Refused::Event, &error, vec![String::new; size]);
+                return vec![Err(error); size];
+            }
         };
+        self.admit_events(drafts, &mut round, LoopCheck::Run, Some(&given));
+        self.judge(&mut round, &mut no_samples);
+        if let Err(error) = given.claim(&mut round) {
+            let error = self.storage_error(error);
+            round.refuse_all(self, &error);
+        }
+        let stored = self.store(&mut round, &mut no_samples);
+        drop(given);
         self.tell(&stored);
         drop(passage);
         round.finish()
@@ -75,18 +75,19 @@ impl Recorder {
         drafts: Vec<EventDraft>,
         round: &mut Round<AdmittedEvent>,
         loops: LoopCheck,
-        known: impl Fn(Uuid) -> Option<Timestamp>,
+        given: Option<&GivenIds<'_>>,
     ) {
         let times = AcceptedTimes::at(self.parts.clock.now(), self.parts.events_retention);
         let mut met = HashSet::new();
         for (place, draft) in drafts.into_iter().enumerate() {
             if let Some(id) = draft.event_id
-                && let Some(first) = known(id)
+                && let Some(first) = given.and_then(|given| given.known(id))
             {
                 round.answer(place, Ok(self.duplicate(id, first)));
                 continue;
             }
-            let repeats = draft.event_id.is_some_and(|id| !met.insert(id));
+            let is_under_way = |id| given.is_some_and(|given| given.is_under_way(id));
+            let repeats = draft.event_id.is_some_and(|id| !met.insert(id) || is_under_way(id));
             match admission::admit_event(draft, &times, self.parts.store.event_ids()) {
                 Ok(event) => {
                     let checked = loops == LoopCheck::Run && !repeats;
@@ -115,24 +116,9 @@ impl Recorder {
         error
     }
 
-    fn duplicate(&self, event_id: Uuid, timestamp: Timestamp) -> Receipt {
+    /// The answer to an event whose id is stored already.
+    pub(super) fn duplicate(&self, event_id: Uuid, timestamp: Timestamp) -> Receipt {
         Counters::add(&self.counters.duplicates, 1);
         Receipt { event_id, timestamp, warnings: Vec::new() }
-    }
-
-    /// Of several events with one given id in one call the first that nobody refuses is stored; those after it are
-    /// repeats, as if they had come in a call of their own.
-    pub(super) fn answer_repeats(&self, round: &mut Round<AdmittedEvent>) {
-        let mut winners = HashMap::<Uuid, Timestamp>::new();
-        round.answer_where(|event, note| {
-            let RecordId::Given(id) = event.id() else { return None };
-            if let Some(first) = winners.get(&id) {
-                return Some(Ok(self.duplicate(id, *first)));
-            }
-            if note.refusal.is_none() {
-                winners.insert(id, event.timestamp());
-            }
-            None
-        });
     }
 }

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::error::RecordError;
 use super::events::LoopCheck;
+use super::given_ids::GivenIds;
 use super::recorder::Recorder;
 use super::round::{Outcome, Round};
 use crate::logging::Refused;
@@ -40,7 +41,8 @@ pub enum ImportOutcome {
 }
 
 impl Recorder {
-    /// Stores a batch in one write, unless it was stored before.
+    /// Stores a batch in one write, unless it was stored before. What is wrong with a record refuses that record for good;
+    /// where the host is at fault nothing is stored, and the batch may be sent again.
     pub(crate) fn import(&self, batch: ImportBatch) -> Result<ImportOutcome, RecordError> {
         let outcome = self.try_import(batch);
         self.parts.faults.settle();
@@ -58,21 +60,30 @@ impl Recorder {
         })?;
         let mut ids: Vec<Uuid> = events.iter().filter_map(|event| event.event_id).collect();
         ids.push(batch_id);
-        let claim = self.parts.store.claim(&ids).map_err(|error| self.storage_error(error))?;
-        if claim.known(batch_id).is_some() {
+        let mut given = GivenIds::look_up(self, ids).map_err(|error| self.storage_error(error))?;
+        if given.known(batch_id).is_some() {
             return Ok(ImportOutcome::Known);
         }
         let marker_place = events.len();
         let (mut event_round, mut sample_round) =
             (Round::of_size(marker_place.saturating_add(1)), Round::of_size(metrics.len()));
-        self.admit_events(events, &mut event_round, LoopCheck::Skip, |id| claim.known(id));
+        self.admit_events(events, &mut event_round, LoopCheck::Skip, Some(&given));
         self.admit_samples(metrics, &mut sample_round);
         self.judge(&mut event_round, &mut sample_round);
+        // A validator that fails now may judge them when they come again; with the marker they never would.
+        if let Some(error) = event_round.host_fault().or_else(|| sample_round.host_fault()) {
+            event_round.refuse_all(self, &error);
+            sample_round.refuse_all(self, &error);
+            return Err(error);
+        }
         // After the validators: no plugin decides whether the batch is known next time.
         event_round.send(marker_place, self.import_marker(batch_id, name, count)?, None);
-        self.answer_repeats(&mut event_round);
+        given.claim(&mut event_round).map_err(|error| self.storage_error(error))?;
+        if given.known(batch_id).is_some() {
+            return Ok(ImportOutcome::Known);
+        }
         let stored = self.store(&mut event_round, &mut sample_round);
-        drop(claim);
+        drop(given);
         self.tell(&stored);
         let mut outcomes = event_round.finish();
         // Without its marker the batch cannot be told from one that was never sent.

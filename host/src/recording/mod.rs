@@ -6,6 +6,7 @@
 mod counters;
 mod error;
 mod events;
+mod given_ids;
 mod import;
 mod metrics;
 mod passage;

@@ -11,6 +11,7 @@ use telemetry_store::{Store, StoreError};
 use super::counters::Counters;
 use super::error::RecordError;
 use super::events::LoopCheck;
+use super::given_ids::IdsUnderWay;
 use super::passage::{InFlight, Passage};
 use super::round::{Outcome, Round};
 use super::subscribers::Subscribers;
@@ -38,6 +39,7 @@ pub(crate) struct Recorder {
     pub(super) parts: RecorderParts,
     pub(super) counters: Counters,
     pub(super) validators: ArcSwap<ValidatorChain>,
+    pub(super) ids_under_way: IdsUnderWay,
     in_flight: InFlight,
     pub(crate) subscribers: Subscribers,
 }
@@ -48,6 +50,7 @@ impl Recorder {
             parts,
             counters: Counters::default(),
             validators: ArcSwap::from_pointee(validators),
+            ids_under_way: IdsUnderWay::default(),
             in_flight: InFlight::default(),
             subscribers: Subscribers::default(),
         }
@@ -123,7 +126,7 @@ impl Recorder {
     pub(crate) fn record_own_event(&self, draft: EventDraft) -> Outcome {
         let _passage = self.enter(1)?;
         let (mut round, mut no_samples) = (Round::of_size(1), Round::of_size(0));
-        self.admit_events(vec![draft], &mut round, LoopCheck::Skip, |_| None);
+        self.admit_events(vec![draft], &mut round, LoopCheck::Skip, None);
         let stored = self.store(&mut round, &mut no_samples);
         self.tell(&stored);
         round.finish().pop().unwrap_or_else(|| Err(RecordError::lost()))

@@ -1,7 +1,9 @@
 //! One call's records of one class on their way: those that are answered already, and those still to be stored.
 
+use std::collections::{HashMap, HashSet};
+
 use serde_json::{Value, json};
-use telemetry_core::{AdmittedEvent, AdmittedSample, Timestamp, ValidationIssue};
+use telemetry_core::{AdmittedEvent, AdmittedSample, RecordId, Timestamp, ValidationIssue};
 use uuid::Uuid;
 
 use super::counters::Counters;
@@ -18,12 +20,20 @@ pub(super) trait Admitted {
     /// What it is, for refusals.
     const KIND: Refused;
     fn timestamp(&self) -> Timestamp;
+    /// The id that the caller gave it.
+    fn given_id(&self) -> Option<Uuid>;
     /// As a caller would offer it, for refusals.
     fn echo(&self) -> Value;
 }
 
 impl Admitted for AdmittedEvent {
     const KIND: Refused = Refused::Event;
+    fn given_id(&self) -> Option<Uuid> {
+        match self.id() {
+            RecordId::Given(id) => Some(id),
+            RecordId::Made(_) => None,
+        }
+    }
     fn timestamp(&self) -> Timestamp {
         AdmittedEvent::timestamp(self)
     }
@@ -34,6 +44,9 @@ impl Admitted for AdmittedEvent {
 
 impl Admitted for AdmittedSample {
     const KIND: Refused = Refused::Metric;
+    fn given_id(&self) -> Option<Uuid> {
+        None
+    }
     fn timestamp(&self) -> Timestamp {
         AdmittedSample::timestamp(self)
     }
@@ -59,13 +72,16 @@ pub(super) struct Round<T> {
     outcomes: Vec<Option<Outcome>>,
     pub(super) records: Vec<T>,
     pub(super) notes: Vec<Note>,
+    /// Held back, because a record before them has the same given id: each of their ids is among `records`.
+    repeats: Vec<(T, Note)>,
 }
 
 impl<T: Admitted> Round<T> {
     pub(super) fn of_size(size: usize) -> Self {
         let mut outcomes = Vec::with_capacity(size);
         outcomes.resize_with(size, || None);
-        Self { outcomes, records: Vec::with_capacity(size), notes: Vec::with_capacity(size) }
+        let (records, notes) = (Vec::with_capacity(size), Vec::with_capacity(size));
+        Self { outcomes, records, notes, repeats: Vec::new() }
     }
 
     /// Answers the record at `place` of the call.
@@ -94,6 +110,47 @@ impl<T: Admitted> Round<T> {
         }
     }
 
+    /// Of several records with one given id lets only the first that nobody refuses stay on its way: whether those after it are
+    /// repeats shows when it is stored.
+    pub(super) fn hold_back_repeats(&mut self) {
+        let mut winners: HashSet<Uuid> = self.records.iter().filter_map(T::given_id).collect();
+        if winners.len() == self.records.iter().filter(|record| record.given_id().is_some()).count() {
+            return;
+        }
+        winners.clear();
+        let (records, notes) = (std::mem::take(&mut self.records), std::mem::take(&mut self.notes));
+        for (record, note) in records.into_iter().zip(notes) {
+            match record.given_id() {
+                Some(id) if winners.contains(&id) => self.repeats.push((record, note)),
+                Some(id) if note.refusal.is_none() => {
+                    winners.insert(id);
+                    self.put(record, note);
+                }
+                _ => self.put(record, note),
+            }
+        }
+    }
+
+    /// Sends those repeats on their way whose first is not on it any more.
+    pub(super) fn release_repeats(&mut self, recorder: &Recorder) {
+        let mut winners: HashSet<Uuid> = self.records.iter().filter_map(T::given_id).collect();
+        for (record, note) in std::mem::take(&mut self.repeats) {
+            match record.given_id() {
+                Some(id) if winners.contains(&id) => self.repeats.push((record, note)),
+                id => {
+                    winners.extend(id.filter(|_| note.refusal.is_none()));
+                    self.put(record, note);
+                }
+            }
+        }
+        self.settle_refusals(recorder);
+    }
+
+    fn put(&mut self, record: T, note: Note) {
+        self.records.push(record);
+        self.notes.push(note);
+    }
+
     /// Refuses every record for which `refusal` has an error; counted and logged.
     pub(super) fn refuse_where(
         &mut self,
@@ -105,6 +162,12 @@ impl<T: Admitted> Round<T> {
             recorder.note_refusal(T::KIND, &error, || record.echo().to_string());
             Some(Err(error))
         });
+    }
+
+    /// The host's own fault that refuses a record, if one does.
+    pub(super) fn host_fault(&self) -> Option<RecordError> {
+        let mut refusals = self.notes.iter().filter_map(|note| note.refusal.as_ref());
+        refusals.find(|refusal| refusal.code().is_host_fault()).cloned()
     }
 
     /// Refuses what the validators or the loop guard objected to.
@@ -124,15 +187,27 @@ impl<T: Admitted> Round<T> {
 
     /// Refuses all that is left because the store failed.
     pub(super) fn refuse_all(&mut self, recorder: &Recorder, error: &RecordError) {
+        for (record, note) in std::mem::take(&mut self.repeats) {
+            self.put(record, note);
+        }
         self.refuse_where(recorder, |_, _| Some(error.clone()));
     }
 
-    /// Answers all that is left with success; `stored` are id and time of each record, in order.
+    /// Answers all that is left with success; `stored` are id and time of each record, in order. Repeats get the time of
+    /// the first.
     pub(super) fn answer_stored(
         &mut self,
         recorder: &Recorder,
-        stored: impl Iterator<Item = (Uuid, Timestamp)>,
+        stored: impl Iterator<Item = (Uuid, Timestamp)> + Clone,
     ) {
+        if !self.repeats.is_empty() {
+            let firsts: HashMap<Uuid, Timestamp> = stored.clone().collect();
+            for (record, note) in std::mem::take(&mut self.repeats) {
+                let first = record.given_id().and_then(|id| Some((id, *firsts.get(&id)?)));
+                let outcome = first.map(|(id, time)| recorder.duplicate(id, time));
+                self.answer(note.place, outcome.ok_or_else(RecordError::lost));
+            }
+        }
         for (note, (event_id, timestamp)) in std::mem::take(&mut self.notes).into_iter().zip(stored) {
             Counters::add(&recorder.counters.warnings, note.warnings.len());
             self.answer(note.place, Ok(Receipt { event_id, timestamp, warnings: note.warnings }));

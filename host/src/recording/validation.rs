@@ -1,14 +1,17 @@
-//! Runs records through the validators in configured order, each seeing the rewrites of those before.
+//! Runs records through the validators in configured order, each seeing the rewrites of those before, in batches of limited size.
+//! Each batch is judged whatever becomes of the others.
+
+mod batches;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
-use telemetry_core::batch::EventRow;
 use telemetry_core::extension::{EventVerdict, PluginFailure, SampleVerdict, Validator};
 use telemetry_core::limits::MAX_ISSUES;
-use telemetry_core::{
-    AdmittedEvent, AdmittedSample, ErrorCode, EventBatch, SampleBatch, ValidationIssue, admission,
-};
+use telemetry_core::{AdmittedEvent, AdmittedSample, ErrorCode, SampleBatch, ValidationIssue, admission};
 
+use self::batches::{PackedEvents, first_batch, sample_batch};
 use super::counters::Counters;
 use super::error::RecordError;
 use super::round::{Admitted, Round};
@@ -53,25 +56,16 @@ impl ValidatorChain {
         faults: &Faults,
     ) {
         let mut packed = PackedEvents::default();
-        for entry in &self.entries {
-            let subscription = entry.validator.subscription();
-            let rows =
-                rows_where(round, |event| subscription.wants_event(event.event_type(), event.source()));
-            if rows.is_empty() {
-                continue;
+        let mut failures: Vec<_> = self.entries.iter().map(|_| Failures::new(counters, faults)).collect();
+        let all = rows_where(round, 0..round.records.len(), |_| true);
+        let mut rest = all.as_slice();
+        // All validators judge some of the events before any judges the others, so that those are packed for all of them.
+        while !rest.is_empty() {
+            let (rows, after) = first_batch(rest, &round.records);
+            for (entry, failures) in self.entries.iter().zip(&mut failures) {
+                entry.judge_events(rows, &mut packed, round, failures);
             }
-            let verdict = entry.validator.validate_events(packed.of(rows, &round.records));
-            let rows = packed.rows.as_slice();
-            match verdict {
-                Ok(verdict) => {
-                    let rewritten = !verdict.rewrites.is_empty();
-                    apply_to_events(entry.validator.name(), rows, verdict, round);
-                    if rewritten {
-                        packed = PackedEvents::default();
-                    }
-                }
-                Err(failure) => entry.apply_failure(&failure, rows, round, counters, faults),
-            }
+            rest = after;
         }
     }
 
@@ -82,35 +76,71 @@ impl ValidatorChain {
         faults: &Faults,
     ) {
         for entry in &self.entries {
-            let subscription = entry.validator.subscription();
-            let rows = rows_where(round, |sample| subscription.wants_metric(&sample.series().name));
-            if rows.is_empty() {
-                continue;
-            }
-            let batch = sample_batch(rows.iter().filter_map(|&row| round.records.get(row)));
-            let verdict = entry.validator.validate_samples(&batch);
-            match verdict {
-                Ok(verdict) => apply_to_samples(entry.validator.name(), &rows, &batch, verdict, round),
-                Err(failure) => entry.apply_failure(&failure, &rows, round, counters, faults),
-            }
+            entry.judge_samples(round, &mut Failures::new(counters, faults));
         }
     }
 }
 
 impl ValidatorEntry {
+    /// Judges those of `rows` that it wants.
+    fn judge_events(
+        &self,
+        rows: &[usize],
+        packed: &mut PackedEvents,
+        round: &mut Round<AdmittedEvent>,
+        failures: &mut Failures<'_>,
+    ) {
+        let subscription = self.validator.subscription();
+        let wanted = rows_where(round, rows.iter().copied(), |event| {
+            subscription.wants_event(event.event_type(), event.source())
+        });
+        let mut rest = wanted.as_slice();
+        // One batch, unless validators before it made the events larger.
+        while !rest.is_empty() {
+            let (rows, after) = first_batch(rest, &round.records);
+            let verdict = self.validator.validate_events(packed.of(rows, &round.records));
+            match verdict {
+                Ok(verdict) => {
+                    let rewritten = !verdict.rewrites.is_empty();
+                    apply_to_events(self.validator.name(), rows, verdict, round);
+                    if rewritten {
+                        *packed = PackedEvents::default();
+                    }
+                }
+                Err(failure) => self.apply_failure(&failure, rows, round, failures),
+            }
+            rest = after;
+        }
+    }
+
+    fn judge_samples(&self, round: &mut Round<AdmittedSample>, failures: &mut Failures<'_>) {
+        let subscription = self.validator.subscription();
+        let wanted = rows_where(round, 0..round.records.len(), |sample| {
+            subscription.wants_metric(&sample.series().name)
+        });
+        let mut rest = wanted.as_slice();
+        while !rest.is_empty() {
+            let (batch, rows, after) = sample_batch(rest, &round.records);
+            match self.validator.validate_samples(&batch) {
+                Ok(verdict) => apply_to_samples(self.validator.name(), rows, &batch, verdict, round),
+                Err(failure) => self.apply_failure(&failure, rows, round, failures),
+            }
+            rest = after;
+        }
+    }
+
     fn apply_failure<T: Admitted>(
         &self,
         failure: &PluginFailure,
         rows: &[usize],
         round: &mut Round<T>,
-        counters: &Counters,
-        faults: &Faults,
+        failures: &mut Failures<'_>,
     ) {
         if self.on_failure == OnFailure::Accept {
-            Counters::add(&counters.unvalidated, rows.len());
+            Counters::add(&failures.counters.unvalidated, rows.len());
             return;
         }
-        faults.report(ErrorCode::PluginFailure, failure);
+        failures.report(failure);
         for &row in rows {
             if let Some(note) = round.notes.get_mut(row) {
                 note.refusal = Some(RecordError::Plugin(failure.clone()));
@@ -119,51 +149,23 @@ impl ValidatorEntry {
     }
 }
 
-/// The events that a validator saw: those after it share the batch, and what was found in it, unless they want others or some were
-/// rewritten.
-#[derive(Default)]
-struct PackedEvents {
-    rows: Vec<usize>,
-    batch: EventBatch,
+/// What one validator failed at in one call: one fault, in however many batches its records are judged.
+struct Failures<'a> {
+    counters: &'a Counters,
+    faults: &'a Faults,
+    reported: bool,
 }
 
-impl PackedEvents {
-    fn of(&mut self, rows: Vec<usize>, records: &[AdmittedEvent]) -> &EventBatch {
-        if self.rows != rows {
-            self.batch = event_batch(rows.iter().filter_map(|&row| records.get(row)));
-            self.rows = rows;
+impl<'a> Failures<'a> {
+    fn new(counters: &'a Counters, faults: &'a Faults) -> Self {
+        Self { counters, faults, reported: false }
+    }
+
+    fn report(&mut self, failure: &PluginFailure) {
+        if !std::mem::replace(&mut self.reported, true) {
+            self.faults.report(ErrorCode::PluginFailure, failure);
         }
-        &self.batch
     }
-}
-
-fn event_batch<'a>(events: impl Iterator<Item = &'a AdmittedEvent>) -> EventBatch {
-    let mut batch = EventBatch::default();
-    let mut buffer = uuid::Uuid::encode_buffer();
-    for event in events {
-        batch.push(EventRow {
-            timestamp: event.timestamp().nanos(),
-            id: event.id().uuid().hyphenated().encode_lower(&mut buffer),
-            event_type: event.event_type(),
-            source: event.source(),
-            data: event.data().as_str(),
-            extra: event.extra().as_str(),
-        });
-    }
-    batch
-}
-
-fn sample_batch<'a>(samples: impl Iterator<Item = &'a AdmittedSample>) -> SampleBatch {
-    let mut batch = SampleBatch::default();
-    let mut numbers = std::collections::HashMap::new();
-    for sample in samples {
-        let series = sample.series();
-        let number =
-            *numbers.entry(series).or_insert_with(|| batch.add_series(&series.name, series.context.as_str()));
-        // Text has no number to judge, but its context must meet the validators all the same.
-        batch.push(number, sample.timestamp().nanos(), sample.value().as_f64().unwrap_or(f64::NAN));
-    }
-    batch
 }
 
 fn apply_to_events(validator: &str, rows: &[usize], verdict: EventVerdict, round: &mut Round<AdmittedEvent>) {
@@ -198,12 +200,17 @@ fn apply_to_samples(
     settle(grouped(rows, validator, verdict.issues), round);
 }
 
-/// The records that are still on their way and wanted.
-fn rows_where<T>(round: &Round<T>, wanted: impl Fn(&T) -> bool) -> Vec<usize> {
-    (round.records.iter().zip(&round.notes).enumerate())
-        .filter(|(_, (record, note))| note.refusal.is_none() && wanted(record))
-        .map(|(row, _)| row)
-        .collect()
+/// Those of `rows` whose records are still on their way and wanted.
+fn rows_where<T>(
+    round: &Round<T>,
+    rows: impl Iterator<Item = usize>,
+    wanted: impl Fn(&T) -> bool,
+) -> Vec<usize> {
+    let is_wanted = |&row: &usize| {
+        let on_its_way = round.notes.get(row).is_some_and(|note| note.refusal.is_none());
+        on_its_way && round.records.get(row).is_some_and(&wanted)
+    };
+    rows.filter(is_wanted).collect()
 }
 
 /// All issues of one record.
@@ -246,28 +253,4 @@ fn grouped(
         }
     }
     groups.into_values().collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use telemetry_core::admission::{AcceptedTimes, admit_event};
-    use telemetry_core::{EventDraft, EventIdGenerator, Timestamp};
-
-    use super::*;
-
-    #[test]
-    fn validators_that_want_the_same_events_share_a_batch() {
-        let now = Timestamp::from_millis(1_772_000_000_000);
-        let (times, ids) = (AcceptedTimes::at(now, Duration::from_secs(60)), EventIdGenerator::new(1, 1));
-        let event = |kind: &str| admit_event(EventDraft::new(kind, "s").at(now), &times, &ids).unwrap();
-        let records = ["a", "b", "a"].map(event);
-        let mut packed = PackedEvents::default();
-        let first = packed.of(vec![0, 2], &records).texts();
-        assert!(Arc::ptr_eq(&first, &packed.of(vec![0, 2], &records).texts()));
-        let others = packed.of(vec![0, 1], &records);
-        assert_eq!(others.rows().map(|row| row.event_type).collect::<Vec<_>>(), ["a", "b"]);
-        assert!(!Arc::ptr_eq(&first, &others.texts()));
-    }
 }

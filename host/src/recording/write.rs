@@ -1,7 +1,7 @@
 //! The one write of a call: what passed goes to the store together, and everyone is answered.
 
 use telemetry_core::{AdmittedEvent, AdmittedSample};
-use telemetry_store::{RecordBatch, StoreError};
+use telemetry_store::{Class, RecordBatch, StoreError};
 use uuid::Uuid;
 
 use super::counters::Counters;
@@ -67,11 +67,15 @@ impl Recorder {
             };
             let left = batch.events.len() + batch.samples.len();
             (events.records, samples.records) = (batch.events, batch.samples);
-            if let StoreError::Expired { oldest, .. } = error {
+            if let StoreError::Expired { class, oldest, .. } = error {
                 let newest = self.parts.clock.now().plus(telemetry_core::limits::MAX_AHEAD);
-                events.refuse_expired(self, oldest, newest);
-                samples.refuse_expired(self, oldest, newest);
+                // Events and metrics are kept for different times.
+                match class {
+                    Class::Events => events.refuse_expired(self, oldest, newest),
+                    Class::Metrics => samples.refuse_expired(self, oldest, newest),
+                }
                 if events.records.len() + samples.records.len() < left {
+                    events.release_repeats(self);
                     continue;
                 }
             }

@@ -30,6 +30,11 @@ class Validator(Plugin):
         """Call `sample.reject` or `sample.warn`; nothing for a sample that is fine."""
 
 
+def _compact(value):
+    """JSON that is no longer than the host's own: its limits count these bytes."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
 class _Verdict:
     def __init__(self):
         self.issues, self.rewrites, self.series = [], {}, {}
@@ -40,12 +45,12 @@ class _Verdict:
     def rewrite(self, row, data, extra):
         found = self.rewrites.setdefault(row, contract.EventRewrite(row, None, None))
         if data is not None:
-            found.data_json = json.dumps(data)
+            found.data_json = _compact(data)
         if extra is not None:
-            found.extra_json = json.dumps(extra)
+            found.extra_json = _compact(extra)
 
     def rewrite_series(self, number, context):
-        self.series[number] = contract.SeriesRewrite(number, json.dumps(context))
+        self.series[number] = contract.SeriesRewrite(number, _compact(context))
 
 
 def export(kind):

@@ -125,7 +125,8 @@ fn compile(index: usize, route: RouteConfig) -> Result<Route> {
             ConditionConfig::Equals(text) => Condition::Equals(text),
             ConditionConfig::Regex { regex } => {
                 let fault = |error| format!("routes[{index}].match.{label}.regex: {error}");
-                let anchored = Regex::new(&format!("^(?:{regex})$"));
+                // By itself first: of "a)|(?:b" the anchors' group would be closed within the pattern.
+                let anchored = Regex::new(&regex).and_then(|_| Regex::new(&format!("^(?:{regex})$")));
                 Condition::Matches(anchored.map_err(|error| PluginError::InvalidConfig(fault(error)))?)
             }
         };
@@ -222,6 +223,10 @@ mod tests {
         assert!(fault(r#"{"routes":[{"receivers":[]}]}"#).contains("routes[0].receivers"));
         let regex = r#"{"routes":[{"match":{"a":{"regex":"("}},"receivers":["x"]}]}"#;
         assert!(fault(regex).contains("routes[0].match.a.regex"));
+        assert!(
+            fault(&regex.replace('(', "a)|(?:b")).contains("routes[0].match.a.regex"),
+            "it escapes its anchors"
+        );
         assert!(fault(r#"{"routes":[{"receivers":["x"],"continues":true}]}"#).contains("continues"));
         let of = |condition| {
             fault(&format!(r#"{{"routes":[{{"match":{{"a":{condition}}},"receivers":["x"]}}]}}"#))

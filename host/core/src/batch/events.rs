@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{EventValues, Places, TextColumn, ValuesTooLarge};
+use super::{EventValues, Places, TextColumn, ValuesError};
 use crate::limits::MAX_VALUES_BYTES;
 
 /// The number of strings per event in [`EventBatch::fields`].
@@ -28,18 +28,22 @@ pub struct EventTexts {
 }
 
 impl EventTexts {
-    /// What stands at `places` in the `data` of each event.
+    /// What stands at `places` in the `data` of each event. Now and then `is_over` is asked whether the time for it is over.
     ///
     /// # Errors
-    /// When it is too much: see [`EventValues::read`].
-    pub fn values(&self, places: &Arc<Places>) -> Result<Arc<EventValues>, ValuesTooLarge> {
+    /// When it is too much, or takes too long: see [`EventValues::read`].
+    pub fn values(
+        &self,
+        places: &Arc<Places>,
+        is_over: &dyn Fn() -> bool,
+    ) -> Result<Arc<EventValues>, ValuesError> {
         // Nothing is ever half written there.
         let lock = || self.found.lock().unwrap_or_else(PoisonError::into_inner);
         let known = lock().iter().find(|(known, _)| known == places).map(|(_, values)| Arc::clone(values));
         if let Some(values) = known {
             return Ok(values);
         }
-        let values = Arc::new(EventValues::read(self.data(), places)?);
+        let values = Arc::new(EventValues::read(self.data(), places, is_over)?);
         let mut found = lock();
         let kept: usize = found.iter().map(|(_, values)| values.bytes()).sum();
         if kept.saturating_add(values.bytes()) <= MAX_VALUES_BYTES {
@@ -182,13 +186,14 @@ mod tests {
         batch.push(row);
         let shared = batch.texts();
         let places = |pointer: &str| Arc::new(Places::new(vec![pointer.to_owned()]).unwrap());
-        let first = shared.values(&places("/a")).unwrap();
-        assert!(Arc::ptr_eq(&first, &shared.values(&places("/a")).unwrap()));
-        assert!(!Arc::ptr_eq(&first, &shared.values(&places("/b")).unwrap()));
+        let values = |texts: &EventTexts, pointer: &str| texts.values(&places(pointer), &|| false).unwrap();
+        let first = values(&shared, "/a");
+        assert!(Arc::ptr_eq(&first, &values(&shared, "/a")));
+        assert!(!Arc::ptr_eq(&first, &values(&shared, "/b")));
         shared.forget();
-        assert!(!Arc::ptr_eq(&first, &shared.values(&places("/a")).unwrap()));
+        assert!(!Arc::ptr_eq(&first, &values(&shared, "/a")));
         batch.push(EventRow { data: r#"{"a":2}"#, ..row });
-        assert_eq!(batch.texts().values(&places("/a")).unwrap().numbers(), [1.0, 2.0]);
-        assert_eq!(shared.values(&places("/a")).unwrap().numbers(), [1.0]);
+        assert_eq!(values(&batch.texts(), "/a").numbers(), [1.0, 2.0]);
+        assert_eq!(values(&shared, "/a").numbers(), [1.0]);
     }
 }

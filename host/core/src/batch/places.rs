@@ -64,6 +64,8 @@ pub(super) struct Node {
     pub(super) ends: Vec<usize>,
     /// What is asked for below.
     pub(super) children: Vec<Child>,
+    /// Of those children that an array may have too: the number of the element and the place among the children, by number.
+    pub(super) elements: Vec<(usize, usize)>,
 }
 
 /// What is asked for below a key.
@@ -105,6 +107,10 @@ impl Node {
         let place = self.child(&key).map_or(self.children.len(), |(place, _)| place);
         if place == self.children.len() {
             let member = format!("{}:", Value::from(key.as_str()));
+            if let Some(number) = element(&key) {
+                let at = self.elements.partition_point(|&(before, _)| before < number);
+                self.elements.insert(at, (number, place));
+            }
             self.children.push(Child { key, member, node: Self::default() });
         }
         // It was found or added just now.
@@ -139,7 +145,7 @@ fn unescaped(step: &str) -> Option<String> {
 }
 
 /// The number that a key is of an array's element: decimal digits without a zero before them.
-pub(super) fn element(key: &str) -> Option<usize> {
+fn element(key: &str) -> Option<usize> {
     let plain = key.bytes().all(|byte| byte.is_ascii_digit()) && (key == "0" || !key.starts_with('0'));
     if plain { key.parse().ok() } else { None }
 }
@@ -173,6 +179,17 @@ mod tests {
         assert!(of(&[&"/a".repeat(MAX_PLACE_STEPS)]).is_ok());
         assert_eq!(of(&["", &"/a".repeat(MAX_PLACE_STEPS + 1)]).unwrap_err(), PlaceError::TooDeep(1));
         assert_eq!(of(&vec!["/a"; MAX_PLACES + 1]).unwrap_err(), PlaceError::TooMany(MAX_PLACES + 1));
+    }
+
+    #[test]
+    fn elements_stand_in_the_order_of_an_array() {
+        let tree = of(&["/7", "/x", "/0", "/01", "/10", "/7/a", "/0"]).unwrap();
+        let keys: Vec<_> = tree
+            .elements
+            .iter()
+            .map(|&(number, place)| (number, tree.children[place].key.as_str()))
+            .collect();
+        assert_eq!(keys, [(0, "0"), (7, "7"), (10, "10")]);
     }
 
     #[test]

@@ -3,17 +3,18 @@
 //! Readers of JSON check all that they pass; here that was done when the event came, and what lies between is stepped over. What a
 //! place holds is read by the libraries. Text that is no JSON after all leads to no place, or to a wrong one, and no further.
 
-use std::borrow::Cow;
+use super::budget::Budget;
+use super::places::Node;
+use super::steps::{Steps, Value};
+use super::{ValueKind, ValuesError};
 
-use super::ValueKind;
-use super::places::{Node, element};
-
-/// What was found at each of the places.
-#[derive(Debug, Default)]
+/// What was found at each of the places, in one event after the other.
 pub(super) struct Row<'a> {
     pub(super) found: Vec<Found<'a>>,
-    /// Strings that had escapes, by their place.
-    pub(super) unescaped: Vec<(usize, String)>,
+    /// Strings that had escapes.
+    unescaped: Vec<String>,
+    /// What all events together may still take.
+    budget: Budget<'a>,
 }
 
 /// What was found at one place.
@@ -21,35 +22,80 @@ pub(super) struct Row<'a> {
 pub(super) struct Found<'a> {
     pub(super) kind: ValueKind,
     pub(super) number: f64,
-    pub(super) text: &'a str,
+    text: Text<'a>,
+}
+
+/// The text of what was found.
+#[derive(Clone, Copy, Debug)]
+enum Text<'a> {
+    /// As it stands in the event.
+    Plain(&'a str),
+    /// One of the strings that had escapes, by its number.
+    Unescaped(usize),
+}
+
+impl Default for Text<'_> {
+    fn default() -> Self {
+        Self::Plain("")
+    }
 }
 
 impl<'a> Row<'a> {
-    /// Nothing was found yet at so many places.
+    /// Nothing was found yet, and all may be taken until `is_over`.
+    pub(super) fn new(is_over: &'a dyn Fn() -> bool) -> Self {
+        Self { found: Vec::new(), unescaped: Vec::new(), budget: Budget::new(is_over) }
+    }
+
+    /// Nothing was found yet in another event, at so many places.
     pub(super) fn clear(&mut self, places: usize) {
         self.found.clear();
         self.found.resize(places, Found::default());
         self.unescaped.clear();
     }
 
+    /// The text of what was found in this event.
+    #[inline]
+    pub(super) fn text(&self, found: &Found<'a>) -> &str {
+        match found.text {
+            Text::Plain(text) => text,
+            Text::Unescaped(number) => self.unescaped.get(number).map_or("", String::as_str),
+        }
+    }
+
     /// Looks for what is asked for at and below `node` in JSON text. Where it is no JSON, what is left of it has no place.
-    pub(super) fn find(&mut self, node: &Node, text: &'a str) {
-        let mut steps = Steps { text, at: 0 };
-        let _ = match node.ends.is_empty() {
+    ///
+    /// # Errors
+    /// When all events together have too much, or the time is over. What was found until then may lack anything.
+    pub(super) fn find(&mut self, node: &Node, text: &'a str) -> Result<(), ValuesError> {
+        let _ = self.search(node, text);
+        self.budget.check()
+    }
+
+    /// Like all below `None` where the text is no JSON and where the budget is exhausted.
+    fn search(&mut self, node: &Node, text: &'a str) -> Option<()> {
+        // Without anything in it an event has these places all the same.
+        self.budget.step(self.found.len())?;
+        let mut steps = Steps::of(text);
+        if node.ends.is_empty() {
             // All of it need not be stepped over first.
-            true => self.descend(node, steps),
-            false => steps.value().map(|value| self.seek(node, value)),
-        };
+            return self.descend(node, steps);
+        }
+        let value = steps.value()?;
+        self.budget.step(steps.at())?;
+        self.seek(node, value)
     }
 
     #[inline]
-    fn seek(&mut self, node: &Node, value: Value<'a>) {
-        for &place in &node.ends {
-            self.take(place, value);
+    fn seek(&mut self, node: &Node, value: Value<'a>) -> Option<()> {
+        if !node.ends.is_empty() {
+            self.take(&node.ends, value)?;
         }
         if let (false, Value::Compound(text)) = (node.children.is_empty(), value) {
-            let _ = self.descend(node, Steps { text, at: 0 });
+            // What is no JSON within ends nothing without, but for the budget.
+            let _ = self.descend(node, Steps::of(text));
+            return self.budget.check().ok();
         }
+        Some(())
     }
 
     fn descend(&mut self, node: &Node, mut steps: Steps<'a>) -> Option<()> {
@@ -64,6 +110,7 @@ impl<'a> Row<'a> {
         // Keys often come in the order in which they are asked for.
         let (mut expected, mut left) = (0, node.children.len());
         while left > 0 && steps.peek()? != b'}' {
+            let start = steps.at();
             let child = match node.children.get(expected) {
                 Some(child) if steps.skip(&child.member) => Some((expected, &child.node)),
                 _ => {
@@ -75,8 +122,10 @@ impl<'a> Row<'a> {
                 }
             };
             let value = steps.value()?;
+            // A key that is none of those asked for was compared with each of them.
+            self.budget.step(steps.since(start).saturating_add(node.children.len()))?;
             if let Some((place, child)) = child {
-                self.seek(child, value);
+                self.seek(child, value)?;
                 (expected, left) = (place + 1, left - 1);
             }
             if steps.next()? != b',' {
@@ -86,37 +135,50 @@ impl<'a> Row<'a> {
         Some(())
     }
 
+    /// Goes along an array as far as elements are asked for.
     fn elements(&mut self, node: &Node, mut steps: Steps<'a>) -> Option<()> {
-        let mut left = node.children.len();
-        for number in 0_usize.. {
-            if left == 0 || steps.peek()? == b']' {
-                break;
-            }
-            let value = steps.value()?;
-            for child in node.children.iter().filter(|child| element(&child.key) == Some(number)) {
-                self.seek(&child.node, value);
-                left -= 1;
-            }
-            if steps.next()? != b',' {
-                break;
+        let mut next = 0_usize;
+        for &(number, place) in &node.elements {
+            let child = node.children.get(place)?;
+            loop {
+                let start = steps.at();
+                if steps.peek()? == b']' {
+                    return Some(());
+                }
+                let value = steps.value()?;
+                self.budget.step(steps.since(start).saturating_add(1))?;
+                let is_asked_for = next == number;
+                if is_asked_for {
+                    self.seek(&child.node, value)?;
+                }
+                if steps.next()? != b',' {
+                    return Some(());
+                }
+                next = next.checked_add(1)?;
+                if is_asked_for {
+                    break;
+                }
             }
         }
         Some(())
     }
 
-    /// Takes the value that stands at `place`.
+    /// Takes the value for all places that end where it stands; a string is unescaped once for them.
     #[inline]
-    fn take(&mut self, place: usize, value: Value<'a>) {
-        let Some(found) = self.found.get_mut(place) else { return };
+    fn take(&mut self, ends: &[usize], value: Value<'a>) -> Option<()> {
         let of = |kind| Found { kind, ..Found::default() };
-        *found = match value {
+        let found = match value {
             Value::String(string) if string.escaped => {
-                self.unescaped.push((place, string.unescaped().unwrap_or_default().into_owned()));
-                of(ValueKind::String)
+                self.budget.step(string.inner.len())?;
+                let text = Text::Unescaped(self.unescaped.len());
+                self.unescaped.push(string.unescaped().unwrap_or_default().into_owned());
+                Found { text, ..of(ValueKind::String) }
             }
-            Value::String(string) => Found { text: string.inner, ..of(ValueKind::String) },
-            Value::Compound(text) if text.starts_with('[') => Found { text, ..of(ValueKind::Array) },
-            Value::Compound(text) => Found { text, ..of(ValueKind::Object) },
+            Value::String(string) => Found { text: Text::Plain(string.inner), ..of(ValueKind::String) },
+            Value::Compound(text) => {
+                let kind = if text.starts_with('[') { ValueKind::Array } else { ValueKind::Object };
+                Found { text: Text::Plain(text), ..of(kind) }
+            }
             Value::Plain(text) => match text.as_bytes().first() {
                 Some(b'n') => of(ValueKind::Null),
                 Some(b'f') => of(ValueKind::False),
@@ -124,10 +186,18 @@ impl<'a> Row<'a> {
                 _ => number(text).map_or_else(Found::default, |number| Found {
                     kind: ValueKind::Number,
                     number,
-                    text: digits(text, number),
+                    text: Text::Plain(digits(text, number)),
                 }),
             },
         };
+        let bytes = self.text(&found).len().saturating_mul(ends.len());
+        self.budget.take(bytes)?;
+        for &place in ends {
+            if let Some(slot) = self.found.get_mut(place) {
+                *slot = found;
+            }
+        }
+        Some(())
     }
 }
 
@@ -156,127 +226,90 @@ fn digits(text: &str, number: f64) -> &str {
     if exact { "" } else { text }
 }
 
-/// A value that was stepped over.
-#[derive(Clone, Copy)]
-enum Value<'a> {
-    String(Quoted<'a>),
-    /// An array or an object, all of its text.
-    Compound(&'a str),
-    /// A number, or one of the three words.
-    Plain(&'a str),
-}
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
 
-/// What stands between two quotes.
-#[derive(Clone, Copy)]
-struct Quoted<'a> {
-    inner: &'a str,
-    escaped: bool,
-}
+    use super::*;
+    use crate::batch::Places;
+    use crate::limits::{MAX_PLACES, MAX_VALUES_BYTES, VALUES_BYTES_PER_LOOK};
 
-impl<'a> Quoted<'a> {
-    fn unescaped(self) -> Option<Cow<'a, str>> {
-        if !self.escaped {
-            return Some(Cow::Borrowed(self.inner));
-        }
-        serde_json::from_str(&format!("\"{}\"", self.inner)).ok().map(Cow::Owned)
+    fn places(pointers: &[&str]) -> Places {
+        Places::new(pointers.iter().map(|pointer| (*pointer).to_owned()).collect()).unwrap()
     }
-}
 
-/// Steps through JSON text, over whole values.
-struct Steps<'a> {
-    text: &'a str,
-    at: usize,
-}
+    fn texts<'r>(row: &'r Row<'_>) -> Vec<&'r str> {
+        row.found.iter().map(|found| row.text(found)).collect()
+    }
 
-impl<'a> Steps<'a> {
-    /// The next byte that is no space.
-    #[inline]
-    fn peek(&mut self) -> Option<u8> {
-        loop {
-            let byte = *self.text.as_bytes().get(self.at)?;
-            if !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
-                return Some(byte);
-            }
-            self.at += 1;
+    #[test]
+    fn equal_places_of_a_large_text_are_refused_before_it_is_copied() {
+        let large = format!("{{\"a\":\"{}\"}}", "x".repeat(4 << 20));
+        for pointer in ["/a", ""] {
+            let mut row = Row::new(&|| false);
+            row.clear(MAX_PLACES);
+            let asked = places(&[pointer; MAX_PLACES]);
+            assert_eq!(row.find(&asked.tree, &large), Err(ValuesError::TooLarge));
+            assert_eq!(texts(&row), [""; MAX_PLACES]);
         }
     }
 
-    /// Steps over that byte.
-    #[inline]
-    fn next(&mut self) -> Option<u8> {
-        let byte = self.peek()?;
-        self.at += 1;
-        Some(byte)
+    #[test]
+    fn places_within_each_other_are_taken_up_to_the_limit() {
+        let large = format!("{}\"{}\"{}", "{\"a\":".repeat(9), "x".repeat(4 << 20), "}".repeat(9));
+        let pointers: Vec<String> = (0..10).map(|steps| "/a".repeat(steps)).collect();
+        let asked = Places::new(pointers).unwrap();
+        let mut row = Row::new(&|| false);
+        row.clear(asked.pointers().len());
+        assert_eq!(row.find(&asked.tree, &large), Err(ValuesError::TooLarge));
+        assert!(texts(&row).iter().map(|text| text.len()).sum::<usize>() <= MAX_VALUES_BYTES);
     }
 
-    /// Steps over this text, if it comes next.
-    #[inline]
-    fn skip(&mut self, text: &str) -> bool {
-        let is = self.text.as_bytes().get(self.at..).is_some_and(|rest| rest.starts_with(text.as_bytes()));
-        if is {
-            self.at += text.len();
-        }
-        is
+    #[test]
+    fn a_string_is_unescaped_once_for_all_its_places() {
+        let mut row = Row::new(&|| false);
+        row.clear(MAX_PLACES);
+        row.find(&places(&["/a"; MAX_PLACES]).tree, r#"{"a":"x\ny"}"#).unwrap();
+        assert_eq!(texts(&row), ["x\ny"; MAX_PLACES]);
+        assert_eq!(row.unescaped, ["x\ny"]);
     }
 
-    /// Steps over a string.
-    #[inline]
-    fn string(&mut self) -> Option<Quoted<'a>> {
-        if self.next()? != b'"' {
-            return None;
-        }
-        let (start, mut escaped) = (self.at, false);
-        loop {
-            let rest = self.text.as_bytes().get(self.at..)?;
-            let place = self.at.checked_add(memchr::memchr2(b'"', b'\\', rest)?)?;
-            if self.text.as_bytes().get(place) == Some(&b'"') {
-                self.at = place + 1;
-                return Some(Quoted { inner: self.text.get(start..place)?, escaped });
-            }
-            // The byte after a backslash ends nothing.
-            self.at = place.checked_add(2)?;
-            escaped = true;
-        }
+    /// How often it is asked whether the time is over while `pointers` are looked for.
+    fn looks(pointers: &[&str], text: &str) -> usize {
+        let count = Cell::new(0);
+        let is_over = || {
+            count.set(count.get() + 1);
+            false
+        };
+        let mut row = Row::new(&is_over);
+        row.clear(pointers.len());
+        row.find(&places(pointers).tree, text).unwrap();
+        count.get()
     }
 
-    /// Steps over a value.
-    #[inline]
-    fn value(&mut self) -> Option<Value<'a>> {
-        let first = self.peek()?;
-        let start = self.at;
-        match first {
-            b'"' => self.string().map(Value::String),
-            b'{' | b'[' => {
-                self.compound()?;
-                self.text.get(start..self.at).map(Value::Compound)
-            }
-            _ => {
-                let rest = self.text.as_bytes().get(start..)?;
-                let ends =
-                    |byte: &u8| matches!(byte, b',' | b'}' | b']' | b':' | b' ' | b'\n' | b'\r' | b'\t');
-                self.at = start.checked_add(rest.iter().position(ends).unwrap_or(rest.len()))?;
-                self.text.get(start..self.at).map(Value::Plain)
-            }
-        }
+    #[test]
+    fn an_array_is_gone_along_as_far_as_elements_are_asked_for() {
+        let elements = 4 * VALUES_BYTES_PER_LOOK;
+        let array = format!("[{}0]", "0,".repeat(elements));
+        assert_eq!(looks(&["/0", "/x", "/01", "/7"], &array), 0);
+        assert_eq!(looks(&["/x"], &array), 0);
+        assert!(looks(&["/x", &format!("/{elements}")], &array) >= 3);
     }
 
-    /// Steps over an array or object: to where as many ended as began.
-    fn compound(&mut self) -> Option<()> {
-        let mut open = 0_usize;
-        loop {
-            match *self.text.as_bytes().get(self.at)? {
-                b'"' => {
-                    self.string()?;
-                    continue;
-                }
-                b'{' | b'[' => open = open.checked_add(1)?,
-                b'}' | b']' => open = open.checked_sub(1)?,
-                _ => {}
-            }
-            self.at += 1;
-            if open == 0 {
-                return Some(());
-            }
+    #[test]
+    fn a_large_event_ends_with_the_time() {
+        let array = format!("[{}0]", "0,".repeat(4 * VALUES_BYTES_PER_LOOK));
+        let object = format!("{{\"in\":{{{}\"z\":1}}}}", "\"a\":1,".repeat(VALUES_BYTES_PER_LOOK));
+        for (pointer, text) in [("/9999999", &array), ("/in/y", &object)] {
+            let count = Cell::new(0);
+            let is_over = || {
+                count.set(count.get() + 1);
+                count.get() == 2
+            };
+            let mut row = Row::new(&is_over);
+            row.clear(1);
+            assert_eq!(row.find(&places(&[pointer]).tree, text), Err(ValuesError::Late));
+            assert_eq!(count.get(), 2, "{pointer}");
         }
     }
 }

@@ -29,10 +29,17 @@ pub enum ValueKind {
     Object = 7,
 }
 
-/// There is more than [`MAX_VALUES_BYTES`] at the places.
+/// Why values were not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the values have more than {MAX_VALUES_BYTES} bytes: ask for fewer places at once")]
-pub struct ValuesTooLarge;
+#[non_exhaustive]
+pub enum ValuesError {
+    /// There is more than [`MAX_VALUES_BYTES`] at the places.
+    #[error("the values have more than {MAX_VALUES_BYTES} bytes: ask for fewer places at once")]
+    TooLarge,
+    /// The time for it is over.
+    #[error("the time for reading the values is over")]
+    Late,
+}
 
 /// The values of a batch's events: of each event in turn, of each place in turn.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -43,30 +50,30 @@ pub struct EventValues {
 }
 
 impl EventValues {
-    /// Reads what stands at `places` in each of `data`, which is JSON that was checked before.
+    /// Reads what stands at `places` in each of `data`, which is JSON that was checked before. Each time that
+    /// [`VALUES_BYTES_PER_LOOK`](crate::limits::VALUES_BYTES_PER_LOOK) were stepped over, `is_over` is asked whether the time for it
+    /// is over.
     ///
     /// # Errors
-    /// When it is more than [`MAX_VALUES_BYTES`].
+    /// When it is more than [`MAX_VALUES_BYTES`], of which no more is copied than that; when the time is over.
     pub fn read<'a>(
         data: impl ExactSizeIterator<Item = &'a str>,
         places: &Places,
-    ) -> Result<Self, ValuesTooLarge> {
+        is_over: &dyn Fn() -> bool,
+    ) -> Result<Self, ValuesError> {
         let of_each = places.pointers().len();
         let count = data.len().saturating_mul(of_each);
         if count > MAX_VALUES_BYTES / size_of::<f64>() {
-            return Err(ValuesTooLarge);
+            return Err(ValuesError::TooLarge);
         }
         let mut values =
             Self { kinds: Vec::with_capacity(count), numbers: Vec::new(), texts: TextColumn::default() };
         values.texts.reserve(count);
-        let mut row = Row::default();
+        let mut row = Row::new(is_over);
         for text in data {
             row.clear(of_each);
-            row.find(&places.tree, text);
+            row.find(&places.tree, text)?;
             values.push(&row, count);
-            if values.texts.bytes().len() > MAX_VALUES_BYTES {
-                return Err(ValuesTooLarge);
-            }
         }
         Ok(values)
     }
@@ -82,9 +89,8 @@ impl EventValues {
             self.numbers.extend(row.found.iter().map(|found| found.number));
         }
         self.kinds.extend(row.found.iter().map(|found| found.kind as u8));
-        for (place, found) in row.found.iter().enumerate() {
-            let unescaped = row.unescaped.iter().rfind(|(of, _)| *of == place);
-            self.texts.push(unescaped.map_or(found.text, |(_, text)| text));
+        for found in &row.found {
+            self.texts.push(row.text(found));
         }
     }
 
@@ -148,12 +154,19 @@ mod tests {
         Places::new(pointers.iter().map(|pointer| (*pointer).to_owned()).collect()).unwrap()
     }
 
+    fn read<'a>(
+        data: impl ExactSizeIterator<Item = &'a str>,
+        places: &Places,
+    ) -> Result<EventValues, ValuesError> {
+        EventValues::read(data, places, &|| false)
+    }
+
     fn check(data: &[Value], places: &Places) {
         let compact: Vec<String> = data.iter().map(Value::to_string).collect();
-        let values = EventValues::read(compact.iter().map(String::as_str), places).unwrap();
+        let values = read(compact.iter().map(String::as_str), places).unwrap();
         let spaced: Vec<String> =
             data.iter().map(|data| serde_json::to_string_pretty(data).unwrap()).collect();
-        let again = EventValues::read(spaced.iter().map(String::as_str), places).unwrap();
+        let again = read(spaced.iter().map(String::as_str), places).unwrap();
         assert_eq!((values.kinds(), values.numbers()), (again.kinds(), again.numbers()));
         for (row, data) in data.iter().enumerate() {
             for (number, place) in places.pointers().iter().enumerate() {
@@ -174,7 +187,7 @@ mod tests {
         let data = json!({"s": "a\"\n", "n": -1.5, "t": true, "f": false, "z": null, "a": [1, {"b": 2}], "o": {"x/y": "é"}, "": 1});
         let pointers = [
             "/s", "/n", "/t", "/f", "/z", "/a", "/a/0", "/a/1/b", "/a/2", "/a/01", "/o", "/o/x~1y", "/no",
-            "/", "", "/s/0",
+            "/", "", "/s/0", "/s", "/s",
         ];
         check(&[data, json!({}), json!({"n": "text"})], &asked(&pointers));
     }
@@ -182,7 +195,7 @@ mod tests {
     #[test]
     fn large_integers_keep_their_digits() {
         let data = r#"{"a":9007199254740993,"b":9007199254740992,"e":9007199254740991,"c":-9223372036854775807,"d":18446744073709551615}"#;
-        let values = EventValues::read([data].into_iter(), &asked(&["/a", "/b", "/c", "/d", "/e"])).unwrap();
+        let values = read([data].into_iter(), &asked(&["/a", "/b", "/c", "/d", "/e"])).unwrap();
         let texts: Vec<_> = (0..5).map(|index| values.texts().get(index).unwrap()).collect();
         assert_eq!(
             texts,
@@ -202,8 +215,7 @@ mod tests {
 
     #[test]
     fn a_column_without_numbers_is_left_out() {
-        let values =
-            EventValues::read(["{\"a\":\"x\"}", "{}", "nonsense"].into_iter(), &asked(&["/a"])).unwrap();
+        let values = read(["{\"a\":\"x\"}", "{}", "nonsense"].into_iter(), &asked(&["/a"])).unwrap();
         assert_eq!((values.kinds(), values.numbers()), (&[5, 0, 0][..], &[][..]));
         assert_eq!(values.texts().bytes(), b"x");
     }
@@ -211,12 +223,35 @@ mod tests {
     #[test]
     fn more_than_the_limit_is_refused() {
         let data = json!({"a": "x".repeat(MAX_VALUES_BYTES / 4)}).to_string();
-        let read =
-            |copies: usize| EventValues::read(std::iter::repeat_n(data.as_str(), copies), &asked(&["/a"]));
-        assert!(read(4).is_ok());
-        assert_eq!(read(5).unwrap_err(), ValuesTooLarge);
+        let copies = |copies: usize| read(std::iter::repeat_n(data.as_str(), copies), &asked(&["/a"]));
+        assert!(copies(4).is_ok());
+        assert_eq!(copies(5).unwrap_err(), ValuesError::TooLarge);
         let many = std::iter::repeat_n("{}", MAX_VALUES_BYTES / 8);
-        assert_eq!(EventValues::read(many, &asked(&["/a", "/b"])).unwrap_err(), ValuesTooLarge);
+        assert_eq!(read(many, &asked(&["/a", "/b"])).unwrap_err(), ValuesError::TooLarge);
+    }
+
+    #[test]
+    fn elements_are_found_in_whatever_order_they_are_asked_for() {
+        let data = [json!([0, 1, 2, {"a": 3}, 4]), json!({"0": "o", "3": "t"}), json!([])];
+        check(&data, &asked(&["/3/a", "/9", "/0", "/x", "/4", "/0", "/01", "/1/a", "/3"]));
+    }
+
+    #[test]
+    fn a_reading_ends_with_its_time() {
+        let data = json!({"a": "x".repeat(1 << 10)}).to_string();
+        let events = || std::iter::repeat_n(data.as_str(), 1 << 10);
+        let looks = std::cell::Cell::new(0);
+        let until = |last: usize| {
+            looks.set(0);
+            EventValues::read(events(), &asked(&["/a"]), &|| {
+                looks.set(looks.get() + 1);
+                looks.get() >= last
+            })
+        };
+        assert!(until(usize::MAX).is_ok());
+        assert!((8..=32).contains(&looks.get()), "{}", looks.get());
+        assert_eq!(until(3).unwrap_err(), ValuesError::Late);
+        assert_eq!(looks.get(), 3);
     }
 
     fn json_value() -> impl Strategy<Value = Value> {
@@ -242,7 +277,7 @@ mod tests {
         #[test]
         fn text_that_is_no_json_harms_nothing(text in r#"[{}\[\]:,"\\0-9a-e.é ]{0,40}"#, more in any::<String>()) {
             let data = [text.as_str(), more.as_str()];
-            let values = EventValues::read(data.into_iter(), &asked(&["/a", "", "/0/1", "/a/b"])).unwrap();
+            let values = read(data.into_iter(), &asked(&["/a", "", "/0/1", "/a/b"])).unwrap();
             prop_assert_eq!(values.kinds().len(), 8);
         }
 

@@ -49,7 +49,7 @@ pub const INCIDENT_HOLD: Duration = Duration::from_secs(300);
 pub const MAX_PENDING_DELIVERIES: usize = 20_000;
 /// Deliveries of one monitor's alerts that may wait, so that one noisy monitor leaves room for the others.
 pub const MAX_PENDING_PER_MONITOR: usize = 4_000;
-/// Dead letters kept; the oldest go first, counted.
+/// Dead letters kept; of more the oldest of the monitor that has most go first, counted.
 pub const MAX_DEAD_LETTERS: usize = 10_000;
 /// When a replay that found the outbox full is worth another try: a receiver's thread brings some hundred rows to its sink in
 /// this time.

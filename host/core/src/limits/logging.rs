@@ -22,3 +22,8 @@ pub const REFUSALS_LOGGED_PER_SECOND: u32 = 10;
 pub const FAULTS_LOGGED_AT_ONCE: u32 = 10;
 /// Faults of the host with one code that are logged in a second, over time.
 pub const FAULTS_LOGGED_PER_SECOND: u32 = 1;
+/// Requests refused by the HTTP interface for one reason that are logged in [`REFUSED_REQUESTS_PERIOD`]: whoever they come from,
+/// they must not fill the disk.
+pub const REFUSED_REQUESTS_LOGGED: u32 = 10;
+/// See [`REFUSED_REQUESTS_LOGGED`].
+pub const REFUSED_REQUESTS_PERIOD: Duration = Duration::from_secs(60);

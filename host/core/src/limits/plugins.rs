@@ -48,6 +48,12 @@ pub const MAX_PLUGIN_COUNTERS: usize = 256;
 pub const MAX_PLUGIN_MESSAGE_BYTES: usize = 1 << 10;
 /// Most bytes of a configuration schema, and of a plugin's description of itself.
 pub const MAX_PLUGIN_SCHEMA_BYTES: usize = 256 << 10;
+/// Most regular expressions in one such schema; each may take [`MAX_REGEX_BYTES`](super::MAX_REGEX_BYTES) when compiled.
+pub const MAX_SCHEMA_PATTERNS: usize = 64;
+/// Most steps that judging one document by such a schema may take: schemas that are looked at, each with its size.
+pub const MAX_SCHEMA_STEPS: u64 = 2_000_000;
+/// Most steps of naming what is wrong with it: each may leave a fault of some hundred bytes.
+pub const MAX_SCHEMA_FAULT_STEPS: u64 = 100_000;
 /// Most patterns of each list of a subscription.
 pub const MAX_SUBSCRIPTION_PATTERNS: usize = 1_024;
 /// Shortest tick of a monitor: every tick stands in the durable log.
@@ -56,6 +62,9 @@ pub const MIN_TICK: Duration = Duration::from_millis(100);
 pub const MAX_PLUGIN_AGGREGATES: usize = 64;
 /// Samples that cross to an aggregation plugin in one call: enough to hide the call, 1 MiB with their times.
 pub const MAX_SAMPLES_PER_CALL: usize = 65_536;
+/// Largest value of an aggregate that is JSON, in bytes: some ten thousand numbers, such as a histogram's. Parsed it takes many times
+/// as much.
+pub const MAX_AGGREGATE_JSON_BYTES: usize = 1 << 20;
 /// Most signals of one call of a monitor.
 pub const MAX_SIGNALS_PER_CALL: usize = 10_000;
 /// Most labels of one signal.
@@ -90,6 +99,15 @@ pub const MAX_PLACE_STEPS: usize = 16;
 /// Most bytes of the values that are found at these places in a batch: as much as one call may answer. What is found is kept up to
 /// as many bytes for other plugins, as long as the batch is.
 pub const MAX_VALUES_BYTES: usize = 16 << 20;
+/// Bytes of `data` that are stepped over in search of such values until it is asked again whether the call's time is over: some tens
+/// of microseconds.
+pub const VALUES_BYTES_PER_LOOK: usize = 64 << 10;
+/// Most records of a batch that a validator judges: all its values at the most places can be read. Calls with more are judged in parts.
+pub const MAX_VALIDATOR_ROWS: usize = 16_384;
+const _: () = assert!(MAX_VALIDATOR_ROWS * MAX_PLACES <= MAX_VALUES_BYTES / size_of::<f64>());
+/// Most bytes of text of such a batch: a record that has more is judged alone. A validator with the memory that is its default can
+/// hold it several times.
+pub const MAX_VALIDATOR_BYTES: usize = 4 << 20;
 /// Times that one call of a plugin may ask for such values: once for all that it does with a batch, and some more.
 pub const MAX_READINGS_PER_CALL: u32 = 64;
 /// Random bytes of one request of a plugin.
@@ -123,6 +141,13 @@ pub const RELOAD_PROBATION: Duration = Duration::from_secs(60);
 /// Failures of a new version within [`RELOAD_PROBATION`] after which the one before takes its place again: fewer than bring it
 /// into quarantine, more than one record that would have killed any version.
 pub const RELOAD_FAILURES: u64 = 3;
+/// Tries to take such a version back where what is in the way may pass: a monitor that is busy, a store that takes no checkpoint.
+/// With the pauses between them they span some minutes; after the last one the new version stays.
+pub const MAX_ROLLBACK_TRIES: u32 = 8;
+/// The pause before the second of these tries; doubles with each further one.
+pub const MIN_ROLLBACK_PAUSE: Duration = Duration::from_secs(1);
+/// Longest pause between these tries.
+pub const MAX_ROLLBACK_PAUSE: Duration = Duration::from_secs(60);
 /// Recent records that a new version is shown in its trial run: a second of a busy bridge, some calls of a plugin.
 pub const TRIAL_RECORDS: u64 = 4_096;
 /// Time after which a trial run is shown no more: it has seen enough, and who reloads waits.

@@ -31,11 +31,15 @@ pub const MIN_QUERY_STEP: Duration = Duration::from_millis(1);
 pub const MAX_CURSOR_BYTES: usize = 1 << 10;
 /// Default of the time that one query may take.
 pub const QUERY_DEADLINE: Duration = Duration::from_secs(30);
+/// Calls over HTTP that read the store at once: half of the threads that the command line has for calls. Others wait.
+pub const MAX_READING_CALLS: usize = 32;
 /// Threads that work on queries at most, beside those that ask; no more than there are cores.
 pub const MAX_QUERY_THREADS: usize = 8;
 /// Memory of one query in bytes: series, cells and states. The most values of an exact percentile fit, and as much again while
 /// states are merged.
 pub const MAX_QUERY_BYTES: u64 = 512 << 20;
+/// Memory of all queries of a host together, in bytes; beyond, the one that asks for more is refused and may ask again.
+pub const MAX_QUERIES_BYTES: u64 = 1 << 30;
 /// Samples that are held at once to merge series by time: 24 MiB.
 pub const MAX_MERGED_SAMPLES: usize = 1 << 20;
 /// States of a plugin's aggregation that one query merges at most: saved, they must fit into what one call may answer. Beyond, the

@@ -12,8 +12,12 @@ pub const MAX_CONTEXT_BYTES: usize = 8 << 10;
 pub const MAX_CONTEXT_KEYS: usize = 128;
 /// Largest string sample in bytes.
 pub const MAX_TEXT_VALUE_BYTES: usize = 4 << 10;
-/// Deepest nesting of JSON that is accepted: serde_json's own recursion limit.
-pub const MAX_JSON_DEPTH: usize = 127;
+/// Deepest nesting of an event's field or a context: what is shown within other JSON must not go beyond the next one.
+pub const MAX_JSON_DEPTH: usize = 100;
+/// Digits of an integer that an error about it shows at most.
+pub const MAX_SHOWN_DIGITS: usize = 40;
+/// Deepest nesting of JSON that is parsed at all: serde_json's own recursion limit.
+pub const MAX_PARSED_JSON_DEPTH: usize = 127;
 /// Largest head of a request in bytes, and largest buffer of a connection: a cursor and a dozen filters fit many times.
 pub const MAX_REQUEST_HEAD_BYTES: usize = 64 << 10;
 /// Connections served at once, each with a request body of the largest size at worst; further ones wait to be accepted.

@@ -7,7 +7,7 @@ use telemetry_core::aggregation::AggregateValue;
 use telemetry_core::extension::FailureReason;
 use telemetry_core::limits;
 
-use super::{message, unusable};
+use super::{check_size, message, unusable};
 use crate::bindings::aggregation;
 use crate::config_schema::Schema;
 
@@ -79,11 +79,18 @@ pub(crate) fn values(
             aggregation::Value::Number(number) => {
                 Err(unusable(format!("the value of group {group} is {number}")))
             }
-            aggregation::Value::Json(text) => serde_json::from_str::<Value>(&text)
-                .map(|json| AggregateValue::Json(Box::new(json)))
-                .map_err(|error| unusable(format!("the value of group {group} is no JSON: {error}"))),
+            aggregation::Value::Json(text) => json(group, &text),
         })
         .collect()
+}
+
+/// Text that a group's value is, measured before it is parsed.
+fn json(group: usize, text: &str) -> Result<AggregateValue, FailureReason> {
+    check_size(text, limits::MAX_AGGREGATE_JSON_BYTES)
+        .map_err(|fault| unusable(format!("the value of group {group} {fault}")))?;
+    serde_json::from_str::<Value>(text)
+        .map(|json| AggregateValue::Json(Box::new(json)))
+        .map_err(|error| unusable(format!("the value of group {group} is no JSON: {error}")))
 }
 
 #[cfg(test)]
@@ -128,5 +135,20 @@ mod tests {
         for garbage in [vec![], vec![Number(f64::NAN)], vec![Number(f64::INFINITY)], vec![Json("{".into())]] {
             assert_eq!(check(garbage, 1), Err("output"));
         }
+    }
+
+    #[test]
+    fn json_is_measured_before_it_is_parsed() {
+        let json = |bytes: usize| {
+            let text = format!("\"{}\"", "x".repeat(bytes - 2));
+            values(vec![aggregation::Value::Json(text)], 1)
+        };
+        assert!(json(limits::MAX_AGGREGATE_JSON_BYTES).is_ok());
+        let failure = json(limits::MAX_AGGREGATE_JSON_BYTES + 1).unwrap_err();
+        assert_eq!(failure.kind(), "output");
+        // Parsed, it would be found to be no JSON.
+        let no_json = "[".repeat(limits::MAX_AGGREGATE_JSON_BYTES + 1);
+        let failure = values(vec![aggregation::Value::Json(no_json)], 1).unwrap_err().to_string();
+        assert!(failure.contains("1048577 bytes, the limit is 1048576"), "{failure}");
     }
 }

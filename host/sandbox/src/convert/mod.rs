@@ -23,6 +23,14 @@ fn unusable(reason: impl Into<String>) -> FailureReason {
     FailureReason::Output(crate::text::shown(reason.into(), limits::MAX_PLUGIN_MESSAGE_BYTES))
 }
 
+/// Text that is to be parsed has no more than `limit` bytes: parsed it would take many times as much memory as it has.
+fn check_size(text: &str, limit: usize) -> Result<(), String> {
+    match text.len() {
+        size if size > limit => Err(format!("has {size} bytes, the limit is {limit}")),
+        _ => Ok(()),
+    }
+}
+
 /// Text for people.
 fn message(text: String) -> String {
     crate::text::shown(text, limits::MAX_PLUGIN_MESSAGE_BYTES)

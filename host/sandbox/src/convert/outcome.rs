@@ -92,6 +92,10 @@ fn outcome(given: delivery::Outcome) -> Result<DeliveryOutcome, FailureReason> {
             reason: message(retry.reason),
         },
         delivery::Outcome::Forward(receivers) => {
+            // Nobody would get the alert, and nobody would hear of it.
+            if receivers.is_empty() {
+                return Err(unusable("an alert is forwarded to no receiver"));
+            }
             if receivers.len() > limits::MAX_FORWARD_RECEIVERS {
                 return Err(unusable(format!("an alert is forwarded to {} receivers", receivers.len())));
             }
@@ -118,8 +122,8 @@ mod tests {
     #[test]
     fn forwards_are_bounded() {
         let forward = |names: Vec<String>| outcomes(vec![delivery::Outcome::Forward(names)], 1);
-        assert_eq!(forward(vec![]).unwrap(), [DeliveryOutcome::Forward(vec![])]);
-        assert!(forward(vec!["a".to_owned()]).is_ok());
+        assert_eq!(forward(vec!["a".to_owned()]).unwrap(), [DeliveryOutcome::Forward(vec!["a".to_owned()])]);
+        assert_eq!(forward(vec![]).unwrap_err().kind(), "output");
         assert!(forward(vec![String::new()]).is_err());
         assert!(forward(vec!["x".repeat(limits::MAX_NAME_BYTES + 1)]).is_err());
         assert!(forward(vec!["a".to_owned(); limits::MAX_FORWARD_RECEIVERS + 1]).is_err());

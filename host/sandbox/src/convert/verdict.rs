@@ -8,9 +8,13 @@ use telemetry_core::extension::{
 };
 use telemetry_core::{Context, JsonObject, admission, limits};
 
-use super::{message, unusable};
+use super::{check_size, message, unusable};
 use crate::bindings::validation;
 use crate::text::shown;
+
+/// So many bytes may stand for one byte of compact JSON: spaces, and escapes of letters that need none. What is kept is measured
+/// without them.
+const MOST_BYTES_WRITTEN: usize = 2;
 
 /// Checks a verdict on events.
 pub(crate) fn event_verdict(
@@ -27,17 +31,22 @@ pub(crate) fn event_verdict(
         .rewrites
         .into_iter()
         .map(|rewrite| {
-            let object = |part: &str, text: Option<String>| {
-                text.map(|text| object(&format!("{part} of row {}", rewrite.row), &text)).transpose()
+            let object = |part: &str, text: Option<String>, depth: usize| {
+                text.map(|text| object(&format!("{part} of row {}", rewrite.row), &text, depth)).transpose()
             };
-            let (data, extra) = (object("data", rewrite.data_json)?, object("extra", rewrite.extra_json)?);
-            let size = [&data, &extra].into_iter().flatten().map(|text| text.as_str().len()).sum::<usize>();
-            if size > limits::MAX_PAYLOAD_BYTES {
-                return Err(unusable(format!("row {} was rewritten to {size} bytes", rewrite.row)));
-            }
+            // Before anything is parsed: parsed it takes many times as much memory as it has.
+            let parts = [&rewrite.data_json, &rewrite.extra_json];
+            let written = limits::MAX_PAYLOAD_BYTES.saturating_mul(MOST_BYTES_WRITTEN);
+            check_rewritten(rewrite.row, parts.into_iter().flatten().map(String::len).sum(), written)?;
+            let data = object("data", rewrite.data_json, limits::MAX_JSON_DEPTH)?;
+            // The object around an event's other fields is none of its own.
+            let extra = object("extra", rewrite.extra_json, limits::MAX_JSON_DEPTH.saturating_add(1))?;
+            let parts = [&data, &extra];
+            let size = parts.into_iter().flatten().map(|part| part.as_str().len()).sum();
+            check_rewritten(rewrite.row, size, limits::MAX_PAYLOAD_BYTES)?;
             Ok(EventRewrite { row: rewrite.row, data, extra })
         })
-        .collect::<Result<_, _>>()?;
+        .collect::<Result<_, FailureReason>>()?;
     Ok(EventVerdict { issues, rewrites })
 }
 
@@ -57,7 +66,10 @@ pub(crate) fn sample_verdict(
         .map(|rewrite| {
             let fault =
                 |reason: String| unusable(format!("the context of series {}: {reason}", rewrite.series));
-            let context = Context::parse(&rewrite.context_json).map_err(|error| fault(error.to_string()))?;
+            let written = limits::MAX_CONTEXT_BYTES.saturating_mul(MOST_BYTES_WRITTEN);
+            check_size(&rewrite.context_json, written).map_err(fault)?;
+            let context =
+                Context::parse_rounding(&rewrite.context_json).map_err(|error| fault(error.to_string()))?;
             admission::check_context(&context).map_err(|error| fault(error.to_string()))?;
             Ok(SeriesRewrite { series: rewrite.series, context })
         })
@@ -82,6 +94,14 @@ fn issues(issues: Vec<validation::Issue>, rows: usize) -> Result<Vec<RowIssue>, 
             })
         })
         .collect()
+}
+
+/// A row that was rewritten is no larger than any other.
+fn check_rewritten(row: u32, size: usize, limit: usize) -> Result<(), FailureReason> {
+    if size > limit {
+        return Err(unusable(format!("row {row} was rewritten to {size} bytes, the limit is {limit}")));
+    }
+    Ok(())
 }
 
 /// Each target lies within the batch and is named once.
@@ -111,8 +131,9 @@ fn check_target(what: &str, target: u32, count: usize) -> Result<(), FailureReas
     }
 }
 
-fn object(what: &str, text: &str) -> Result<JsonObject, FailureReason> {
-    JsonObject::parse(text).map_err(|error| unusable(format!("{what} is no JSON object: {error}")))
+fn object(what: &str, text: &str, depth: usize) -> Result<JsonObject, FailureReason> {
+    JsonObject::parse_rounding(text, depth)
+        .map_err(|error| unusable(format!("{what} is no JSON object: {error}")))
 }
 
 #[cfg(test)]
@@ -176,6 +197,33 @@ mod tests {
     }
 
     #[test]
+    fn what_is_rewritten_is_measured_before_it_is_parsed() {
+        let fault = |rewrite| {
+            let verdict = validation::EventVerdict { issues: vec![], rewrites: vec![rewrite] };
+            event_verdict(verdict, &events(2)).unwrap_err().to_string()
+        };
+        let half = limits::MAX_PAYLOAD_BYTES;
+        // Parsed, neither would be found to be JSON.
+        let (data, extra) = ("[".repeat(half), "[".repeat(half + 1));
+        let both =
+            validation::EventRewrite { row: 1, data_json: Some(data.clone()), extra_json: Some(extra) };
+        let reason = fault(both);
+        assert!(reason.contains("row 1 was rewritten to 8388609 bytes"), "{reason}");
+        let reason = fault(rewrite(1, &data));
+        assert!(reason.contains("data of row 1 is no JSON object"), "{reason}");
+    }
+
+    #[test]
+    fn numbers_that_are_longer_when_written_anew_count_as_they_are_stored() {
+        let numbers = "1e9,".repeat(limits::MAX_PAYLOAD_BYTES / 8);
+        let verdict = validation::EventVerdict {
+            issues: vec![],
+            rewrites: vec![rewrite(0, &format!("{{\"a\":[{numbers}1]}}"))],
+        };
+        assert_eq!(kind(verdict), Err("output"));
+    }
+
+    #[test]
     fn contexts_keep_their_limits() {
         let mut batch = SampleBatch::default();
         let series = batch.add_series("m", "{}");
@@ -188,5 +236,35 @@ mod tests {
         assert!(check(1, "{}").is_err());
         assert!(check(0, "7").is_err());
         assert!(check(0, &format!("{{\"a\":\"{}\"}}", "x".repeat(limits::MAX_CONTEXT_BYTES))).is_err());
+        // Parsed, it would be found to be no JSON.
+        let reason = check(0, &"[".repeat(2 * limits::MAX_CONTEXT_BYTES + 1)).unwrap_err().to_string();
+        assert!(reason.contains("16385 bytes, the limit is 16384"), "{reason}");
+        // Spaces and escapes count for nothing, and a number that became longer is a float.
+        let spaced = format!(r#"{{"a": "{}", "b": 18446744073709552000}}"#, r"\u0436".repeat(2_700));
+        let context = check(0, &spaced).unwrap().rewrites[0].context.clone();
+        assert_eq!(
+            context.as_str(),
+            format!(r#"{{"a":"{}","b":1.8446744073709552e+19}}"#, "ж".repeat(2_700))
+        );
+    }
+
+    #[test]
+    fn whatever_is_admitted_can_be_written_anew() {
+        let nested = |depth: usize| format!("{{\"a\":{}0{}}}", "[".repeat(depth - 1), "]".repeat(depth - 1));
+        let rewrite = |data: usize, extra: usize| {
+            let (data, extra) = (nested(data), nested(extra));
+            let rewrite = validation::EventRewrite { row: 0, data_json: Some(data), extra_json: Some(extra) };
+            kind(validation::EventVerdict { issues: vec![], rewrites: vec![rewrite] })
+        };
+        assert!(rewrite(limits::MAX_JSON_DEPTH, limits::MAX_JSON_DEPTH + 1).is_ok());
+        assert_eq!(rewrite(limits::MAX_JSON_DEPTH + 1, 2), Err("output"));
+        assert_eq!(rewrite(2, limits::MAX_JSON_DEPTH + 2), Err("output"));
+        // As a language without integers writes them.
+        let verdict = validation::EventVerdict {
+            issues: vec![],
+            rewrites: vec![self::rewrite(0, r#"{"n":100000000000000000000}"#)],
+        };
+        let data = kind(verdict).unwrap().rewrites.remove(0).data.unwrap();
+        assert_eq!(data.as_str(), r#"{"n":1e+20}"#);
     }
 }

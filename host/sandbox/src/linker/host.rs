@@ -1,11 +1,13 @@
 //! The host's own imports: log, counters, event values, key-value, query, outbound HTTP.
 
 use std::sync::Arc;
+use std::time::Instant;
 
-use telemetry_core::batch::{EventValues, Places};
+use telemetry_core::batch::{EventValues, Places, ValuesError};
 use telemetry_core::extension::PortError;
 use telemetry_core::limits;
 use tracing::Level;
+use wasmtime::Trap;
 
 use crate::bindings::types::PluginError;
 use crate::bindings::{counters, event_values, key_value, log, outbound_http, query, types};
@@ -41,13 +43,13 @@ impl counters::Host for HostState {
 }
 
 impl event_values::Host for HostState {
-    /// Its time is the guest's own, as if it looked for them itself.
+    /// Its time is the guest's own, as if it looked for them itself, and ends the call when it is over.
     fn read(
         &mut self,
         places: Vec<String>,
     ) -> wasmtime::Result<Result<event_values::ValueTable, PluginError>> {
         self.count_reading()?;
-        Ok(self.values(places).map(|values| event_values::ValueTable {
+        Ok(self.values(places)?.map(|values| event_values::ValueTable {
             kinds: values.kinds().to_vec(),
             numbers: values.numbers().to_vec(),
             texts: types::TextColumnResult {
@@ -59,19 +61,27 @@ impl event_values::Host for HostState {
 }
 
 impl HostState {
-    fn values(&mut self, pointers: Vec<String>) -> Result<Arc<EventValues>, PluginError> {
-        let unsupported = |reason: String| PluginError::Unsupported(reason);
+    fn values(&mut self, pointers: Vec<String>) -> wasmtime::Result<Result<Arc<EventValues>, PluginError>> {
+        let unsupported = |reason: String| Ok(Err(PluginError::Unsupported(reason)));
         // A plugin asks for the same places at every call.
         let places = match self.places.take().filter(|places| places.pointers() == pointers) {
             Some(places) => places,
-            None => Arc::new(Places::new(pointers).map_err(|error| unsupported(error.to_string()))?),
+            None => match Places::new(pointers) {
+                Ok(places) => Arc::new(places),
+                Err(error) => return unsupported(error.to_string()),
+            },
         };
+        let end = self.own_end();
+        let is_over = || end.is_some_and(|end| Instant::now() >= end);
         let places = self.places.insert(places);
-        match &self.events {
-            Some(events) => events.values(places).map_err(|error| unsupported(error.to_string())),
-            None => {
-                Err(unsupported("there are no events in this call whose values could be read".to_owned()))
-            }
+        let Some(events) = &self.events else {
+            return unsupported("there are no events in this call whose values could be read".to_owned());
+        };
+        match events.values(places, &is_over) {
+            Ok(values) => Ok(Ok(values)),
+            // As a guest ends whose own code takes too long.
+            Err(ValuesError::Late) => Err(Trap::Interrupt.into()),
+            Err(error) => unsupported(error.to_string()),
         }
     }
 

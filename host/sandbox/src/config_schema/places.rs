@@ -1,0 +1,147 @@
+//! Where in a JSON Schema schemas stand, and where references lead once each of them stands behind a counting one.
+
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
+use serde_json::Value;
+
+/// Keywords whose value is a schema, or a list of schemas.
+const APPLIERS: [&str; 16] = [
+    "additionalItems",
+    "additionalProperties",
+    "allOf",
+    "anyOf",
+    "contains",
+    "contentSchema",
+    "else",
+    "if",
+    "items",
+    "not",
+    "oneOf",
+    "prefixItems",
+    "propertyNames",
+    "then",
+    "unevaluatedItems",
+    "unevaluatedProperties",
+];
+/// Keywords whose value is an object of schemas.
+const MAPS: [&str; 6] =
+    ["$defs", "definitions", "dependencies", "dependentSchemas", "patternProperties", "properties"];
+/// What a reference must not hold as it is.
+const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'`').add(b'%').add(b'#');
+/// The way from a counting schema to the one behind it.
+const BEHIND: &str = "/allOf/1";
+
+/// What a value within a schema document is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// The whole document: nothing counts before it.
+    Root,
+    /// A schema within it.
+    Schema,
+    /// An object of schemas.
+    Map,
+    /// A list of schemas.
+    List,
+    /// Anything else.
+    Data,
+}
+
+/// What a member of something at a place is.
+pub(super) fn child_of(place: Place, name: &str, value: &Value) -> Place {
+    match place {
+        Place::Root | Place::Schema if APPLIERS.contains(&name) => {
+            if value.is_array() {
+                Place::List
+            } else {
+                Place::Schema
+            }
+        }
+        Place::Root | Place::Schema if MAPS.contains(&name) => Place::Map,
+        Place::Map | Place::List => Place::Schema,
+        _ => Place::Data,
+    }
+}
+
+/// The same reference where each schema of `root` stands behind a counting one. The error says why it leads nowhere.
+pub(super) fn translated(root: &Value, reference: &str) -> Result<String, String> {
+    // By its own name, or without.
+    let own = ["$id", "id"].into_iter().filter_map(|key| root.get(key)?.as_str()).find(|id| !id.is_empty());
+    let within = own.and_then(|id| reference.strip_prefix(id.trim_end_matches('#')));
+    let Some(fragment) = within.unwrap_or(reference).strip_prefix('#') else {
+        return Err(format!("it refers to {reference}; only what stands in it can be referred to, as #…"));
+    };
+    // All of it, or an anchor.
+    if !fragment.starts_with('/') {
+        return Ok(format!("#{fragment}"));
+    }
+    let pointer = percent_decode_str(fragment).decode_utf8_lossy();
+    let (mut value, mut place, mut way) = (root, Place::Root, "#".to_owned());
+    for step in pointer.split('/').skip(1) {
+        let name = step.replace("~1", "/").replace("~0", "~");
+        let child = match value {
+            Value::Object(members) => members.get(&name),
+            Value::Array(values) => name.parse::<usize>().ok().and_then(|place| values.get(place)),
+            _ => None,
+        };
+        let Some(child) = child else {
+            return Err(format!("it refers to {reference}, where nothing stands"));
+        };
+        if place == Place::Schema && value.is_object() {
+            way.push_str(BEHIND);
+        }
+        way.push('/');
+        way.extend(utf8_percent_encode(step, ENCODED));
+        (value, place) = (child, child_of(place, &name, child));
+    }
+    if place == Place::Schema {
+        Ok(way)
+    } else {
+        Err(format!("it refers to {reference}, where no schema stands"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn references_lead_behind_what_counts() {
+        let schema = json!({
+            "$defs": {
+                "a": {"properties": {"x/y": {"items": [{}, {"not": true}]}, "é %": {}}},
+                "b": true,
+            },
+            "enum": [{"not": {}}],
+        });
+        let translated = |reference: &str| translated(&schema, reference);
+        for (reference, expected) in [
+            ("#", "#"),
+            ("#name", "#name"),
+            ("#/$defs/a", "#/$defs/a"),
+            ("#/$defs/b", "#/$defs/b"),
+            ("#/$defs/a/properties/x~1y", "#/$defs/a/allOf/1/properties/x~1y"),
+            (
+                "#/$defs/a/properties/x~1y/items/1/not",
+                "#/$defs/a/allOf/1/properties/x~1y/allOf/1/items/1/allOf/1/not",
+            ),
+            ("#/$defs/a/properties/%C3%A9%20%25", "#/$defs/a/allOf/1/properties/%C3%A9%20%25"),
+        ] {
+            assert_eq!(translated(reference).as_deref(), Ok(expected));
+        }
+        for reference in
+            ["other.json", "", "#/enum/0/not", "#/$defs", "#/$defs/c", "#/$defs/a/properties/x~1y/items/2"]
+        {
+            assert!(translated(reference).is_err(), "{reference}");
+        }
+    }
+
+    #[test]
+    fn a_document_may_call_itself_by_its_name() {
+        let named = json!({"$id": "https://a.example/b.json#", "$defs": {"a": {"not": {}}}});
+        let own = translated(&named, "https://a.example/b.json#/$defs/a/not");
+        assert_eq!(own.as_deref(), Ok("#/$defs/a/allOf/1/not"));
+        assert_eq!(translated(&named, "https://a.example/b.json#x").as_deref(), Ok("#x"));
+        assert!(translated(&named, "https://a.example/c.json#/$defs/a").is_err());
+    }
+}
