@@ -11,6 +11,7 @@ use telemetry_store::{Location, OpenError, RepairError, RepairMode, RepairReport
 use uuid::Uuid;
 
 use crate::aggregation::{AggregationRegistry, Engine};
+use crate::alerts::Absent;
 use crate::config::{Backend, Config, ConfigError, Durability};
 use crate::faults::{Faults, REBOOT_EVENT_TYPE};
 use crate::guards::{LoopGuard, RecursionDepth};
@@ -63,6 +64,7 @@ pub struct HostBuilder {
     reboot_request: Option<Box<crate::faults::RebootRequest>>,
     progress: Progress,
     background: bool,
+    absent: Absent,
 }
 
 impl HostBuilder {
@@ -75,6 +77,7 @@ impl HostBuilder {
             reboot_request: None,
             progress: Progress::default(),
             background: true,
+            absent: Absent::Removed,
         }
     }
 
@@ -119,9 +122,17 @@ impl HostBuilder {
         self
     }
 
+    /// For one command on the data of a host that may be configured otherwise: monitors and receivers that this configuration
+    /// does not name keep their state, their alerts and their deliveries. Else they count as removed.
+    #[must_use]
+    pub fn as_visitor(mut self) -> Self {
+        self.absent = Absent::Kept;
+        self
+    }
+
     /// Opens it.
     pub fn open(self) -> Result<Host, HostError> {
-        let Self { config, clock, log, reboot_request, mut progress, background } = self;
+        let Self { config, clock, log, reboot_request, mut progress, background, absent } = self;
         config.validate()?;
         let store = Arc::new(Store::open(store_options(&config, background), Arc::clone(&clock))?);
         let query_port = Arc::new(LateQueryPort::default());
@@ -153,7 +164,7 @@ impl HostBuilder {
         };
         let recorder = Arc::new(Recorder::new(parts, ValidatorChain::new(loaded.validators())));
         faults.on_reboot_request(reboot_trigger(&recorder, reboot_request));
-        let base = WatchBase { store: &store, clock: &clock, faults: &faults, backlog: &backlog };
+        let base = WatchBase { store: &store, clock: &clock, faults: &faults, backlog: &backlog, absent };
         let watch = Arc::new(Watch::start(&config, &base, &loaded, background)?);
         let rollups = RollupBuilder::new(Arc::clone(&services), set, Arc::clone(&clock));
         let plugins = Arc::new(LivePlugins::new(loaded));

@@ -12,8 +12,8 @@ use telemetry_store::{Store, StoreError};
 use uuid::Uuid;
 
 use crate::alerts::{
-    AlertStore, Dispatcher, DispatcherError, FaultReport, HostAlerts, OutboxStatus, Receiver, ReplayError,
-    Route, RoutingTable,
+    Absent, AlertStore, Dispatcher, DispatcherError, FaultReport, HostAlerts, OutboxStatus, Receiver,
+    ReplayError, Route, RoutingTable,
 };
 use crate::config::{Config, OnBacklog};
 use crate::envelope::cause_chain;
@@ -57,6 +57,7 @@ pub(crate) struct WatchBase<'a> {
     pub(crate) clock: &'a Arc<dyn Clock>,
     pub(crate) faults: &'a Arc<Faults>,
     pub(crate) backlog: &'a Arc<BacklogGate>,
+    pub(crate) absent: Absent,
 }
 
 impl Watch {
@@ -66,7 +67,7 @@ impl Watch {
         plugins: &LoadedPlugins,
         background: bool,
     ) -> Result<Self, WatchError> {
-        let WatchBase { store, clock, faults, backlog } = base;
+        let WatchBase { store, clock, faults, backlog, absent } = base;
         let faults = Arc::clone(*faults) as Arc<dyn FaultReport>;
         let routes = Arc::new(routes(config)?);
         let alert_store = Arc::clone(*store) as Arc<dyn AlertStore>;
@@ -75,6 +76,7 @@ impl Watch {
             Arc::clone(*clock),
             Arc::clone(&faults),
             receivers(config, plugins),
+            *absent,
         )?);
         let host = Arc::new(HostAlerts::load(
             alert_store,
@@ -93,18 +95,25 @@ impl Watch {
         )?
         .with_backlog(Arc::clone(*backlog));
         let watch = Self { store: Arc::clone(*store), dispatcher, runner, failed: Mutex::default() };
-        watch.add_monitors(config, plugins)?;
+        watch.add_monitors(plugins);
+        if *absent == Absent::Removed {
+            watch.remove_absent(config, plugins)?;
+        }
         if background {
             watch.dispatcher.start()?;
         }
         Ok(watch)
     }
 
-    fn add_monitors(&self, config: &Config, plugins: &LoadedPlugins) -> Result<(), WatchError> {
+    fn add_monitors(&self, plugins: &LoadedPlugins) {
         for plugin in plugins.monitors() {
             // Why not is kept for health.
             let _ = self.add_monitor(plugin);
         }
+    }
+
+    /// Ends what the store has of monitors that are not configured any more.
+    fn remove_absent(&self, config: &Config, plugins: &LoadedPlugins) -> Result<(), WatchError> {
         // One that is configured but could not be loaded today keeps its place and its alerts.
         let mut configured: BTreeSet<String> =
             plugins.failed.iter().map(|failed| failed.name.clone()).collect();

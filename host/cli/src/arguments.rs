@@ -150,7 +150,8 @@ pub(crate) struct Events {
     /// At most so many
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub(crate) limit: usize,
-    /// Go on with events as they come, oldest first
+    /// Go on with events as they come; not shown are those whose own time is before the start of following, or more than a
+    /// minute before they came
     #[arg(long, conflicts_with = "to")]
     pub(crate) follow: bool,
 }
@@ -204,10 +205,10 @@ pub(crate) struct Import {
     /// How it is written; by its name when absent
     #[arg(long, value_enum)]
     pub(crate) format: Option<ImportFormat>,
-    /// The metric of a CSV file's values [default: the file's name without its ending]
+    /// The metric of a CSV file's values [default: the file's name without its ending]; not for JSON lines
     #[arg(long, value_name = "NAME")]
     pub(crate) metric: Option<String>,
-    /// A label of every sample, `key=value`; may be repeated
+    /// A label of every sample that has none of this name itself, `key=value`; may be repeated
     #[arg(long, value_name = "K=V", value_parser = pair)]
     pub(crate) context: Vec<(String, String)>,
 }

@@ -1,216 +1,282 @@
 //! A file's records in batches. The same file with the same options gives the same batches with the same ids, so that an
 //! import that was interrupted can be sent again and nothing counts twice.
+//!
+//! A batch that the host finds too large is divided; how, follows from the batch alone. Its parts have ids of their own, so
+//! that a host whose limit of a body is changed between two runs of one import counts the divided batches anew.
 
-use std::io::{BufRead, Read};
+mod csv_rows;
+mod json_lines;
 
-use serde_json::{Map, Value, json};
+pub(crate) use csv_rows::read_csv;
+pub(crate) use json_lines::read_json_lines;
+
+use serde_json::Value;
 use uuid::Uuid;
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::samples::number_or_text;
-
 /// Records of one batch: large enough to hide a round trip, small enough for the server's body limit.
 const BATCH_RECORDS: usize = 1000;
-/// Bytes of one batch beyond which it is closed early.
+/// Most bytes of one batch's records as they are sent; a record that is larger is a batch of its own.
 const BATCH_BYTES: usize = 1 << 20;
-/// Longest line in bytes.
-const MAX_LINE_BYTES: u64 = 4 << 20;
+/// Longest line, and longest record as it is sent, in bytes: the default limit of a body.
+const MAX_LINE_BYTES: usize = 4 << 20;
 
-/// One batch, ready to be sent.
-#[derive(Debug, Default)]
-pub(crate) struct Batch {
-    events: Vec<Value>,
-    metrics: Vec<Value>,
-    bytes: usize,
-    /// Lines that are no records, with the reason.
-    pub(crate) unreadable: Vec<(u64, String)>,
+/// What takes the records of a file.
+pub(crate) trait Target {
+    /// Why it takes no more.
+    type Error;
+
+    /// Takes a batch, which is never empty.
+    fn send(&mut self, batch: Batch) -> Result<(), Self::Error>;
+
+    /// Takes note of a line that is no record, with the reason.
+    fn refuse(&mut self, line: u64, reason: String);
 }
 
-/// A line's record.
+/// What a record is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Event,
+    Metric,
+}
+
+/// A record as it is sent.
 #[derive(Debug)]
-pub(crate) enum Record {
-    Event(Value),
-    Metric(Value),
+struct Record {
+    /// Where it stands in the file, from 1.
+    line: u64,
+    /// Its JSON, compact.
+    text: String,
+}
+
+/// Records that are sent together.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    events: Vec<Record>,
+    metrics: Vec<Record>,
+    /// Of the records as they are sent.
+    bytes: usize,
+    /// Of a part of a batch: which of the batch's records is its first.
+    part: Option<u64>,
 }
 
 impl Batch {
-    /// Adds a record; true when the batch is full.
-    fn add(&mut self, record: Record, bytes: usize) -> bool {
-        match record {
-            Record::Event(event) => self.events.push(event),
-            Record::Metric(metric) => self.metrics.push(metric),
-        }
-        self.bytes = self.bytes.saturating_add(bytes);
-        self.len() >= BATCH_RECORDS || self.bytes >= BATCH_BYTES
-    }
-
     /// The number of records.
     pub(crate) fn len(&self) -> usize {
-        self.events.len() + self.metrics.len()
+        self.events.len().saturating_add(self.metrics.len())
     }
 
-    /// The request. Its id is made of the batch's place and content: equal content elsewhere in the file is stored too.
-    pub(crate) fn request(&self, place: u64, name: &str) -> Value {
+    /// Its records in the order in which the host numbers them.
+    fn records(&self) -> impl Iterator<Item = &Record> {
+        self.events.iter().chain(&self.metrics)
+    }
+
+    /// The line of the record with this number.
+    pub(crate) fn line_of(&self, number: usize) -> Option<u64> {
+        self.records().nth(number).map(|record| record.line)
+    }
+
+    /// The request, of the batch or of a part of it; `place` is the batch's among those of its file.
+    pub(crate) fn request(&self, place: u64, name: &str) -> String {
+        let (id, name) = (self.id(place), Value::from(name));
+        let (events, metrics) = (joined(&self.events), joined(&self.metrics));
+        format!("{{\"batch_id\":\"{id}\",\"name\":{name},\"events\":[{events}],\"metrics\":[{metrics}]}}")
+    }
+
+    /// Made of the place and the content: equal content elsewhere in the file is stored too.
+    fn id(&self, place: u64) -> Uuid {
         let mut hash = Xxh3::new();
         hash.update(&place.to_le_bytes());
-        for record in self.events.iter().chain(&self.metrics) {
-            hash.update(record.to_string().as_bytes());
+        if let Some(first) = self.part {
+            hash.update(b"part");
+            hash.update(&first.to_le_bytes());
+        }
+        for record in self.records() {
+            hash.update(record.text.as_bytes());
             hash.update(b"\n");
         }
-        let id = Uuid::new_v8(hash.digest128().to_be_bytes());
-        json!({"batch_id": id, "name": name, "events": self.events, "metrics": self.metrics})
+        Uuid::new_v8(hash.digest128().to_be_bytes())
+    }
+
+    /// Its two halves in order, or the batch itself when it has no two records.
+    pub(crate) fn halves(mut self) -> Result<[Self; 2], Self> {
+        if self.len() < 2 {
+            return Err(self);
+        }
+        let half = self.len() / 2;
+        let events = self.events.split_off(half.min(self.events.len()));
+        let metrics = self.metrics.split_off(half.saturating_sub(self.events.len()));
+        let start = self.part.unwrap_or(0);
+        let second = start.saturating_add(half as u64);
+        Ok([Self::part(self.events, self.metrics, start), Self::part(events, metrics, second)])
+    }
+
+    fn part(events: Vec<Record>, metrics: Vec<Record>, first: u64) -> Self {
+        let bytes = events.iter().chain(&metrics).map(Record::bytes).sum();
+        Self { events, metrics, bytes, part: Some(first) }
     }
 }
 
-/// Reads JSON lines and hands over full batches.
-pub(crate) fn read_json_lines<E>(
-    input: impl BufRead,
-    mut send: impl FnMut(Batch) -> Result<(), E>,
-) -> Result<std::io::Result<()>, E> {
-    let (mut input, mut batch, mut line, mut number) = (input, Batch::default(), Vec::new(), 0_u64);
-    loop {
-        line.clear();
-        match input.by_ref().take(MAX_LINE_BYTES).read_until(b'\n', &mut line) {
-            Err(error) => return Ok(Err(error)),
-            Ok(0) => break,
-            Ok(_) => number += 1,
-        }
-        if line.trim_ascii().is_empty() {
-            continue;
-        }
-        match json_record(&line) {
-            Err(reason) => batch.unreadable.push((number, reason)),
-            Ok(record) => {
-                if batch.add(record, line.len()) {
-                    send(std::mem::take(&mut batch))?;
-                }
+impl Record {
+    /// Its share of a request, with what parts it from the next.
+    fn bytes(&self) -> usize {
+        self.text.len().saturating_add(1)
+    }
+}
+
+fn joined(records: &[Record]) -> String {
+    let texts: Vec<&str> = records.iter().map(|record| record.text.as_str()).collect();
+    texts.join(",")
+}
+
+/// Gathers records, and hands a batch over when it is full.
+struct Gatherer<'t, T> {
+    batch: Batch,
+    target: &'t mut T,
+}
+
+impl<'t, T: Target> Gatherer<'t, T> {
+    fn new(target: &'t mut T) -> Self {
+        Self { batch: Batch::default(), target }
+    }
+
+    /// Adds a line's record, or tells that it has none.
+    fn add(&mut self, line: u64, record: Result<(Kind, String), String>) -> Result<(), T::Error> {
+        let (kind, text) = match record {
+            Ok((_, text)) if text.len() > MAX_LINE_BYTES => {
+                self.target.refuse(line, too_long());
+                return Ok(());
             }
-        }
-    }
-    if batch.len() > 0 || !batch.unreadable.is_empty() {
-        send(batch)?;
-    }
-    Ok(Ok(()))
-}
-
-fn json_record(line: &[u8]) -> Result<Record, String> {
-    match serde_json::from_slice::<Value>(line) {
-        Err(error) => Err(error.to_string()),
-        Ok(value) if !value.is_object() => Err("is not a JSON object".to_owned()),
-        Ok(value) if value.get("metric_name").is_some() => Ok(Record::Metric(value)),
-        Ok(value) => Ok(Record::Event(value)),
-    }
-}
-
-/// Reads CSV with a header: `timestamp` and `value`; `metric_name` names the metric of a row; other columns are labels.
-pub(crate) fn read_csv<E>(
-    input: impl Read,
-    metric: &str,
-    context: &Map<String, Value>,
-    mut send: impl FnMut(Batch) -> Result<(), E>,
-) -> Result<std::io::Result<()>, E> {
-    let mut reader = csv::Reader::from_reader(input);
-    let header = match reader.headers() {
-        Ok(header) => header.clone(),
-        Err(error) => return Ok(Err(error.into())),
-    };
-    if !["timestamp", "value"].iter().all(|wanted| header.iter().any(|column| column == *wanted)) {
-        let message = "the file's first line must name the columns timestamp and value";
-        return Ok(Err(std::io::Error::new(std::io::ErrorKind::InvalidData, message)));
-    }
-    let mut batch = Batch::default();
-    for (number, row) in (2_u64..).zip(reader.records()) {
-        let record = match row {
-            Err(error) if error.is_io_error() => return Ok(Err(error.into())),
-            Err(error) => Err(error.to_string()),
-            Ok(row) => csv_record(&header, &row, metric, context),
+            Ok(record) => record,
+            Err(reason) => {
+                self.target.refuse(line, reason);
+                return Ok(());
+            }
         };
-        match record {
-            Err(reason) => batch.unreadable.push((number, reason)),
-            Ok(record) => {
-                if batch.add(record, 0) {
-                    send(std::mem::take(&mut batch))?;
-                }
-            }
+        let record = Record { line, text };
+        let bytes = record.bytes();
+        if self.batch.bytes.saturating_add(bytes) > BATCH_BYTES {
+            self.hand_over()?;
+        }
+        self.batch.bytes = self.batch.bytes.saturating_add(bytes);
+        match kind {
+            Kind::Event => self.batch.events.push(record),
+            Kind::Metric => self.batch.metrics.push(record),
+        }
+        if self.batch.len() >= BATCH_RECORDS { self.hand_over() } else { Ok(()) }
+    }
+
+    /// Hands over what was gathered, if anything was.
+    fn hand_over(&mut self) -> Result<(), T::Error> {
+        match std::mem::take(&mut self.batch) {
+            batch if batch.len() == 0 => Ok(()),
+            batch => self.target.send(batch),
         }
     }
-    if batch.len() > 0 || !batch.unreadable.is_empty() {
-        send(batch)?;
-    }
-    Ok(Ok(()))
 }
 
-fn csv_record(
-    header: &csv::StringRecord,
-    row: &csv::StringRecord,
-    metric: &str,
-    context: &Map<String, Value>,
-) -> Result<Record, String> {
-    let (mut labels, mut name, mut value, mut timestamp) =
-        (context.clone(), metric.to_owned(), Value::Null, "");
-    for (column, cell) in header.iter().zip(row) {
-        match column {
-            "timestamp" => timestamp = cell,
-            "value" => value = number_or_text(cell).ok_or_else(|| format!("{cell} is no finite value"))?,
-            "metric_name" => name = cell.to_owned(),
-            label => drop(labels.insert(label.to_owned(), cell.into())),
-        }
-    }
-    let sample =
-        json!({"metric_name": name, "metric_value": value, "context": labels, "timestamp": timestamp});
-    Ok(Record::Metric(sample))
+fn too_long() -> String {
+    format!("is longer than {MAX_LINE_BYTES} bytes")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
     use std::convert::Infallible;
 
-    fn batches(text: &str) -> Vec<Batch> {
-        let mut batches = Vec::new();
-        let read = read_json_lines(text.as_bytes(), |batch| {
-            batches.push(batch);
-            Ok::<_, Infallible>(())
-        });
-        read.unwrap().unwrap();
-        batches
+    /// Keeps what it is given.
+    #[derive(Debug, Default)]
+    pub(super) struct Kept {
+        pub(super) batches: Vec<Batch>,
+        pub(super) refused: Vec<(u64, String)>,
+    }
+
+    impl Kept {
+        /// What the requests say, each in its place.
+        pub(super) fn requests(&self) -> Vec<Value> {
+            let requests = (0_u64..).zip(&self.batches).map(|(place, batch)| batch.request(place, "f"));
+            requests.map(|request| serde_json::from_str(&request).unwrap()).collect()
+        }
+
+        pub(super) fn ids(&self) -> Vec<Value> {
+            self.requests().into_iter().map(|request| request["batch_id"].clone()).collect()
+        }
+    }
+
+    impl Target for Kept {
+        type Error = Infallible;
+
+        fn send(&mut self, batch: Batch) -> Result<(), Infallible> {
+            self.batches.push(batch);
+            Ok(())
+        }
+
+        fn refuse(&mut self, line: u64, reason: String) {
+            self.refused.push((line, reason));
+        }
+    }
+
+    /// The batches of these records, one a line.
+    fn gathered(records: impl IntoIterator<Item = (Kind, String)>) -> Kept {
+        let mut kept = Kept::default();
+        let mut gatherer = Gatherer::new(&mut kept);
+        for (line, record) in (1_u64..).zip(records) {
+            gatherer.add(line, Ok(record)).unwrap();
+        }
+        gatherer.hand_over().unwrap();
+        kept
+    }
+
+    /// A JSON text of so many bytes.
+    fn text(bytes: usize) -> String {
+        format!("\"{}\"", "x".repeat(bytes - 2))
     }
 
     #[test]
-    fn the_same_file_gives_the_same_ids() {
-        let line = |n: usize| format!("{{\"metric_name\":\"m\",\"metric_value\":{n}}}\n");
-        let text: String = (0..2500).map(line).collect();
-        let ids = |text: &str| -> Vec<Value> {
-            let place = 0_u64..;
-            place
-                .zip(batches(text))
-                .map(|(place, batch)| batch.request(place, "f")["batch_id"].clone())
-                .collect()
+    fn no_batch_is_over_its_bytes_unless_by_one_record() {
+        let half = BATCH_BYTES / 2;
+        let sizes = [half - 1, half - 1, 2, BATCH_BYTES + 5, 2, MAX_LINE_BYTES, MAX_LINE_BYTES + 1];
+        let kept = gathered(sizes.map(|bytes| (Kind::Event, text(bytes))));
+        let lines: Vec<Vec<u64>> =
+            kept.batches.iter().map(|batch| batch.records().map(|record| record.line).collect()).collect();
+        assert_eq!(lines, [vec![1, 2], vec![3], vec![4], vec![5], vec![6]]);
+        assert_eq!(kept.refused, [(7, too_long())]);
+    }
+
+    #[test]
+    fn halves_have_the_records_in_order_and_ids_of_their_own() {
+        let kinds = [Kind::Metric, Kind::Event, Kind::Metric, Kind::Event, Kind::Event];
+        let divided = || {
+            let batch = gathered(kinds.map(|kind| (kind, "{}".to_owned()))).batches.pop().unwrap();
+            let mut parts = vec![batch];
+            let mut singles = Vec::new();
+            let mut ids = Vec::new();
+            while let Some(part) = parts.pop() {
+                ids.push(part.id(7));
+                match part.halves() {
+                    Ok([first, second]) => parts.extend([second, first]),
+                    Err(single) => singles.push(single.line_of(0).unwrap()),
+                }
+            }
+            (singles, ids)
         };
-        assert_eq!(ids(&text).len(), 3);
-        assert_eq!(ids(&text), ids(&text));
-        assert_eq!(ids(&text)[..2], ids(&(text.clone() + &line(7)))[..2]);
+        let (lines, mut ids) = divided();
+        assert_eq!(lines, [2, 4, 5, 1, 3], "events first");
+        assert_eq!(divided().1, ids, "the same each time");
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), 9, "equal records, and yet each part is another batch");
     }
 
     #[test]
-    fn broken_lines_are_told_with_their_number() {
-        let batches = batches("{\"event_type\":\"A\",\"source\":\"s\"}\n\n{oops\n[]\n");
-        assert_eq!(batches[0].len(), 1);
-        let lines: Vec<u64> = batches[0].unreadable.iter().map(|(line, _)| *line).collect();
-        assert_eq!(lines, [3, 4]);
-    }
-
-    #[test]
-    fn csv_columns_are_labels() {
-        let text = "timestamp,value,host\n2025-01-01 00:00:00,1.5,a\n2025-01-01 00:00:01,inf,a\n";
-        let mut got = Vec::new();
-        let read = read_csv(text.as_bytes(), "cpu", &Map::new(), |batch| {
-            got.push(batch);
-            Ok::<_, Infallible>(())
-        });
-        read.unwrap().unwrap();
-        assert_eq!(got[0].metrics[0]["context"]["host"], "a");
-        assert_eq!(got[0].metrics[0]["metric_name"], "cpu");
-        assert_eq!(got[0].unreadable[0].0, 3);
+    fn a_request_has_all_of_its_records() {
+        let kept =
+            gathered([(Kind::Event, "1".into()), (Kind::Metric, "2".into()), (Kind::Event, "3".into())]);
+        let mut requests = kept.requests();
+        requests[0]["batch_id"].take();
+        let expected = json!({"batch_id": null, "name": "f", "events": [1, 3], "metrics": [2]});
+        assert_eq!(requests, [expected]);
+        assert_eq!([0, 1, 2, 3].map(|n| kept.batches[0].line_of(n)), [Some(1), Some(3), Some(2), None]);
     }
 }

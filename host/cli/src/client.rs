@@ -5,7 +5,7 @@ use std::time::Duration;
 use bridge_telemetry::envelope::Envelope;
 use bridge_telemetry_server::INSTANCE_HEADER;
 use serde_json::Value;
-use telemetry_core::ErrorCode;
+use telemetry_core::{ErrorCode, json, limits};
 use ureq::http::Response;
 use ureq::{Agent, Body};
 
@@ -71,14 +71,23 @@ impl Client {
         let text = answer
             .and_then(|mut answer| answer.body_mut().with_config().limit(MAX_ANSWER_BYTES).read_to_vec())
             .map_err(|error| self.unreachable(error.into(), "does not answer"))?;
-        let body = serde_json::from_slice(&text)
-            .map_err(|error| self.unreachable(error.into(), "does not answer in JSON"))?;
+        let body =
+            parsed(&text).map_err(|error| self.unreachable(error.into(), "does not answer in JSON"))?;
         Ok(envelope(body))
     }
 
     fn unreachable(&self, error: anyhow::Error, what: &str) -> Failure {
         Failure::unreachable(error.context(format!("the host at {} {what}", self.base)))
     }
+}
+
+/// An answer; what makes it too deep to be parsed is elided. Events that were stored before their depth had a limit do so:
+/// one of them must not hide all others.
+fn parsed(text: &[u8]) -> serde_json::Result<Value> {
+    serde_json::from_slice(text).or_else(|error| {
+        let text = String::from_utf8_lossy(text);
+        serde_json::from_str(&json::elided(&text, limits::MAX_PARSED_JSON_DEPTH)).map_err(|_| error)
+    })
 }
 
 /// A name as one segment of a path.
@@ -98,4 +107,20 @@ fn envelope(body: Value) -> Envelope {
         None => None,
     };
     Envelope { body, error }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_that_is_too_deep_hides_no_other() {
+        let deep = "[".repeat(126) + &"]".repeat(126);
+        let page = format!("{{\"events\":[{{\"data\":{deep},\"n\":1}},{{\"n\":2}}]}}");
+        assert!(serde_json::from_str::<Value>(&page).is_err());
+        let events = parsed(page.as_bytes()).unwrap()["events"].clone();
+        assert_eq!((&events[0]["n"], &events[1]["n"]), (&Value::from(1), &Value::from(2)));
+        assert!(events[0]["data"].to_string().contains(json::ELIDED));
+        assert!(parsed(b"<html>").is_err());
+    }
 }

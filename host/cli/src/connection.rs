@@ -178,10 +178,11 @@ fn running_host(config: &Config) -> Option<Client> {
     host_file::read(&config.storage_config.connection_string).and_then(|host| Client::reach(&host))
 }
 
-/// Opens the store for one command. The log file is a host's: what there is to say goes to standard error, and only what
+/// Opens the store for one command, as a visitor: monitors and receivers that only the host's own configuration names keep what
+/// they have. The log file is a host's: what there is to say goes to standard error, and only what
 /// is out of the ordinary.
 fn open_here(shared: &Shared) -> Result<Host, Failure> {
-    let (config, faults) = settings::layers(shared).load_with_plugins()?;
+    let (config, faults) = settings::config_of_last_run(shared)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let mut logger = config.logger_config.clone();
     logger.min_log_level = logger.min_log_level.max(LogLevel::Warning);
@@ -194,7 +195,7 @@ fn open_here(shared: &Shared) -> Result<Host, Failure> {
     for fault in faults {
         tracing::warn!(source = "Bridge_Telemetry", "{fault}");
     }
-    let builder = HostBuilder::new(config).clock(clock).log(log).without_background();
+    let builder = HostBuilder::new(config).clock(clock).log(log).without_background().as_visitor();
     let tell = move |step: OpenProgress<'_>| {
         line.show_opening(step);
         ControlFlow::Continue(())

@@ -16,6 +16,7 @@ mod exit;
 mod follower;
 mod host_file;
 mod interrupt;
+mod last_run;
 mod live_line;
 mod output;
 mod samples;

@@ -16,6 +16,7 @@ use telemetry_core::ErrorCode;
 
 use crate::answer::Answer;
 use crate::body;
+use crate::refusals::{Reason, Refusals};
 
 /// Which requests may pass.
 #[derive(Clone, Debug)]
@@ -23,6 +24,7 @@ pub(crate) struct Fence {
     hosts: Arc<Vec<String>>,
     /// How long a refused body may take.
     patience: Duration,
+    refusals: Arc<Refusals>,
 }
 
 impl Fence {
@@ -35,7 +37,12 @@ impl Fence {
             hosts.push(format!("{name}:{port}"));
             hosts.push(name);
         }
-        Self { hosts: Arc::new(hosts), patience }
+        Self { hosts: Arc::new(hosts), patience, refusals: Arc::default() }
+    }
+
+    /// What was refused here, and what else is refused before the host sees it.
+    pub(crate) fn refusals(&self) -> &Arc<Refusals> {
+        &self.refusals
     }
 
     fn admits(&self, host: Option<&str>) -> bool {
@@ -47,7 +54,8 @@ impl Fence {
 pub(crate) async fn check(State(fence): State<Fence>, request: Request, next: Next) -> Response<Body> {
     match objection(&fence, &request) {
         None => next.run(request).await,
-        Some(answer) => {
+        Some((reason, answer)) => {
+            fence.refusals.note(reason, &answer);
             // The request's time is short enough for whoever sends on and on.
             let _ = tokio::time::timeout(fence.patience, body::discard(request.into_body())).await;
             answer.into_response()
@@ -55,7 +63,7 @@ pub(crate) async fn check(State(fence): State<Fence>, request: Request, next: Ne
     }
 }
 
-fn objection(fence: &Fence, request: &Request) -> Option<Answer> {
+fn objection(fence: &Fence, request: &Request) -> Option<(Reason, Answer)> {
     let headers = request.headers();
     let target = request.uri().authority().map(Authority::as_str);
     let named = headers.get_all(header::HOST).iter().map(|value| value.to_str().ok());
@@ -63,11 +71,12 @@ fn objection(fence: &Fence, request: &Request) -> Option<Answer> {
     let mut hosts = named.chain(target.map(Some));
     if headers.get_all(header::HOST).iter().count() != 1 || !hosts.all(|host| fence.admits(host)) {
         let host = target.or_else(|| headers.get(header::HOST).and_then(|value| value.to_str().ok()));
-        return Some(refusal("the Host header names another host", "host", host));
+        return Some((Reason::ForeignHost, refusal("the Host header names another host", "host", host)));
     }
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     if request.method() == Method::POST && !is_json(content_type) {
-        return Some(refusal("the body must be application/json", "content_type", content_type));
+        let answer = refusal("the body must be application/json", "content_type", content_type);
+        return Some((Reason::ContentType, answer));
     }
     None
 }

@@ -13,6 +13,7 @@ mod call_fault;
 mod connection;
 mod fence;
 mod openapi;
+mod refusals;
 mod routes;
 mod server;
 

@@ -27,7 +27,8 @@ use bridge_telemetry::Host;
 use bridge_telemetry::alerts::AlertFilter;
 use bridge_telemetry::envelope::{Envelope, cause_chain};
 use serde_json::{Map, Value, json};
-use telemetry_core::ErrorCode;
+use telemetry_core::{ErrorCode, limits};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -36,6 +37,7 @@ use crate::body::{self, BodyError};
 use crate::call_fault::CallFault;
 use crate::fence::{self, Fence};
 use crate::openapi::openapi_document;
+use crate::refusals::{Reason, Refusals};
 use crate::server::INSTANCE_HEADER;
 
 /// What handlers share.
@@ -44,13 +46,26 @@ struct Served {
     host: Arc<Host>,
     timeout: Duration,
     body_limit: usize,
+    refusals: Arc<Refusals>,
+    /// Those of the calls that may run at once which read the store.
+    readers: Arc<Semaphore>,
+    /// Whether this call is one of them.
+    reads: bool,
 }
 
 /// All routes, behind the fence.
 pub(crate) fn router(host: Arc<Host>, fence: Fence) -> Router {
     let server = &host.config().server;
     let body_limit = usize::try_from(server.max_body_bytes.0).unwrap_or(usize::MAX);
-    let served = Served { timeout: server.request_timeout.0, body_limit, host: Arc::clone(&host) };
+    let refusals = Arc::clone(fence.refusals());
+    let served = Served {
+        timeout: server.request_timeout.0,
+        body_limit,
+        refusals,
+        host: Arc::clone(&host),
+        readers: Arc::new(Semaphore::new(limits::MAX_READING_CALLS)),
+        reads: false,
+    };
     let instance = HeaderValue::from_str(&host.instance().to_string()).ok();
     Router::new()
         .route("/v1/events", post(record_events).get(query_events))
@@ -93,6 +108,12 @@ const WHOLE_STORE_TIME: Duration = Duration::from_secs(24 * 3_600);
 const COMPILE_TIME: Duration = Duration::from_secs(600);
 
 impl Served {
+    /// For calls that read the store, which may take long: only so many run at once, the others wait for as long as they may take.
+    /// So they leave threads to calls that record, and to health.
+    fn reading(self) -> Self {
+        Self { reads: true, ..self }
+    }
+
     /// Runs a call of the host where it may block.
     async fn call(&self, call: impl FnOnce(&Host) -> Envelope + Send + 'static) -> Answer {
         self.call_by(Instant::now() + self.timeout, call).await
@@ -119,13 +140,21 @@ impl Served {
             Ok(Ok(body)) => self.call_by(deadline + more, move |host| call(host, &body)).await,
             Ok(Err(error @ BodyError::TooLarge { limit })) => {
                 let details = json!({"limit": limit, "unit": "bytes"});
-                Answer::error(ErrorCode::PayloadTooLarge, &error.to_string(), object(details))
+                let answer = Answer::error(ErrorCode::PayloadTooLarge, &error.to_string(), object(details));
+                self.refused(Reason::BodyTooLarge, answer)
             }
             Ok(Err(error @ BodyError::Broken(_))) => {
-                Answer::error(ErrorCode::MalformedPayload, &cause_chain(&error), Map::new())
+                let answer = Answer::error(ErrorCode::MalformedPayload, &cause_chain(&error), Map::new());
+                self.refused(Reason::BodyBroken, answer)
             }
-            Err(_) => self.late("the body did not arrive in time"),
+            Err(_) => self.refused(Reason::BodyLate, self.late("the body did not arrive in time")),
         }
+    }
+
+    /// The answer to a request that the host does not see.
+    fn refused(&self, reason: Reason, answer: Answer) -> Answer {
+        self.refusals.note(reason, &answer);
+        answer
     }
 
     /// A call that takes too long is answered, and goes on to its end.
@@ -134,8 +163,18 @@ impl Served {
         deadline: Instant,
         call: impl FnOnce(&Host) -> Envelope + Send + 'static,
     ) -> Answer {
+        let mut place = None;
+        if self.reads {
+            let free = tokio::time::timeout_at(deadline, Arc::clone(&self.readers).acquire_owned()).await;
+            let Ok(Ok(free)) = free else { return self.refused(Reason::ReadersBusy, readers_busy()) };
+            place = Some(free);
+        }
         let host = Arc::clone(&self.host);
-        let work = tokio::task::spawn_blocking(move || call(&host));
+        let work = tokio::task::spawn_blocking(move || {
+            // Until its end, also where nobody waits for that any more.
+            let _place = place;
+            call(&host)
+        });
         match tokio::time::timeout_at(deadline, work).await {
             Ok(Ok(envelope)) => Answer(envelope),
             Ok(Err(error)) => CallFault::Broken(error).answer(&self.host),
@@ -148,6 +187,12 @@ impl Served {
         let details = json!({"exception_type": "timeout", "context": format!("{seconds} s")});
         Answer::error(ErrorCode::OperationTimeout, message, object(details))
     }
+}
+
+fn readers_busy() -> Answer {
+    let retry = u64::try_from(limits::OVERLOAD_RETRY.as_millis()).unwrap_or(u64::MAX);
+    let message = format!("{} calls read the store already; try again", limits::MAX_READING_CALLS);
+    Answer::error(ErrorCode::Overloaded, &message, object(json!({"retry_after_ms": retry})))
 }
 
 /// The pairs of a query string.
@@ -174,25 +219,26 @@ async fn import(State(served): State<Served>, request: Request) -> Answer {
 }
 
 async fn query(State(served): State<Served>, request: Request) -> Answer {
-    served.call_with_body(request, Host::query_json).await
+    served.reading().call_with_body(request, Host::query_json).await
 }
 
 async fn query_events(State(served): State<Served>, pairs: Pairs) -> Answer {
     match pairs {
-        Ok(Query(pairs)) => served.call(move |host| host.events_json(texts(&pairs))).await,
+        Ok(Query(pairs)) => served.reading().call(move |host| host.events_json(texts(&pairs))).await,
         Err(rejection) => unreadable(&rejection),
     }
 }
 
 async fn event(State(served): State<Served>, id: Result<Path<String>, PathRejection>) -> Answer {
     match id {
-        Ok(Path(id)) => served.call(move |host| host.event_json(&id)).await,
+        Ok(Path(id)) => served.reading().call(move |host| host.event_json(&id)).await,
         Err(rejection) => Answer::error(ErrorCode::NotFound, &rejection.body_text(), Map::new()),
     }
 }
 
 async fn health(State(served): State<Served>) -> Answer {
-    served.call(Host::health_json).await
+    let refusals = Arc::clone(&served.refusals);
+    served.call(move |host| refusals.shown_in(host.health_json())).await
 }
 
 async fn alerts(State(served): State<Served>, pairs: Pairs) -> Answer {
@@ -211,12 +257,12 @@ async fn alerts(State(served): State<Served>, pairs: Pairs) -> Answer {
             }
         }
     }
-    served.call(move |host| host.alerts_json(filter)).await
+    served.reading().call(move |host| host.alerts_json(filter)).await
 }
 
 async fn dead_letters(State(served): State<Served>, pairs: Pairs) -> Answer {
     match pairs {
-        Ok(Query(pairs)) => served.call(move |host| host.dead_letters_json(texts(&pairs))).await,
+        Ok(Query(pairs)) => served.reading().call(move |host| host.dead_letters_json(texts(&pairs))).await,
         Err(rejection) => unreadable(&rejection),
     }
 }
@@ -230,18 +276,18 @@ async fn accept_clock(State(served): State<Served>, request: Request) -> Answer 
 }
 
 async fn backup(State(served): State<Served>, request: Request) -> Answer {
-    served.call_with_body_within(WHOLE_STORE_TIME, request, Host::backup_json).await
+    served.reading().call_with_body_within(WHOLE_STORE_TIME, request, Host::backup_json).await
 }
 
 async fn verify(State(served): State<Served>, request: Request) -> Answer {
-    served.call_with_body_within(WHOLE_STORE_TIME, request, Host::verify_json).await
+    served.reading().call_with_body_within(WHOLE_STORE_TIME, request, Host::verify_json).await
 }
 
 async fn store_stats(State(served): State<Served>, pairs: Pairs) -> Answer {
     match pairs {
         Ok(Query(pairs)) => {
             let deadline = Instant::now() + WHOLE_STORE_TIME;
-            served.call_by(deadline, move |host| host.store_stats_json(texts(&pairs))).await
+            served.reading().call_by(deadline, move |host| host.store_stats_json(texts(&pairs))).await
         }
         Err(rejection) => unreadable(&rejection),
     }
@@ -298,5 +344,41 @@ fn object(value: Value) -> Map<String, Value> {
     match value {
         Value::Object(map) => map,
         _ => Map::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bridge_telemetry::{Config, HostBuilder};
+
+    use super::*;
+
+    #[test]
+    fn calls_that_read_leave_others_their_threads() {
+        let config = Config::from_value(json!({"storage_config": {"backend": "memory"}})).unwrap();
+        let host = Arc::new(HostBuilder::new(config).without_background().open().unwrap());
+        let patient = Duration::from_secs(60);
+        let served = |timeout: Duration, places: usize| Served {
+            host: Arc::clone(&host),
+            timeout,
+            body_limit: 0,
+            refusals: Arc::default(),
+            readers: Arc::new(Semaphore::new(places)),
+            reads: false,
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let crowded = served(Duration::ZERO, 0);
+        let answer = runtime.block_on(crowded.clone().reading().call(Host::health_json));
+        assert_eq!(answer.0.error, Some(ErrorCode::Overloaded));
+        let counts = crowded.refusals.shown_in(host.health_json()).body;
+        assert_eq!(counts["stats"]["refused_requests"]["readers_busy"], 1);
+        let crowded = Served { timeout: patient, ..crowded };
+        let answer = runtime.block_on(crowded.call(Host::health_json));
+        assert_eq!(answer.0.error, None, "what does not read waits for nobody");
+        let free = served(patient, 1);
+        for _ in 0..3 {
+            let answer = runtime.block_on(free.clone().reading().call(Host::health_json));
+            assert_eq!(answer.0.error, None, "a place is free again");
+        }
     }
 }

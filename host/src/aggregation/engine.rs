@@ -18,7 +18,7 @@ use super::cells::too_many_points;
 use super::grouping::{Grouping, too_many_groups};
 use super::joining::side_by_side;
 use super::kept::KeptUse;
-use super::memory::{Charge, Memory};
+use super::memory::{Charge, Memory, SharedMemory};
 use super::outcome::Outcome;
 use super::parallel::{Helpers, each, is_worth_a_thread};
 use super::reader::{SampleReader, SelectedSeries};
@@ -35,6 +35,7 @@ pub struct Engine {
     deadline: Duration,
     helpers: Arc<Helpers>,
     bounds: Bounds,
+    memory: Arc<SharedMemory>,
 }
 
 /// What bounds the memory of one query.
@@ -97,7 +98,18 @@ impl Engine {
     /// An engine with the default deadline and as many threads as there are cores.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-        Self { clock, deadline: limits::QUERY_DEADLINE, helpers: helpers(cores), bounds: Bounds::default() }
+        Self {
+            clock,
+            deadline: limits::QUERY_DEADLINE,
+            helpers: helpers(cores),
+            bounds: Bounds::default(),
+            memory: Arc::new(SharedMemory::limited(limits::MAX_QUERIES_BYTES)),
+        }
+    }
+
+    /// Queries that were refused because others held the memory that there is for all of them.
+    pub fn overloaded(&self) -> u64 {
+        self.memory.refused()
     }
 
     /// The time that a query may take.
@@ -140,7 +152,8 @@ impl Engine {
         cancelled: Option<&AtomicBool>,
     ) -> Result<MetricsAnswer, QueryError> {
         query.check()?;
-        let watch = Watch::start(&*self.clock, self.deadline, Memory::limited(self.bounds.bytes), cancelled);
+        let memory = Memory::limited(self.bounds.bytes, Arc::clone(&self.memory));
+        let watch = Watch::start(&*self.clock, self.deadline, memory, cancelled);
         let aggregations = Aggregations::of(query, registry)?;
         let end = match (query.range.end, as_of) {
             (Some(end), Some(as_of)) => Some(end.min(as_of)),

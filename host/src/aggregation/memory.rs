@@ -1,19 +1,61 @@
-//! The memory of one query, counted where it grows with what is asked: series, cells and states.
+//! The memory of queries, counted where it grows with what is asked: series, cells and states.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use telemetry_core::limits;
+
 use crate::query::QueryError;
+
+/// What all queries of a host hold together.
+#[derive(Debug)]
+pub(super) struct SharedMemory {
+    held: AtomicU64,
+    limit: u64,
+    refused: AtomicU64,
+}
+
+impl SharedMemory {
+    /// Nothing yet; `limit` is in bytes.
+    pub(super) fn limited(limit: u64) -> Self {
+        Self { held: AtomicU64::new(0), limit, refused: AtomicU64::new(0) }
+    }
+
+    /// Queries that were refused because others held the memory.
+    pub(super) fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+}
 
 /// What a query holds; shared by its threads.
 pub(super) struct Memory {
     held: AtomicU64,
     limit: u64,
+    all: Arc<SharedMemory>,
 }
 
 impl Memory {
-    /// Nothing yet; `limit` is in bytes.
-    pub(super) fn limited(limit: u64) -> Self {
-        Self { held: AtomicU64::new(0), limit }
+    /// Nothing yet; `limit` is in bytes, and of one query.
+    pub(super) fn limited(limit: u64, all: Arc<SharedMemory>) -> Self {
+        Self { held: AtomicU64::new(0), limit, all }
+    }
+
+    fn take(&self, bytes: u64) -> Result<(), QueryError> {
+        let of_all = self.all.held.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
+        let held = self.held.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
+        if held > self.limit {
+            return Err(too_much(self.limit));
+        }
+        if of_all > self.all.limit {
+            self.all.refused.fetch_add(1, Ordering::Relaxed);
+            return Err(QueryError::Overloaded { retry_after: limits::OVERLOAD_RETRY });
+        }
+        Ok(())
+    }
+
+    fn give_back(&self, bytes: u64) {
+        self.held.fetch_sub(bytes, Ordering::Relaxed);
+        self.all.held.fetch_sub(bytes, Ordering::Relaxed);
     }
 
     /// A holder of no bytes.
@@ -34,19 +76,17 @@ impl Charge<'_> {
         let before = std::mem::replace(&mut self.bytes, bytes);
         if bytes <= before {
             if bytes < before {
-                self.memory.held.fetch_sub(before - bytes, Ordering::Relaxed);
+                self.memory.give_back(before - bytes);
             }
             return Ok(());
         }
-        let more = bytes - before;
-        let held = self.memory.held.fetch_add(more, Ordering::Relaxed).saturating_add(more);
-        if held > self.memory.limit { Err(too_much(self.memory.limit)) } else { Ok(()) }
+        self.memory.take(bytes - before)
     }
 }
 
 impl Drop for Charge<'_> {
     fn drop(&mut self) {
-        self.memory.held.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.memory.give_back(self.bytes);
     }
 }
 
@@ -64,7 +104,7 @@ mod tests {
 
     #[test]
     fn holders_share_the_limit_and_give_back() {
-        let memory = Memory::limited(100);
+        let memory = Memory::limited(100, Arc::new(SharedMemory::limited(1_000)));
         let (mut one, mut other) = (memory.holder(), memory.holder());
         one.resize(60).unwrap();
         other.resize(40).unwrap();
@@ -76,5 +116,21 @@ mod tests {
         other.resize(100).unwrap();
         drop(other);
         assert_eq!(memory.held.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn queries_share_what_there_is_for_all() {
+        let all = Arc::new(SharedMemory::limited(150));
+        let (one, other) = (Memory::limited(100, Arc::clone(&all)), Memory::limited(100, Arc::clone(&all)));
+        let (mut first, mut second) = (one.holder(), other.holder());
+        first.resize(100).unwrap();
+        second.resize(50).unwrap();
+        let error = second.resize(51).unwrap_err();
+        assert!(matches!(error, QueryError::Overloaded { .. }), "{error}");
+        assert_eq!(all.refused(), 1);
+        drop(first);
+        second.resize(100).unwrap();
+        drop(second);
+        assert_eq!(all.held.load(Ordering::Relaxed), 0);
     }
 }

@@ -19,6 +19,15 @@ use super::outbox::Outbox;
 use super::status::OutboxStatus;
 use crate::priority::give_way;
 
+/// What becomes of deliveries and monitors that the store has and the configuration does not name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absent {
+    /// They were taken out of the configuration: deliveries become dead letters, monitors end and their alerts resolve.
+    Removed,
+    /// They belong to a host that is configured otherwise, and stay as they are.
+    Kept,
+}
+
 /// A configured receiver.
 pub struct Receiver {
     /// Its name in routes.
@@ -114,6 +123,7 @@ impl Dispatcher {
         clock: Arc<dyn Clock>,
         faults: Arc<dyn FaultReport>,
         receivers: Vec<Receiver>,
+        absent: Absent,
     ) -> Result<Self, DispatcherError> {
         let count = receivers.len();
         if count > limits::MAX_RECEIVERS {
@@ -126,7 +136,7 @@ impl Dispatcher {
                 return Err(DispatcherError::DuplicateReceiver { receiver: name });
             }
         }
-        let outbox = Arc::new(Outbox::load(store, clock, faults, lanes)?);
+        let outbox = Arc::new(Outbox::load(store, clock, faults, lanes, absent)?);
         Ok(Self { outbox, stopping: Arc::default(), threads: Mutex::default() })
     }
 

@@ -17,12 +17,15 @@
 //!   before it could store that the sink had answered.
 //! - A delivery ends as a dead letter after [`MAX_DELIVERY_ATTEMPTS`](telemetry_core::limits::MAX_DELIVERY_ATTEMPTS) or at
 //!   [`MAX_DELIVERY_AGE`](telemetry_core::limits::MAX_DELIVERY_AGE), but never unattempted unless its sink is not there.
-//! - Over its limits the outbox turns new rows into dead letters at once: listed, counted, replayable, never dropped.
+//! - Over its limits the outbox turns new rows, also those that a sink forwards, into dead letters at once: listed, counted,
+//!   replayable. Of too many dead letters the oldest of the monitor that has most go first, counted.
 
 mod alert_store;
 mod backoff;
 mod book;
 mod bounds;
+mod counts;
+mod dead_letters;
 mod delivery;
 mod dispatcher;
 mod fault_report;
@@ -42,7 +45,7 @@ mod tests;
 pub use alert_store::AlertStore;
 pub(crate) use backoff::Backoff;
 pub use book::AlertBook;
-pub use dispatcher::{Dispatcher, DispatcherError, Receiver, ReplayError};
+pub use dispatcher::{Absent, Dispatcher, DispatcherError, Receiver, ReplayError};
 pub use fault_report::FaultReport;
 pub use host_alerts::{HOST_MONITOR, HostAlerts};
 pub use listing::{AlertFilter, list_alerts};

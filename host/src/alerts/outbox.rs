@@ -13,8 +13,10 @@ use telemetry_store::{AlertChanges, DeadLetterKey, DeliveryKey, StoreError};
 use uuid::Uuid;
 
 use super::alert_store::AlertStore;
+use super::counts::{Counts, FULL, Plan};
+use super::dead_letters::surplus;
 use super::delivery::state_sequence;
-use super::dispatcher::ReplayError;
+use super::dispatcher::{Absent, ReplayError};
 use super::fault_report::FaultReport;
 use super::lane::{Lane, deliver};
 use super::settlement::{Attempt, Settlement};
@@ -44,45 +46,14 @@ pub(super) struct Outbox {
     burying: Mutex<()>,
 }
 
-#[derive(Default)]
-struct Counts {
-    pending: usize,
-    by_monitor: BTreeMap<String, usize>,
-    dead: usize,
-    dead_dropped: u64,
-}
-
-impl Counts {
-    fn has_room_for(&self, monitor: &str, planned: &BTreeMap<String, usize>) -> bool {
-        let of = |map: &BTreeMap<String, usize>| map.get(monitor).copied().unwrap_or(0);
-        let in_all: usize = self.pending + planned.values().sum::<usize>();
-        in_all < limits::MAX_PENDING_DELIVERIES
-            && of(&self.by_monitor) + of(planned) < limits::MAX_PENDING_PER_MONITOR
-    }
-
-    fn add(&mut self, monitor: &str) {
-        self.pending += 1;
-        *self.by_monitor.entry(monitor.to_owned()).or_default() += 1;
-    }
-
-    fn remove(&mut self, monitor: &str) {
-        self.pending = self.pending.saturating_sub(1);
-        if let Some(count) = self.by_monitor.get_mut(monitor) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                self.by_monitor.remove(monitor);
-            }
-        }
-    }
-}
-
 impl Outbox {
-    /// The outbox as the store holds it. Rows whose receiver is gone become dead letters.
+    /// The outbox as the store holds it. Rows whose receiver was removed become dead letters.
     pub(super) fn load(
         store: Arc<dyn AlertStore>,
         clock: Arc<dyn Clock>,
         faults: Arc<dyn FaultReport>,
         lanes: BTreeMap<String, Arc<Lane>>,
+        absent: Absent,
     ) -> Result<Self, StoreError> {
         let pending = store.pending_deliveries(usize::MAX)?;
         let dead = store.dead_letters(usize::MAX)?.len();
@@ -91,7 +62,7 @@ impl Outbox {
             clock,
             faults,
             lanes,
-            counts: Mutex::new(Counts { dead, ..Counts::default() }),
+            counts: Mutex::new(Counts::of_dead(dead)),
             burying: Mutex::new(()),
         };
         let (known, orphaned): (Vec<_>, Vec<_>) =
@@ -99,7 +70,7 @@ impl Outbox {
         for delivery in known {
             outbox.insert(delivery);
         }
-        if !orphaned.is_empty() {
+        if !orphaned.is_empty() && absent == Absent::Removed {
             let mut changes = AlertChanges::default();
             for delivery in orphaned {
                 changes.settle.push(DeliveryKey::from(&delivery));
@@ -113,16 +84,16 @@ impl Outbox {
 
     /// Turns planned rows that cannot wait here into dead letters. To be called on changes before they are stored.
     pub(super) fn admit(&self, changes: &mut AlertChanges) {
-        let mut planned: BTreeMap<String, usize> = BTreeMap::new();
+        let mut plan = Plan::default();
         for delivery in std::mem::take(&mut changes.enqueue) {
             let monitor = &delivery.alert.monitor;
             if !self.lanes.contains_key(&delivery.receiver) {
                 changes.bury.push(self.without_receiver(delivery));
-            } else if self.counts.lock().has_room_for(monitor, &planned) {
-                *planned.entry(monitor.clone()).or_default() += 1;
+            } else if self.counts.lock().has_room_for(monitor, &plan) {
+                plan.add(monitor);
                 changes.enqueue.push(delivery);
             } else {
-                let reason = "the outbox is full".to_owned();
+                let reason = FULL.to_owned();
                 changes.bury.push(DeadLetter { delivery, reason, since: self.clock.now() });
             }
         }
@@ -194,6 +165,7 @@ impl Outbox {
             receiver: &lane.receiver,
             knows: &|name| self.lanes.contains_key(name),
             waits: &|onward| self.lanes.get(&onward.receiver).is_some_and(|lane| lane.holds(onward)),
+            has_room: &|monitor, plan| self.counts.lock().has_room_for(monitor, plan),
         })
     }
 
@@ -241,12 +213,12 @@ impl Outbox {
     /// Leaves the letters that may wait in the outbox; once one of a monitor's has no room, its later ones have none.
     fn keep_to_room(&self, letters: &mut Vec<DeadLetter>) {
         let counts = self.counts.lock();
-        let mut planned: BTreeMap<String, usize> = BTreeMap::new();
+        let mut plan = Plan::default();
         letters.retain(|letter| {
             let monitor = &letter.delivery.alert.monitor;
-            let has_room = counts.has_room_for(monitor, &planned);
+            let has_room = counts.has_room_for(monitor, &plan);
             if has_room {
-                *planned.entry(monitor.clone()).or_default() += 1;
+                plan.add(monitor);
             }
             has_room
         });
@@ -256,7 +228,7 @@ impl Outbox {
         let receivers = self.lanes.values().map(|lane| lane.status()).collect();
         let counts = self.counts.lock();
         OutboxStatus {
-            pending: counts.pending,
+            pending: counts.pending(),
             dead_letters: counts.dead,
             dead_letters_dropped: counts.dead_dropped,
             receivers,
@@ -318,18 +290,20 @@ impl Outbox {
         }
     }
 
-    /// Makes room for a tenth of the limit at once, so that this is rare.
+    /// Makes room for a tenth of the limit at once, so that all letters are read but once for so many that are buried.
     fn make_room_for_dead_letters(&self) -> Result<(), StoreError> {
-        let mut letters = self.store.dead_letters(usize::MAX)?;
         let keep = limits::MAX_DEAD_LETTERS - limits::MAX_DEAD_LETTERS / 10;
-        letters.sort_by_key(|letter| letter.since);
-        letters.truncate(letters.len().saturating_sub(keep));
-        let unbury = letters.iter().map(DeadLetterKey::from).collect();
+        let unbury = surplus(&self.store.dead_letters(usize::MAX)?, keep);
+        let removed = unbury.len();
+        if removed == 0 {
+            // Another receiver's thread has made the room.
+            return Ok(());
+        }
         self.store.commit_alerts(&AlertChanges { unbury, ..AlertChanges::default() })?;
-        tracing::warn!(count = letters.len(), "the oldest dead letters were removed: there were too many");
+        tracing::warn!(count = removed, "the oldest dead letters were removed: there were too many");
         let mut counts = self.counts.lock();
-        counts.dead = counts.dead.saturating_sub(letters.len());
-        counts.dead_dropped += letters.len() as u64;
+        counts.dead = counts.dead.saturating_sub(removed);
+        counts.dead_dropped = counts.dead_dropped.saturating_add(removed as u64);
         Ok(())
     }
 }

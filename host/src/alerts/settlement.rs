@@ -9,6 +9,7 @@ use telemetry_store::{AlertChanges, DeliveryKey};
 
 use super::backoff::Backoff;
 use super::bounds::cut;
+use super::counts::{FULL, Plan};
 use super::delivery::fresh;
 use super::queue::Line;
 use super::status::Tally;
@@ -23,6 +24,8 @@ pub(super) struct Attempt<'a> {
     pub(super) knows: &'a dyn Fn(&str) -> bool,
     /// Whether the same state waits for the same receiver already.
     pub(super) waits: &'a dyn Fn(&PendingDelivery) -> bool,
+    /// Whether the outbox has room for one more row of this monitor's, beside those that are planned.
+    pub(super) has_room: &'a dyn Fn(&str, &Plan) -> bool,
 }
 
 /// What must be stored, and what the queues do once it is.
@@ -32,6 +35,8 @@ pub(super) struct Settlement {
     pub(super) finished: Vec<Finished>,
     pub(super) forwarded: Vec<PendingDelivery>,
     pub(super) tally: Tally,
+    /// The rows that are forwarded, and those that they come of.
+    plan: Plan,
 }
 
 /// A delivery of the attempt.
@@ -150,11 +155,18 @@ impl Settlement {
             return self.bury(attempt, delivery.clone(), &reason);
         }
         let distinct: BTreeSet<String> = receivers.into_iter().collect();
+        if distinct.is_empty() {
+            let reason = format!("{} forwarded it to nobody", attempt.receiver);
+            return self.bury(attempt, delivery.clone(), &reason);
+        }
         if distinct.len() > limits::MAX_RECEIVERS {
             let reason = format!("forwarded to {} receivers at once", distinct.len());
             return self.bury(attempt, delivery.clone(), &reason);
         }
         self.tally.forwarded += 1;
+        let monitor = delivery.alert.monitor.as_str();
+        // One of those that are forwarded takes the place of the row that it comes of.
+        self.plan.take(monitor);
         for receiver in distinct {
             let receiver = cut(&receiver, limits::MAX_NAME_BYTES);
             let onward = PendingDelivery {
@@ -168,9 +180,14 @@ impl Settlement {
                 let reason =
                     format!("{} forwarded it to \"{receiver}\", which is no receiver", attempt.receiver);
                 self.bury(attempt, onward, &reason);
-            } else if !(attempt.waits)(&onward) {
+            } else if (attempt.waits)(&onward) {
+                // It is told already.
+            } else if (attempt.has_room)(monitor, &self.plan) {
+                self.plan.add(monitor);
                 self.changes.enqueue.push(onward.clone());
                 self.forwarded.push(onward);
+            } else {
+                self.bury(attempt, onward, FULL);
             }
         }
     }
@@ -206,6 +223,7 @@ mod tests {
             receiver: "a",
             knows: &|name| ["a", "b", "c", "d"].contains(&name),
             waits: &|onward| onward.receiver == "d",
+            has_room: &|_, _| true,
         };
         Settlement::of(&attempt, deliveries, answer)
     }
@@ -220,7 +238,7 @@ mod tests {
 
     #[test]
     fn delivered_and_duplicate_settle() {
-        for outcome in [DeliveryOutcome::Delivered(None), DeliveryOutcome::Duplicate, forward(&[])] {
+        for outcome in [DeliveryOutcome::Delivered(None), DeliveryOutcome::Duplicate] {
             let delivery = delivery();
             let settlement = one(delivery.clone(), outcome);
             assert_eq!(settlement.changes.settle, [DeliveryKey::from(&delivery)]);
@@ -297,6 +315,17 @@ mod tests {
         let unknown = one(delivery(), forward(&["nobody"]));
         assert_eq!(unknown.changes.bury[0].reason, "a forwarded it to \"nobody\", which is no receiver");
         assert_eq!(unknown.changes.bury[0].delivery.receiver, "nobody");
+    }
+
+    #[test]
+    fn forwarded_to_nobody_is_given_up() {
+        let before = delivery();
+        let settlement = one(before.clone(), forward(&[]));
+        assert_eq!(settlement.changes.settle, [DeliveryKey::from(&before)]);
+        let [letter] = &settlement.changes.bury[..] else { panic!("{settlement:?}") };
+        assert_eq!(letter.reason, "a forwarded it to nobody");
+        assert_eq!((letter.delivery.receiver.as_str(), letter.delivery.attempts), ("a", 1));
+        assert_eq!((settlement.tally.dead, settlement.tally.forwarded), (1, 0));
     }
 
     #[test]

@@ -65,6 +65,8 @@ pub struct HealthStats {
     pub events_total: u64,
     /// Samples in the store.
     pub metrics_total: u64,
+    /// Queries that were refused because others held the memory that there is for all of them.
+    pub overloaded_queries: u64,
     /// The host's own faults since the start.
     pub host_faults: u64,
     /// The host's own faults by code.
@@ -122,6 +124,7 @@ impl Health {
                 storage_usage_percentage: (store.usage_percentage * 10.0).round() / 10.0,
                 events_total: store.events_total,
                 metrics_total: store.metrics_total,
+                overloaded_queries: host.services.engine.overloaded(),
                 host_faults: host.faults.count(),
                 faults,
                 subscriber_panics: host.recorder.subscribers.panics(),

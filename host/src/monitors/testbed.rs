@@ -16,7 +16,7 @@ use super::follower::{Follower, Ports, Step};
 use super::incidents::Incidents;
 use super::log_store::LogStore;
 use crate::alerts::model::{Mailbox, ModelStore, Reported, TestSink, at};
-use crate::alerts::{AlertBook, AlertStore, Dispatcher, HOST_MONITOR, HostAlerts, RoutingTable};
+use crate::alerts::{Absent, AlertBook, AlertStore, Dispatcher, HOST_MONITOR, HostAlerts, RoutingTable};
 
 /// A sample of this value kills the monitor.
 pub(super) const POISON: f64 = 666.0;
@@ -303,7 +303,8 @@ pub(super) fn alerting(
     let clock: Arc<dyn Clock> = clock.clone();
     let receivers = vec![TestSink::boxed("console", mailbox).into()];
     let faults = Arc::<Reported>::default();
-    let dispatcher = Dispatcher::open(Arc::clone(&store), Arc::clone(&clock), faults, receivers).unwrap();
+    let dispatcher =
+        Dispatcher::open(Arc::clone(&store), Arc::clone(&clock), faults, receivers, Absent::Removed).unwrap();
     let dispatcher = Arc::new(dispatcher);
     let host = HostAlerts::load(store, clock, Arc::clone(&dispatcher), routes()).unwrap();
     (dispatcher, Arc::new(host))

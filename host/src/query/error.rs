@@ -59,6 +59,12 @@ pub enum QueryError {
         /// How to ask for less.
         remedy: &'static str,
     },
+    /// Other queries hold the memory that there is for all.
+    #[error("other queries hold the memory that this one needs; try again in {retry_after:?}")]
+    Overloaded {
+        /// When to try again.
+        retry_after: Duration,
+    },
     /// It took too long.
     #[error("the query was not done within {limit:?}; ask for a shorter range or fewer series")]
     Deadline {
@@ -146,6 +152,7 @@ impl QueryError {
             Self::TimeRange { .. } | Self::ReversedRange { .. } => ErrorCode::InvalidTimeRange,
             Self::Invalid { .. } => ErrorCode::InvalidQuery,
             Self::TooLarge { .. } => ErrorCode::PayloadTooLarge,
+            Self::Overloaded { .. } => ErrorCode::Overloaded,
             Self::Deadline { .. } | Self::Cancelled => ErrorCode::OperationTimeout,
             Self::Plugin { .. } => ErrorCode::PluginFailure,
             Self::Retrieval(_) => ErrorCode::RetrievalFailure,
@@ -168,9 +175,10 @@ impl QueryError {
             Self::ReversedRange { start, end } => json!({"start": start, "end": end}),
             Self::Invalid { field, reason } => json!({"field": field, "reason": reason}),
             Self::TooLarge { what, limit, .. } => json!({"what": what, "limit": limit}),
+            Self::Overloaded { retry_after } => json!({"retry_after_ms": millis(*retry_after)}),
             Self::Deadline { limit } => {
-                let millis = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
-                json!({"exception_type": "QueryDeadline", "context": "get_metrics", "limit_ms": millis})
+                let limit = millis(*limit);
+                json!({"exception_type": "QueryDeadline", "context": "get_metrics", "limit_ms": limit})
             }
             Self::Cancelled => json!({"exception_type": "QueryCancelled", "context": "get_metrics"}),
             Self::Plugin { failure, .. } => {
@@ -202,6 +210,10 @@ impl From<FilterError> for QueryError {
     fn from(error: FilterError) -> Self {
         Self::invalid(format!("filter.{}", error.key), error.reason)
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn in_brackets(reason: Option<&str>) -> String {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bridge_telemetry::plugins::package::{MANIFEST_FILE, Manifest, Sha256};
+use bridge_telemetry::plugins::package::{MANIFEST_FILE, Manifest, PackageError, package_faults};
 use serde::Serialize;
 use telemetry_core::extension::{FailureReason, PluginFailure};
 use telemetry_core::{SystemClock, limits};
@@ -97,7 +97,7 @@ pub fn check(path: &Path) -> Result<CheckReport, CheckError> {
         Err(error) => report.add(Severity::Error, "component", chain(&error)),
     }
     match &manifest {
-        Some(manifest) => agree(manifest, &component, &mut report),
+        Some(manifest) => agree(path, manifest, &mut report),
         None => report.add(
             Severity::Note,
             "manifest",
@@ -143,6 +143,13 @@ fn look_inside(sandbox: &Sandbox, component: &Path, name: &str, report: &mut Che
             "component",
             "it does not describe itself: operators choose by that line",
         );
+    }
+    if info.contract != CONTRACT_VERSION {
+        let message = format!(
+            "it is built for version {} of the contract, which this host still loads; build it against {CONTRACT_VERSION}",
+            info.contract
+        );
+        report.add(Severity::Warning, "world", message);
     }
     let closed = info.config_schema.get("additionalProperties").is_some_and(|value| value == false);
     if info.config_schema.get("type").is_none_or(|kind| kind != "object") {
@@ -207,38 +214,19 @@ fn started(plugin: &Plugin, report: &mut CheckReport) {
     }
 }
 
-/// Compares the manifest with the component.
-fn agree(manifest: &Manifest, component: &Path, report: &mut CheckReport) {
-    if manifest.contract.to_string() != CONTRACT_VERSION {
-        let message = format!("contract is {}, this host speaks {CONTRACT_VERSION}", manifest.contract);
-        report.add(Severity::Warning, "manifest", message);
+/// Judges the package at `path` as installing it does, and the manifest by what only authors can mend.
+fn agree(path: &Path, manifest: &Manifest, report: &mut CheckReport) {
+    for fault in package_faults(path, report.info.as_ref()) {
+        report.add(Severity::Error, "manifest", format!("{}{}", chain(&fault), remedy(&fault)));
     }
-    match (&manifest.sha256, std::fs::read(component)) {
-        (Some(noted), Ok(bytes)) if *noted != Sha256::of(&bytes) => report.add(
-            Severity::Error,
-            "manifest",
-            format!("sha256 is {noted}, the component's is {}: build again", Sha256::of(&bytes)),
-        ),
-        (None, _) => report.add(
+    if manifest.sha256.is_none() {
+        report.add(
             Severity::Warning,
             "manifest",
             "sha256 is missing: `bridge-telemetry plugin build` fills it in",
-        ),
-        _ => {}
+        );
     }
     let Some(info) = report.info.clone() else { return };
-    let version = manifest.version.to_string();
-    let said = [
-        ("name", manifest.name.as_str(), info.name.as_str()),
-        ("version", version.as_str(), info.version.as_str()),
-        ("kind", manifest.kind.as_str(), info.kind.as_str()),
-    ];
-    for (key, manifest, component) in said {
-        if manifest != component {
-            let message = format!("{key} is \"{manifest}\", the component says \"{component}\"");
-            report.add(Severity::Error, "manifest", message);
-        }
-    }
     let asks_http = !manifest.grants.http.is_empty();
     let has_http = info.imports.iter().any(|import| import.contains("/outbound-http"));
     if asks_http && !has_http {
@@ -250,6 +238,19 @@ fn agree(manifest: &Manifest, component: &Path, report: &mut CheckReport) {
             "manifest",
             "the component uses HTTP, but the manifest asks for no origin: add [[grants.http]]",
         );
+    }
+}
+
+/// What to do about a fault whose words do not say it.
+fn remedy(fault: &PackageError) -> &'static str {
+    match fault {
+        PackageError::ManifestHash { .. } | PackageError::Disagreement { key: "contract", .. } => {
+            "; `bridge-telemetry plugin build` notes what it built"
+        }
+        PackageError::Disagreement { key: "config_schema", .. } => {
+            "; put the schema there that `bridge-telemetry plugin inspect` shows, or leave config_schema out"
+        }
+        _ => "",
     }
 }
 

@@ -105,9 +105,13 @@ impl Project {
             .ok_or_else(|| ProjectError::NoSource { directory: self.directory.clone() })
     }
 
-    /// Writes the component's hash into the manifest; the rest of the file stays as it is.
-    pub(crate) fn note_hash(&mut self, hash: Sha256) -> Result<(), ProjectError> {
-        if self.manifest.sha256.as_ref() == Some(&hash) {
+    /// Writes into the manifest what a build knows of its component: the hash, and the version of the contract if its imports
+    /// tell one. The rest of the file stays as it is.
+    pub(crate) fn note_built(&mut self, hash: &Sha256, contract: Option<&str>) -> Result<(), ProjectError> {
+        let speaks = self.manifest.contract.to_string();
+        let contract = contract.filter(|contract| *contract != speaks);
+        let hash = Some(hash).filter(|hash| self.manifest.sha256.as_ref() != Some(*hash)).map(Sha256::as_str);
+        if contract.is_none() && hash.is_none() {
             return Ok(());
         }
         let path = self.directory.join(MANIFEST_FILE);
@@ -115,19 +119,29 @@ impl Project {
         let text = std::fs::read_to_string(&path).map_err(|source| file("read", source))?;
         let mut document: DocumentMut =
             text.parse().map_err(|_| ProjectError::Changed { path: path.clone() })?;
-        match document.get_mut("sha256").and_then(toml_edit::Item::as_value_mut) {
-            Some(value) => {
-                let decor = value.decor().clone();
-                *value = hash.as_str().into();
-                *value.decor_mut() = decor;
-            }
-            None => {
-                document.insert("sha256", toml_edit::value(hash.as_str()));
-            }
+        for (key, value) in [("sha256", hash), ("contract", contract)] {
+            value.into_iter().for_each(|value| note(&mut document, key, value));
         }
-        write_whole(&path, document.to_string().as_bytes()).map_err(|source| file("write", source))?;
-        self.manifest.sha256 = Some(hash);
+        let text = document.to_string();
+        let manifest = Manifest::parse(text.as_bytes())
+            .map_err(|source| ProjectError::Manifest { directory: self.directory.clone(), source })?;
+        write_whole(&path, text.as_bytes()).map_err(|source| file("write", source))?;
+        self.manifest = manifest;
         Ok(())
+    }
+}
+
+/// Gives a key its value; what stands around the one before stays.
+fn note(document: &mut DocumentMut, key: &str, text: &str) {
+    match document.get_mut(key).and_then(toml_edit::Item::as_value_mut) {
+        Some(value) => {
+            let decor = value.decor().clone();
+            *value = text.into();
+            *value.decor_mut() = decor;
+        }
+        None => {
+            document.insert(key, toml_edit::value(text));
+        }
     }
 }
 
@@ -169,12 +183,31 @@ description = "x"
         let mut project = Project::open(folder.path()).unwrap();
         for bytes in [b"one", b"two"] {
             let hash = Sha256::of(bytes);
-            project.note_hash(hash.clone()).unwrap();
+            project.note_built(&hash, Some("0.2.1")).unwrap();
             let text = std::fs::read_to_string(&path).unwrap();
             assert!(text.starts_with("# Mine.\n") && text.contains("# made by build"), "{text}");
             assert_eq!(text.matches("sha256").count(), 1, "{text}");
             assert_eq!(Project::open(folder.path()).unwrap().manifest.sha256, Some(hash));
         }
+    }
+
+    #[test]
+    fn the_contract_that_was_built_against_is_noted() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(MANIFEST_FILE);
+        let text = MANIFEST.replace("\"0.2.1\"", "\"0.1.0\"  # mine");
+        std::fs::write(&path, &text).unwrap();
+        let mut project = Project::open(folder.path()).unwrap();
+        let hash = Sha256::of(b"one");
+        project.note_built(&hash, None).unwrap();
+        assert_eq!(project.manifest.contract.to_string(), "0.1.0", "its imports tell nothing");
+        project.note_built(&hash, Some("0.2.1")).unwrap();
+        assert_eq!(project.manifest.contract.to_string(), "0.2.1");
+        assert_eq!(Project::open(folder.path()).unwrap().manifest, project.manifest);
+        let noted = std::fs::read_to_string(&path).unwrap();
+        assert!(noted.contains("contract = \"0.2.1\"  # mine\n"), "{noted}");
+        assert!(project.note_built(&hash, Some("x")).is_err());
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), noted, "nothing is written that cannot be read");
     }
 
     #[test]

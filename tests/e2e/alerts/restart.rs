@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
+use bridge_telemetry::alerts::AlertFilter;
 use bridge_telemetry_tests::host_binary;
 use serde_json::{Value, json};
 use telemetry_core::AlertStatus;
@@ -288,4 +289,37 @@ fn the_program_killed_with_a_delivery_that_waits_makes_it_when_it_runs_again() {
     let output = command(folder.path(), &["alerts", "--json"]).output().unwrap();
     let listed: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(listed["alerts"].as_array().unwrap().len(), 1, "{listed}");
+}
+
+#[test]
+fn a_visitor_that_is_configured_otherwise_leaves_monitors_and_deliveries_alone() {
+    let (folder, hook) = (tempfile::tempdir().unwrap(), Hook::start());
+    let scene = Scene::open(config(folder.path(), &hook));
+    hook.next(500);
+    scene.cpu("a", 1.0);
+    scene.drain();
+    // Read by nobody yet when the host closes.
+    scene.cpu("b", 1.0);
+    let before = scene.alerts();
+    assert_eq!((before.len(), scene.pending()), (1, 1));
+    let Scene { host, clock } = scene;
+    host.close();
+    drop(host);
+    let visited = bridge_telemetry::Config::from_value(in_folder(folder.path())).unwrap();
+    let visitor = bridge_telemetry::HostBuilder::new(visited)
+        .clock(clock.clone())
+        .without_background()
+        .as_visitor()
+        .open()
+        .unwrap();
+    assert_eq!(visitor.alerts(AlertFilter::Firing).unwrap(), before);
+    visitor.record_metric(bridge_telemetry::MetricDraft::new("other", 1.0)).unwrap();
+    visitor.close();
+    drop(visitor);
+    let scene = Scene::at(config(folder.path(), &hook), &clock);
+    assert_eq!(scene.pending(), 1);
+    scene.pass(PAUSE);
+    scene.drain();
+    assert_eq!(scene.firing().len(), 2, "the monitor goes on where it was");
+    assert_eq!((hook.received().len(), scene.pending()), (3, 0));
 }

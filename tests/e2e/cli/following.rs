@@ -74,6 +74,29 @@ fn a_follower_shows_what_is_recorded_after_it_started_once() {
 }
 
 #[test]
+fn an_event_of_the_future_or_of_the_past_holds_back_no_other() {
+    let place = Place::new();
+    let running = Running::start(&place);
+    let now = bridge_telemetry::Clock::now(&bridge_telemetry::SystemClock::default());
+    let shifted = |seconds: u64, ahead: bool| {
+        let shift = std::time::Duration::from_secs(seconds);
+        let time = if ahead { now.plus(shift) } else { now.minus(shift) };
+        let event = json!({"event_type": "A", "source": "s", "timestamp": time.to_string()});
+        let (exit, receipt) = place.json(&["record", "event", &event.to_string()]);
+        assert_eq!(exit, 0, "{receipt}");
+        receipt["event_id"].clone()
+    };
+    let from = now.minus(std::time::Duration::from_secs(3_600)).to_string();
+    let mut following = Following::start(&place, &["--json", "--from", &from]);
+    let mut shown = || serde_json::from_str::<Value>(&following.next()).unwrap()["event_id"].clone();
+    for (seconds, ahead) in [(1_800, true), (0, true), (10, false), (3_000, true), (20, false)] {
+        let recorded = shifted(seconds, ahead);
+        assert_eq!(shown(), recorded, "{seconds} s, {ahead}");
+    }
+    assert_eq!(running.terminate(), 0);
+}
+
+#[test]
 fn more_events_of_one_instant_than_fit_a_page_are_all_shown() {
     const EVENTS: usize = 2_500;
     let place = Place::new();

@@ -186,3 +186,27 @@ fn what_a_record_says_cannot_pass_for_another_line() {
     assert!(text.contains("FORGED") && !text.contains(['\u{1b}', '\u{202e}']), "{text:?}");
     assert_eq!(place.json(&["events"]).1["events"][0]["data"]["k"], line, "it is stored as it came");
 }
+
+#[test]
+fn commands_take_the_plugins_of_the_host_that_ran_last() {
+    let place = Place::new();
+    let folder = component_folder().unwrap();
+    let run = place.command(&["run", "--no-system", "--plugins", folder.to_str().unwrap()]);
+    assert_eq!(Running::of(run).terminate(), 0);
+    let secret = r#"{"event_type":"A","source":"s","data":{"password":"hunter2"}}"#;
+    assert_eq!(place.json(&["record", "event", secret]).0, 0);
+    let (_, body) = place.json(&["events", "--type", "A"]);
+    assert_eq!(body["events"][0]["data"], json!({"password": "***"}), "{body}");
+    // Unless it is told otherwise.
+    let none = place.path().join("none");
+    std::fs::create_dir(&none).unwrap();
+    assert_eq!(place.json(&["record", "event", secret, "--plugins", none.to_str().unwrap()]).0, 0);
+    let (_, body) = place.json(&["events", "--type", "A", "--limit", "1"]);
+    assert_eq!(body["events"][0]["data"]["password"], "hunter2", "{body}");
+    // What is remembered and gone is told, with what to do.
+    std::fs::write(place.path().join("data/run.json"), r#"{"config":"/nowhere/x.toml","plugins":null}"#)
+        .unwrap();
+    let output = place.run(&["health"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(told(&output).contains("run.json") && told(&output).contains("--config"), "{}", told(&output));
+}

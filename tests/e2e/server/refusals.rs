@@ -122,6 +122,36 @@ fn bodies_that_are_no_json() {
     assert_eq!(served.stored(), (0, 0));
 }
 
+/// An object of so many levels.
+fn nested(depth: usize) -> Value {
+    (1..depth).fold(json!({}), |inner, _| json!({"a": inner}))
+}
+
+#[test]
+fn what_is_too_deep_to_be_shown_is_not_stored() {
+    let served = served();
+    // The deepest that JSON readers take is 127; a page of events adds two levels.
+    let deep = json!({"event_type": "A", "source": "s", "data": nested(125)});
+    let answer = served.post("/v1/events", &deep);
+    assert_eq!(answer.outcome(), (400, "INVALID_EVENT"));
+    let issue = &answer.body["error"]["details"]["validation_errors"][0];
+    assert_eq!((&issue["field"], &issue["code"]), (&json!("data"), &json!("too_deep")));
+    let other = json!({"event_type": "A", "source": "s", "trace": [nested(100)]});
+    let answer = served.post("/v1/events", &json!([other]));
+    let issue = &answer.body["results"][0]["error"]["details"]["validation_errors"][0];
+    assert_eq!((&issue["field"], &issue["code"]), (&json!("trace"), &json!("too_deep")));
+    let metric = |depth| json!({"metric_name": "m", "metric_value": 1, "context": nested(depth)});
+    let answer = served.post("/v1/metrics", &metric(101));
+    assert_eq!(answer.outcome(), (400, "INVALID_EVENT"));
+    assert_eq!(answer.body["error"]["details"]["validation_errors"][0]["field"], "context");
+    assert_eq!(served.stored(), (0, 0));
+    let event = json!({"event_type": "A", "source": "s", "data": nested(90), "trace": nested(100)});
+    assert_eq!(served.post("/v1/events", &event).outcome(), (200, "success"));
+    assert_eq!(served.post("/v1/metrics", &metric(100)).outcome(), (200, "success"));
+    let listed = &served.get("/v1/events").body["events"][0];
+    assert_eq!((&listed["data"], &listed["trace"]), (&event["data"], &event["trace"]));
+}
+
 #[test]
 fn bodies_over_a_limit() {
     let served = served();
@@ -232,6 +262,29 @@ fn a_body_that_is_not_declared_as_json_is_refused() {
     // A large body of another kind is read to its end, so that its sender sees why.
     let large = "x".repeat(8 << 20);
     assert_eq!(raw(&served, "POST /v1/events", &[("Host", &host)], &large).0, 400);
+}
+
+#[test]
+fn what_is_refused_before_the_host_sees_it_is_counted() {
+    let served = served();
+    let host = served.address.to_string();
+    let refused = || served.get("/v1/health").body["stats"]["refused_requests"].clone();
+    let counts = |foreign_host: u64, content_type: u64, body_too_large: u64| {
+        json!({
+            "foreign_host": foreign_host, "content_type": content_type, "body_too_large": body_too_large,
+            "body_broken": 0, "body_late": 0,
+            "readers_busy": 0,
+        })
+    };
+    assert_eq!(refused(), counts(0, 0, 0));
+    assert_eq!(raw(&served, "GET /v1/events", &[("Host", "evil.example")], "").0, 400);
+    assert_eq!(raw(&served, "GET /v1/events", &[], "").0, 400);
+    assert_eq!(raw(&served, "POST /v1/events", &[("Host", &host)], "{}").0, 400);
+    assert_eq!(served.post("/v1/events", &json!({"text": "x".repeat(5 << 20)})).status, 413);
+    assert_eq!(refused(), counts(2, 1, 1));
+    // What the host itself refuses is counted with the records.
+    assert_eq!(served.post("/v1/events", &json!({})).outcome(), (400, "INVALID_EVENT"));
+    assert_eq!(refused(), counts(2, 1, 1));
 }
 
 #[test]

@@ -57,6 +57,8 @@ fn a_body_that_stops_in_the_middle_is_answered() {
     let (status, body) = parsed(&served.connect().exchange(&plain));
     assert_eq!((status, &body["error"]["code"]), (400, &json!("MALFORMED_PAYLOAD")));
     assert_eq!(served.stored(), (0, 0));
+    let refused = &served.get("/v1/health").body["stats"]["refused_requests"];
+    assert_eq!((&refused["body_late"], &refused["content_type"]), (&json!(4), &json!(1)), "{refused}");
 }
 
 #[test]

@@ -51,6 +51,45 @@ fn a_failed_case_is_shown_by_its_lines_and_blessed_on_demand() {
     assert_eq!(run(&place, &["plugin", "test", "project"]).0, 0);
 }
 
+/// What a check found that keeps a plugin from being installed.
+fn errors(body: &Value) -> Vec<&str> {
+    let findings = body["check"]["findings"].as_array().unwrap().iter();
+    let errors = findings.filter(|finding| finding["severity"] == "error");
+    errors.map(|finding| finding["message"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn a_check_refuses_what_installing_refuses_for_the_same_reason() {
+    let place = Place::new();
+    copy("new-c-validator", &place);
+    let sound = place.read("project/plugin.toml");
+    let install = ["plugin", "install", "project", "--plugins", "plugins"];
+    let line = |key: &str| sound.lines().find(|line| line.starts_with(key)).unwrap();
+    let with_schema = |file: &str| format!("config_schema = \"{file}\"\n{}", line("description"));
+    place.write("project/stale.json", "{}");
+    for (from, to, reason) in [
+        ("contract", "contract = \"9.1.0\"".to_owned(), "disagree about contract: 9.1.0"),
+        ("description", with_schema("schema.json"), "has no schema.json"),
+        ("description", with_schema("stale.json"), "disagree about config_schema"),
+        ("version", "version = \"9.9.9\"".to_owned(), "disagree about version: 9.9.9"),
+        ("sha256", format!("sha256 = \"{}\"", "0".repeat(64)), "its SHA-256 is"),
+    ] {
+        place.write("project/plugin.toml", &sound.replacen(line(from), &to, 1));
+        let (exit, body) = run(&place, &["plugin", "check", "project"]);
+        let found = errors(&body);
+        assert_eq!((exit, found.len()), (1, 1), "{body}");
+        assert!(found[0].contains(reason), "{found:?}");
+        let (exit, body) = run(&place, &install);
+        let refused = body["error"]["message"].as_str().unwrap_or_default();
+        assert_eq!(exit, 1, "{body}");
+        assert!(found[0].starts_with(refused), "{found:?}: {body}");
+    }
+    place.write("project/plugin.toml", &sound);
+    assert_eq!(run(&place, &["plugin", "check", "project"]).0, 0);
+    let (exit, body) = run(&place, &install);
+    assert_eq!(exit, 0, "{body}");
+}
+
 #[test]
 fn a_check_finds_all_at_once() {
     let place = Place::new();
@@ -65,15 +104,9 @@ fn a_check_finds_all_at_once() {
     place.write("project/plugin.toml", &manifest.replace(hash, &hash[..64]));
     let (exit, body) = run(&place, &["plugin", "check", "project"]);
     assert_eq!(exit, 1, "{body}");
-    let errors: Vec<&str> = body["check"]["findings"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter(|finding| finding["severity"] == "error")
-        .map(|finding| finding["message"].as_str().unwrap())
-        .collect();
-    assert!(errors.iter().any(|error| error.contains("version is \"9.9.9\"")), "{errors:?}");
-    assert!(errors.iter().any(|error| error.contains("sha256")), "{errors:?}");
+    let errors = errors(&body);
+    assert!(errors.iter().any(|error| error.contains("disagree about version: 9.9.9")), "{errors:?}");
+    assert!(errors.iter().any(|error| error.contains("its SHA-256 is")), "{errors:?}");
     let (exit, _) = run(&place, &["plugin", "check", "nowhere"]);
     assert_eq!(exit, 2);
 }

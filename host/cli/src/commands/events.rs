@@ -41,16 +41,17 @@ fn filters(events: &Events) -> Vec<(&str, &str)> {
     event_type.into_iter().chain(events.source.as_deref().map(|name| ("source", name))).collect()
 }
 
-/// Asks again and again, from shortly before the newest event seen.
+/// Asks again and again, each time for some of the latest time.
 fn follow(connection: &Connection, events: &Events, shared: &Shared) -> Result<Exit, Failure> {
+    let clock = SystemClock::default();
     let from = match &events.from {
         Some(from) => Timestamp::parse(from)
             .map_err(|error| Failure::usage(anyhow::anyhow!("--from {from}: {error}")))?,
-        None => SystemClock::default().now().floor_to_millis(),
+        None => clock.now().floor_to_millis(),
     };
     let mut follower = Follower::starting(from);
     loop {
-        let from = follower.from().to_string();
+        let from = follower.ask(clock.now().floor_to_millis()).to_string();
         let (mut cursor, mut fresh) = (None::<String>, false);
         loop {
             let mut pairs = filters(events);

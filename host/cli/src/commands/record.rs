@@ -18,11 +18,11 @@ pub(super) fn execute(connection: &Connection, record: Record, shared: &Shared) 
     let envelope = match record {
         Record::Event { event } => connection.record_event(&body(event)?)?,
         Record::Metric { name, value, context, timestamp } => match number_or_text(&value) {
-            None => {
-                let reason = format!("must be finite, it is {value}");
+            Err(must) => {
+                let reason = format!("{must}, it is {value}");
                 Envelope::of_error(&RecordError::from(AdmissionError::MetricValue { reason }))
             }
-            Some(value) => {
+            Ok(value) => {
                 let context: Map<String, Value> =
                     context.into_iter().map(|(key, value)| (key, value.into())).collect();
                 let metric = serde_json::json!({

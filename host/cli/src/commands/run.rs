@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use bridge_telemetry::config::{Config, ConfigFault};
 use bridge_telemetry::logging::LogSetup;
@@ -17,6 +18,7 @@ use crate::arguments::{Run, Shared};
 use crate::exit::{Exit, Failure};
 use crate::host_file::{self, HostAddress};
 use crate::interrupt::Interrupt;
+use crate::last_run::LastRun;
 use crate::live_line::LiveLine;
 use crate::{output, settings, status_line, system};
 
@@ -24,6 +26,8 @@ use crate::{output, settings, status_line, system};
 const SERVER_THREADS: usize = 2;
 /// Most calls of the host at once; the others wait.
 const MAX_BLOCKING_CALLS: usize = 64;
+/// Time that calls of the host have once everything is stored, such as the check of a whole store; then they are cut off.
+const LAST_CALLS_TIME: Duration = Duration::from_secs(5);
 
 pub(super) fn execute(shared: &Shared, run: &Run) -> Result<Exit, Failure> {
     let mut layers = settings::layers(shared);
@@ -40,7 +44,7 @@ pub(super) fn execute(shared: &Shared, run: &Run) -> Result<Exit, Failure> {
         .enable_all()
         .build()
         .map_err(Failure::unreachable)?;
-    let interrupt = Interrupt::catch(&runtime)?;
+    let interrupt = Interrupt::catch()?;
     let line = LiveLine::new();
     let Some(host) = open(config, &faults, &line, &interrupt)? else {
         line.clear();
@@ -51,6 +55,11 @@ pub(super) fn execute(shared: &Shared, run: &Run) -> Result<Exit, Failure> {
     host.close();
     if served.is_ok() && !shared.json {
         eprintln!("stopped; everything is stored");
+    }
+    // Only now: what a call that goes on still does to the store is nothing that was answered.
+    runtime.shutdown_timeout(LAST_CALLS_TIME);
+    if Arc::strong_count(&host) > 1 {
+        eprintln!("a call that had not come to its end was cut off");
     }
     served
 }
@@ -102,6 +111,9 @@ async fn serve(
     let address =
         HostAddress { address: server.address(), pid: std::process::id(), instance: host.instance() };
     host_file::write(directory, &address).map_err(Failure::unreachable)?;
+    if let Err(error) = LastRun::of(shared, host.config()).and_then(|run| run.write(directory)) {
+        tracing::warn!(source = "Bridge_Telemetry", "what this host runs with is not noted: {error}");
+    }
     print_summary(host, &address, shared);
     let mut workers = Workers::default();
     if !run.no_system {

@@ -1,6 +1,7 @@
 //! Outbox, dispatcher and host alerts against the model store.
 
 mod book;
+mod room;
 mod threads;
 mod undisturbed;
 
@@ -38,7 +39,8 @@ impl Bench {
     ) -> Self {
         let sinks = boxes.iter().map(|(name, mailbox)| TestSink::boxed(name, mailbox).into()).collect();
         let faults = Arc::<Reported>::default();
-        let dispatcher = Dispatcher::open(store.clone(), clock.clone(), faults.clone(), sinks).unwrap();
+        let dispatcher =
+            Dispatcher::open(store.clone(), clock.clone(), faults.clone(), sinks, Absent::Removed).unwrap();
         Self { store, clock, faults, dispatcher, boxes }
     }
 
@@ -320,7 +322,13 @@ fn configuration_mistakes() {
     let open = |names: Vec<String>| {
         let receivers = names.into_iter().map(|name| Receiver { name, sink: None }).collect();
         let clock = Arc::new(ManualClock::at(at(0)));
-        Dispatcher::open(Arc::new(ModelStore::default()), clock, Arc::<Reported>::default(), receivers)
+        Dispatcher::open(
+            Arc::new(ModelStore::default()),
+            clock,
+            Arc::<Reported>::default(),
+            receivers,
+            Absent::Removed,
+        )
     };
     assert!(matches!(
         open(vec!["a".to_owned(), "a".to_owned()]),

@@ -8,11 +8,12 @@ use telemetry_sandbox::PluginInfo;
 use super::effective::GrantReport;
 use super::error::PackageError;
 use super::file::Links;
+use super::install::{InstallOptions, installed_name};
 use super::manifest::Manifest;
 use super::packages::PluginPackages;
 use super::source::UnverifiedPackage;
 use super::switch::unknown;
-use super::verify::Trust;
+use super::verify::{Trust, disagreements};
 use crate::config::{PluginsConfig, is_package};
 use crate::envelope::cause_chain;
 use crate::plugins::inspect::inspect_bytes;
@@ -59,6 +60,24 @@ pub fn inspect(plugins: &PluginsConfig, what: &str) -> Result<Inspection, Packag
         return Err(unknown(plugins, directory, what));
     };
     inspected(plugins, UnverifiedPackage::read(&place, Links::Follow)?, Some(what))
+}
+
+/// All for which [`install`](super::install()) refuses the package at `place` whatever the host's policy, keys and pins: its files,
+/// its component's hash, its name, and what its component says of itself otherwise than the manifest. Of a component that could
+/// not be asked, without `info`, only the files and the hash can be judged; of one without a manifest nothing.
+pub fn package_faults(place: &Path, info: Option<&PluginInfo>) -> Vec<PackageError> {
+    let package = match UnverifiedPackage::read(place, Links::Follow) {
+        Ok(package) => package,
+        Err(error) => return vec![error],
+    };
+    let Some(found) = &package.manifest else { return Vec::new() };
+    let name = &found.manifest.name;
+    let mut faults: Vec<PackageError> = package.check_hash(name).err().into_iter().collect();
+    if let Some(info) = info {
+        faults.extend(installed_name(&package, info, &InstallOptions::default()).err());
+        faults.extend(disagreements(name, &found.manifest, found.config_schema.as_deref(), info));
+    }
+    faults
 }
 
 /// What the component at `place`, a file or a package's folder, says of itself, trusted or not.

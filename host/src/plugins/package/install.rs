@@ -90,7 +90,8 @@ pub fn install(
     Ok(Installation { name, place, info, manifest: verified.manifest, trust, replaced })
 }
 
-fn installed_name(
+/// The name that a package is installed under, which is to be one that a plugin can have.
+pub(super) fn installed_name(
     package: &UnverifiedPackage,
     info: &PluginInfo,
     options: &InstallOptions,

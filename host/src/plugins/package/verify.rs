@@ -126,12 +126,7 @@ impl UnverifiedPackage {
             }
             return Ok(None);
         };
-        if let Some(expected) = &found.manifest.sha256
-            && *expected != self.sha256
-        {
-            let (expected, found) = (expected.clone(), self.sha256.clone());
-            return Err(PackageError::ManifestHash { name: name.to_owned(), expected, found });
-        }
+        self.check_hash(name)?;
         let Some(signature) = &found.signature else {
             if is_demanded {
                 return Err(PackageError::not_signed(
@@ -153,6 +148,17 @@ impl UnverifiedPackage {
             name,
             "its manifest does not say the component's sha256, so that the signature does not cover it",
         ))
+    }
+
+    /// Checks that the component is the one whose hash the manifest says, if it says one.
+    pub(super) fn check_hash(&self, name: &str) -> Result<(), PackageError> {
+        match self.manifest().and_then(|manifest| manifest.sha256.clone()) {
+            Some(expected) if expected != self.sha256 => {
+                let found = self.sha256.clone();
+                Err(PackageError::ManifestHash { name: name.to_owned(), expected, found })
+            }
+            _ => Ok(()),
+        }
     }
 
     fn check_pin(&self, name: &str, pin: &Pin) -> Result<(), PackageError> {
@@ -220,41 +226,45 @@ impl VerifiedPackage {
     /// Checks that the component says the same of itself as its manifest.
     pub fn check_description(&self, info: &PluginInfo) -> Result<(), PackageError> {
         let Some(manifest) = &self.manifest else { return Ok(()) };
-        let disagree = |key, manifest: String, component: String| PackageError::Disagreement {
-            name: self.name.clone(),
-            key,
-            manifest,
-            component,
-        };
-        if manifest.name != info.name {
-            return Err(disagree("name", manifest.name.clone(), info.name.clone()));
-        }
-        if manifest.kind != info.kind {
-            return Err(disagree("kind", manifest.kind.to_string(), info.kind.to_string()));
-        }
-        if manifest.version.to_string() != info.version {
-            return Err(disagree("version", manifest.version.to_string(), info.version.clone()));
-        }
-        if let Some(contract) = contract_of(&info.imports)
-            && manifest.contract.to_string() != contract
-        {
-            return Err(disagree("contract", manifest.contract.to_string(), contract.to_owned()));
-        }
-        match &self.config_schema {
-            Some(bytes)
-                if serde_json::from_slice::<Value>(bytes).ok().as_ref() != Some(&info.config_schema) =>
-            {
-                let file = manifest.config_schema.clone().unwrap_or_default();
-                Err(disagree("config_schema", format!("the file {file}"), "its own schema".to_owned()))
-            }
-            _ => Ok(()),
-        }
+        let mut found = disagreements(&self.name, manifest, self.config_schema.as_deref(), info).into_iter();
+        found.next().map_or(Ok(()), Err)
     }
+}
+
+/// All that a component says of itself otherwise than its manifest. `config_schema` holds the file that the manifest names.
+pub(super) fn disagreements(
+    name: &str,
+    manifest: &Manifest,
+    config_schema: Option<&[u8]>,
+    info: &PluginInfo,
+) -> Vec<PackageError> {
+    let described = [
+        ("name", manifest.name.clone(), info.name.clone()),
+        ("kind", manifest.kind.to_string(), info.kind.to_string()),
+        ("version", manifest.version.to_string(), info.version.clone()),
+    ];
+    let contract = contract_of(&info.imports)
+        .map(|contract| ("contract", manifest.contract.to_string(), contract.to_owned()));
+    let is_stale =
+        |bytes: &&[u8]| serde_json::from_slice::<Value>(bytes).ok().as_ref() != Some(&info.config_schema);
+    let schema = config_schema.filter(is_stale).map(|_| {
+        let file = manifest.config_schema.clone().unwrap_or_default();
+        ("config_schema", format!("the file {file}"), "its own schema".to_owned())
+    });
+    let differs = |(_, manifest, component): &(&'static str, String, String)| manifest != component;
+    let all = described.into_iter().chain(contract).filter(differs).chain(schema);
+    all.map(|(key, manifest, component)| PackageError::Disagreement {
+        name: name.to_owned(),
+        key,
+        manifest,
+        component,
+    })
+    .collect()
 }
 
 /// The version of the contract that a component's imports name. One that imports nothing of the contract tells none; whether the
 /// host speaks it is for the sandbox to say.
-fn contract_of(imports: &[String]) -> Option<&str> {
+pub fn contract_of(imports: &[String]) -> Option<&str> {
     let ours = imports.iter().find_map(|import| import.strip_prefix("bridge:telemetry/"))?;
     ours.split_once('@').map(|(_, version)| version)
 }

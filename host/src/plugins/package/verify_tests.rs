@@ -6,13 +6,14 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use telemetry_core::Timestamp;
+use telemetry_sandbox::{CONTRACT_VERSION, PluginInfo, PluginKind};
 
 use super::error::PackageError;
 use super::lock::{LOCK_FILE, Pin, PluginLock};
 use super::packages::PluginPackages;
 use super::secret_key::SecretKey;
 use super::sha256::Sha256;
-use super::verify::VerifiedPackage;
+use super::verify::{VerifiedPackage, disagreements};
 use crate::config::{PluginPolicy, PluginSettings, PluginsConfig, TrustedKey};
 
 const COMPONENT: &[u8] = b"the component";
@@ -157,6 +158,38 @@ fn signed_needs_a_trusted_key_over_this_very_manifest() {
     fs::remove_dir_all(place.at("pager")).unwrap();
     fs::write(place.at("pager.wasm"), COMPONENT).unwrap();
     assert!(place.refused("NotSigned").contains("no manifest"));
+}
+
+#[test]
+fn all_that_a_manifest_and_its_component_disagree_about_is_told() {
+    let manifest = super::Manifest::parse(manifest("1.2.0", COMPONENT).as_bytes()).unwrap();
+    let mut info = PluginInfo {
+        name: "pager".to_owned(),
+        kind: PluginKind::Sink,
+        contract: CONTRACT_VERSION,
+        version: "1.2.0".to_owned(),
+        description: String::new(),
+        config_schema: serde_json::json!({"type": "object"}),
+        imports: vec!["bridge:telemetry/types@0.1.0".to_owned()],
+        sha256: String::new(),
+        component_bytes: 0,
+        aggregates: Vec::new(),
+    };
+    let keys = |info: &PluginInfo, schema: &[u8]| -> Vec<&'static str> {
+        let found = disagreements("pager", &manifest, Some(schema), info);
+        let key = |error| match error {
+            PackageError::Disagreement { key, .. } => key,
+            other => panic!("{other}"),
+        };
+        found.into_iter().map(key).collect()
+    };
+    let schema = br#"{ "type": "object" }"#;
+    assert_eq!(keys(&info, schema), [""; 0]);
+    info.imports = vec!["bridge:telemetry/types@0.2.1".to_owned()];
+    info.version = "1.2.1".to_owned();
+    assert_eq!(keys(&info, b"no JSON"), ["version", "contract", "config_schema"]);
+    info.imports.clear();
+    assert_eq!(keys(&info, schema), ["version"], "what imports nothing tells no contract");
 }
 
 #[test]

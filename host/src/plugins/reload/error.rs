@@ -121,12 +121,14 @@ impl ReloadError {
 
     /// Whether the very same version may be taken the next time: what was in its way is not its own.
     pub(super) const fn may_pass(&self) -> bool {
-        matches!(
-            self,
-            Self::Handover { source: HandoverError::Busy { .. } | HandoverError::Checkpoint { .. }, .. }
-                | Self::Trial { source: TrialFailure::Store(_), .. }
-                | Self::Monitor { source: AddMonitorError::Store(_) | AddMonitorError::Thread { .. }, .. }
-        )
+        match self {
+            Self::Handover { source, .. } => handover_may_pass(source),
+            Self::Trial { source: TrialFailure::Store(_), .. }
+            | Self::Monitor { source: AddMonitorError::Store(_) | AddMonitorError::Thread { .. }, .. } => {
+                true
+            }
+            _ => false,
+        }
     }
 
     fn plugin(&self) -> Option<&str> {
@@ -169,6 +171,11 @@ impl EnvelopeError for ReloadError {
         }
         details
     }
+}
+
+/// Whether a monitor may be replaced the next time: what was in the way is neither version's own.
+pub(super) const fn handover_may_pass(error: &HandoverError) -> bool {
+    matches!(error, HandoverError::Busy { .. } | HandoverError::Checkpoint { .. })
 }
 
 /// A native failure where only a plugin's is expected.

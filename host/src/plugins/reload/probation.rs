@@ -5,11 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use telemetry_core::extension::SavedState;
-use telemetry_core::limits::{RELOAD_FAILURES, RELOAD_PROBATION};
+use telemetry_core::limits::{
+    MAX_ROLLBACK_PAUSE, MAX_ROLLBACK_TRIES, MIN_ROLLBACK_PAUSE, RELOAD_FAILURES, RELOAD_PROBATION,
+};
 use telemetry_sandbox::Plugin;
 
+use crate::alerts::Backoff;
 use crate::plugins::prepared::PackageReport;
 use crate::plugins::source::PluginSource;
+
+const BACKOFF: Backoff = Backoff { min: MIN_ROLLBACK_PAUSE, max: MAX_ROLLBACK_PAUSE };
 
 /// A version that took another's place.
 pub(super) struct Probation {
@@ -21,6 +26,7 @@ pub(super) struct Probation {
     /// The state that a monitor left when it was replaced.
     pub(super) left_state: Option<SavedState>,
     until: Duration,
+    tries: Tries,
 }
 
 impl Probation {
@@ -32,7 +38,32 @@ impl Probation {
         now: Duration,
     ) -> Self {
         let until = now.saturating_add(RELOAD_PROBATION);
-        Self { source, current, previous, previous_package, left_state, until }
+        Self { source, current, previous, previous_package, left_state, until, tries: Tries::default() }
+    }
+}
+
+/// Tries to take a version back that failed for reasons that may pass.
+#[derive(Debug, Default)]
+struct Tries {
+    failed: u32,
+    /// Not before this instant of the monotonic clock.
+    next: Duration,
+}
+
+impl Tries {
+    fn is_due(&self, now: Duration) -> bool {
+        now >= self.next
+    }
+
+    /// Counts one; answers the pause before the next, `None` after the last.
+    fn failed(&mut self, now: Duration) -> Option<Duration> {
+        self.failed = self.failed.saturating_add(1);
+        if self.failed >= MAX_ROLLBACK_TRIES {
+            return None;
+        }
+        let pause = BACKOFF.pause(self.failed);
+        self.next = now.saturating_add(pause);
+        Some(pause)
     }
 }
 
@@ -46,11 +77,41 @@ impl Probations {
         self.0.insert(probation.source.name.clone(), probation);
     }
 
-    /// Takes out those that failed too often, and lets go those that held out.
+    /// Takes out those that failed too often and are to be taken back now, and lets go those that held out.
     pub(super) fn failed(&mut self, now: Duration) -> Vec<Probation> {
-        let failed = |_: &String, probation: &mut Probation| probation.current.faults() >= RELOAD_FAILURES;
+        let failed = |_: &String, probation: &mut Probation| {
+            probation.current.faults() >= RELOAD_FAILURES && probation.tries.is_due(now)
+        };
         let failed: Vec<Probation> = self.0.extract_if(.., failed).map(|(_, probation)| probation).collect();
-        self.0.retain(|_, probation| now < probation.until);
+        // One that could not be taken back yet did not hold out.
+        self.0.retain(|_, probation| now < probation.until || probation.tries.failed > 0);
         failed
+    }
+
+    /// Keeps one that could not be taken back for another try; answers the pause before it, `None` when that was the last.
+    pub(super) fn try_again(&mut self, mut probation: Probation, now: Duration) -> Option<Duration> {
+        let pause = probation.tries.failed(now)?;
+        self.begin(probation);
+        Some(pause)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tries_have_growing_pauses_and_an_end() {
+        let (mut tries, mut now, mut pauses) = (Tries::default(), Duration::from_secs(7), Vec::new());
+        assert!(tries.is_due(Duration::ZERO), "the first does not wait");
+        while let Some(pause) = tries.failed(now) {
+            assert!(!tries.is_due(now) && tries.is_due(now + pause));
+            pauses.push(pause);
+            now += pause;
+        }
+        assert_eq!(pauses.len() + 1, usize::try_from(MAX_ROLLBACK_TRIES).unwrap());
+        assert_eq!((pauses.first(), pauses.last()), (Some(&MIN_ROLLBACK_PAUSE), Some(&MAX_ROLLBACK_PAUSE)));
+        assert!(pauses.is_sorted());
+        assert_eq!(tries.failed(now), None, "no more after the last");
     }
 }

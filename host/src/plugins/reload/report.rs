@@ -47,7 +47,8 @@ pub enum ReloadOutcome {
         /// Why.
         reason: String,
     },
-    /// The version before should have taken its place again and could not: the new one stays.
+    /// The version before should have taken its place again and could not: the new one stays, until the next try where what was
+    /// in the way may pass.
     RollbackFailed {
         /// Why.
         reason: String,

@@ -1,17 +1,38 @@
 //! A new version that fails is taken back by itself.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use telemetry_core::extension::{PluginFailure, SavedState};
-use telemetry_core::limits::RELOAD_FAILURES;
+use telemetry_core::limits::{MAX_ROLLBACK_TRIES, RELOAD_FAILURES};
 use telemetry_sandbox::{Plugin, PluginKind};
 
-use super::probation::Probation;
+use super::error::handover_may_pass;
+use super::probation::{Probation, Probations};
 use super::report::{PluginVersion, ReloadOutcome, ReloadReport, ReloadTrigger, StateHandover};
 use super::swap::started;
 use super::{Reloader, Work};
 use crate::envelope::cause_chain;
-use crate::monitors::{StartedFrom, Successor};
+use crate::monitors::{HandoverError, StartedFrom, Successor};
+
+/// Why the version before did not take its place again.
+#[derive(Debug, thiserror::Error)]
+enum RollbackError {
+    #[error(transparent)]
+    Monitor(#[from] HandoverError),
+    #[error("its receiver is gone")]
+    NoReceiver,
+}
+
+impl RollbackError {
+    /// Whether it may take its place the next time.
+    const fn may_pass(&self) -> bool {
+        match self {
+            Self::Monitor(error) => handover_may_pass(error),
+            Self::NoReceiver => false,
+        }
+    }
+}
 
 impl Reloader {
     /// Takes back versions that failed too often since they took their place, and lets those before the others go.
@@ -22,46 +43,61 @@ impl Reloader {
 
     pub(super) fn settle_with(&self, work: &mut Work) {
         for probation in work.probations.failed(self.parts.clock.monotonic()) {
-            let report = self.take_back(&probation);
+            let report = match self.take_back(&probation) {
+                Ok(report) => report,
+                Err(error) => self.not_taken_back(probation, &error, &mut work.probations),
+            };
             self.remember(&report);
         }
     }
 
-    fn take_back(&self, probation: &Probation) -> ReloadReport {
+    fn take_back(&self, probation: &Probation) -> Result<ReloadReport, RollbackError> {
         let Probation { source, current, previous, .. } = probation;
-        let failure = current.status().last_failure.unwrap_or_default();
-        let reason = format!("it failed {RELOAD_FAILURES} times after it had taken its place: {failure}");
-        let from = Some(self.version(&source.name, current));
-        let taken = match current.info().kind {
+        let report = self.report_of(probation, ReloadOutcome::RolledBack { reason: why(current) });
+        let (pause, state) = match current.info().kind {
             PluginKind::Validator | PluginKind::Aggregator => {
-                Ok((self.put(source, previous), StateHandover::None))
+                (self.put(source, previous), StateHandover::None)
             }
-            PluginKind::Monitor => self.take_monitor_back(probation),
-            PluginKind::Sink => self.take_sink_back(probation),
+            PluginKind::Monitor => self.take_monitor_back(probation)?,
+            PluginKind::Sink => self.take_sink_back(probation)?,
         };
-        let kind = Some(current.info().kind);
-        match taken {
-            Ok((pause, state)) => {
-                if let Some(package) = probation.previous_package.clone() {
-                    self.put_package(&source.name, package);
-                }
-                let to = Some(PluginVersion::of(previous, self.count(&source.name, true)));
-                let outcome = ReloadOutcome::RolledBack { reason };
-                let report = self.report(source, ReloadTrigger::Failures, outcome);
-                ReloadReport { kind, from, to, state, pause, ..report }
-            }
-            Err(why) => {
-                let reason = format!("{reason}; the version before could not take its place again: {why}");
-                let outcome = ReloadOutcome::RollbackFailed { reason };
-                ReloadReport { kind, from, ..self.report(source, ReloadTrigger::Failures, outcome) }
-            }
+        if let Some(package) = probation.previous_package.clone() {
+            self.put_package(&source.name, package);
         }
+        let to = Some(PluginVersion::of(previous, self.count(&source.name, true)));
+        Ok(ReloadReport { to, state, pause, ..report })
     }
 
-    fn take_monitor_back(
+    /// What there is to say of a version that stays, for now or for good.
+    fn not_taken_back(
         &self,
-        probation: &Probation,
-    ) -> Result<(std::time::Duration, StateHandover), String> {
+        probation: Probation,
+        error: &RollbackError,
+        probations: &mut Probations,
+    ) -> ReloadReport {
+        let reason = format!(
+            "{}; the version before could not take its place again: {}",
+            why(&probation.current),
+            cause_chain(error)
+        );
+        let report = self.report_of(&probation, ReloadOutcome::RollbackFailed { reason: reason.clone() });
+        if !error.may_pass() {
+            return report;
+        }
+        let reason = match probations.try_again(probation, self.parts.clock.monotonic()) {
+            Some(pause) => format!("{reason}; it is tried again in {pause:?}"),
+            None => format!("{reason}; that was the last of {MAX_ROLLBACK_TRIES} tries"),
+        };
+        ReloadReport { outcome: ReloadOutcome::RollbackFailed { reason }, ..report }
+    }
+
+    fn report_of(&self, probation: &Probation, outcome: ReloadOutcome) -> ReloadReport {
+        let Probation { source, current, .. } = probation;
+        let (kind, from) = (Some(current.info().kind), Some(self.version(&source.name, current)));
+        ReloadReport { kind, from, ..self.report(source, ReloadTrigger::Failures, outcome) }
+    }
+
+    fn take_monitor_back(&self, probation: &Probation) -> Result<(Duration, StateHandover), RollbackError> {
         let Probation { source, previous, left_state, .. } = probation;
         let (before, left) = (Arc::clone(previous), left_state.clone());
         let start = move |state: Option<SavedState>| successor(&before, state, left);
@@ -72,8 +108,7 @@ impl Reloader {
             let _ = sender.send(successor.from != StartedFrom::Handed);
             Ok(successor)
         });
-        let handover =
-            self.parts.watch.replace_monitor(&source.name, start).map_err(|error| cause_chain(&error))?;
+        let handover = self.parts.watch.replace_monitor(&source.name, start)?;
         self.put(source, previous);
         let state = match (receiver.try_recv(), handover.state) {
             (Ok(true), _) => StateHandover::Former,
@@ -83,9 +118,9 @@ impl Reloader {
         Ok((handover.pause, state))
     }
 
-    fn take_sink_back(&self, probation: &Probation) -> Result<(std::time::Duration, StateHandover), String> {
+    fn take_sink_back(&self, probation: &Probation) -> Result<(Duration, StateHandover), RollbackError> {
         let Probation { source, previous, .. } = probation;
-        let began = std::time::Instant::now();
+        let began = Instant::now();
         let attached = self.parts.watch.hand_over_sink(&source.name, |current| {
             drop(current);
             let sink = previous.sink();
@@ -97,9 +132,15 @@ impl Reloader {
                 self.put(source, previous);
                 Ok((began.elapsed(), StateHandover::Former))
             }
-            _ => Err("its receiver is gone".to_owned()),
+            _ => Err(RollbackError::NoReceiver),
         }
     }
+}
+
+/// Why a version is taken back.
+fn why(current: &Plugin) -> String {
+    let failure = current.status().last_failure.unwrap_or_default();
+    format!("it failed {RELOAD_FAILURES} times after it had taken its place: {failure}")
 }
 
 /// The version before goes on from the state of the new one if it can read that, else from the state that it had left itself:

@@ -1,4 +1,4 @@
-//! Builds a project with its language's tools and notes the component's hash in the manifest.
+//! Builds a project with its language's tools and notes the component's hash and contract in the manifest.
 
 mod c;
 mod frame;
@@ -10,7 +10,7 @@ mod tool;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use bridge_telemetry::plugins::package::Sha256;
+use bridge_telemetry::plugins::package::{Sha256, contract_of};
 use serde::Serialize;
 use telemetry_core::SystemClock;
 use telemetry_sandbox::{Component, LoadError, PluginKind, Sandbox, SandboxError};
@@ -117,7 +117,7 @@ pub fn build(directory: &Path) -> Result<Built, BuildError> {
         return Err(BuildError::Kind { manifest: project.manifest.kind, component: outline.kind });
     }
     let sha256 = Sha256::of(&bytes);
-    project.note_hash(sha256.clone())?;
+    project.note_built(&sha256, contract_of(&outline.imports))?;
     Ok(Built {
         component,
         kind: outline.kind,

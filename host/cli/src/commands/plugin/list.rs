@@ -16,7 +16,7 @@ pub(super) fn execute(shared: &Shared) -> Result<Exit, Failure> {
         let envelope = Connection::to_running_host(shared)?.plugins()?;
         return Ok(output::answer(&envelope, shared.json, |body| show(body, running)));
     }
-    let (config, faults) = settings::layers(shared).load_with_plugins()?;
+    let (config, faults) = settings::config_of_last_run(shared)?;
     for fault in faults {
         eprintln!("warning: {}", output::printable(&fault.to_string()));
     }
