@@ -90,7 +90,7 @@ fn an_import_that_meets_a_failing_validator_can_be_sent_again() {
         let batch = json!({
             "batch_id": "0d4f6b3e-55a0-4c83-9d5d-2f1d8f1f6d01",
             "events": [
-                {"event_type": "A", "source": "attacker", "data": {"attack": name}},
+                {"event_type": name, "source": "s"},
                 {"event_type": "B", "source": "s"},
             ],
             "metrics": [{"metric_name": "m", "metric_value": 1}],

@@ -23,6 +23,7 @@ use crate::error::StoreError;
 use crate::families::{Class, LOG, Partition};
 use crate::head::{Departure, FULL_HEAD, HARD_HEAD, RecordCounts, Series};
 use crate::log::record;
+use crate::series::Uncommitted;
 use late::LateTimes;
 use sealed::SealedTimes;
 
@@ -308,12 +309,15 @@ impl Engine {
             batch.put_cf(&log, record::key(first_sample), &row);
             bytes = bytes.saturating_add(row.len() as u64);
         }
+        let mut uncommitted: SmallVec<[Uncommitted; 1]> = SmallVec::new();
         for (index, series) in &placed.definitions {
             if let Some(sample) = records.samples.get(*index)
                 && let Some(partition) = sample_slots.find(sample.timestamp().nanos())
             {
                 let Series { id, key, overflow, .. } = &**series;
-                self.index.define(&self.database, &mut batch, partition, *id, key, *overflow)?;
+                let defined =
+                    self.index.define(&self.database, &mut batch, partition, *id, key, *overflow)?;
+                uncommitted.push(defined);
             }
         }
         if !placed.definitions.is_empty() && self.index.wants_loading() {
@@ -321,6 +325,7 @@ impl Engine {
         }
         let written = batch.size_in_bytes() as u64;
         self.database.commit(batch, Promise::Acknowledged)?;
+        drop(uncommitted);
         self.space.wrote(written);
         Ok(bytes)
     }

@@ -3,6 +3,7 @@
 //! Invariant: what memory holds of a partition is its rows plus what was defined since; it can be let go whenever the rows
 //! are complete.
 
+mod room;
 pub(super) mod waiting;
 
 use std::collections::HashMap;
@@ -23,6 +24,8 @@ use crate::database::{Database, Family, Promise};
 use crate::error::{Damage, StoreError};
 use crate::families::Partition;
 use waiting::Waiting;
+
+pub(crate) use room::Uncommitted;
 
 /// The series of all metrics partitions.
 pub(crate) struct SeriesIndex {
@@ -48,6 +51,8 @@ pub(super) struct Slot {
     waiting_bytes: AtomicUsize,
     /// Whether so many definitions wait that the postings are to be loaded.
     wanted: AtomicBool,
+    /// Definitions that are not committed yet: rows do not tell of them.
+    uncommitted: AtomicUsize,
     last_use: AtomicU64,
 }
 
@@ -89,7 +94,8 @@ impl SeriesIndex {
         }
     }
 
-    /// Adds the definition of an active series to `batch`. May be repeated; harmless when the batch is never committed.
+    /// Adds the definition of an active series to `batch`. May be repeated; harmless when the batch is never committed. What is
+    /// answered is to be kept until the batch was committed or given up.
     pub(crate) fn define(
         &self,
         database: &Database,
@@ -98,7 +104,7 @@ impl SeriesIndex {
         id: u32,
         key: &SeriesKey,
         overflow: bool,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Uncommitted, StoreError> {
         let family = database
             .find_family(&partition.family)
             .ok_or_else(|| Damage::new("column family", format!("\"{}\" is missing", partition.family)))?;
@@ -128,9 +134,10 @@ impl SeriesIndex {
             }
         }
         let loading = defining.added.loading();
+        let uncommitted = Uncommitted::of(&slot);
         drop(defining);
         self.load_for(loading, database, partition, &slot);
-        Ok(())
+        Ok(uncommitted)
     }
 
     /// The definition of a series that is active in `partition`.
@@ -354,35 +361,6 @@ impl SeriesIndex {
     /// Bytes of postings and definitions when they were last measured.
     pub(crate) fn measured(&self) -> u64 {
         self.measured.load(Ordering::Relaxed)
-    }
-
-    /// Lets go of postings that can be loaded again, least recently used first, until they keep within the budget beside the rest
-    /// of the index.
-    pub(crate) fn make_room(&self) {
-        let definitions = self.definition_bytes();
-        let others = self.others.load(Ordering::Relaxed);
-        let limit = self.budget.postings(others.saturating_add(definitions));
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let mut bytes = self.bytes();
-        if bytes > limit {
-            self.let_go(&mut bytes, limit);
-        }
-        self.measured.store(definitions.saturating_add(bytes as u64), Ordering::Relaxed);
-    }
-
-    fn let_go(&self, bytes: &mut usize, limit: usize) {
-        let mut slots: Vec<_> = self.slots.read().values().cloned().collect();
-        slots.sort_by_key(|slot| slot.last_use.load(Ordering::Relaxed));
-        for slot in slots {
-            if *bytes <= limit {
-                break;
-            }
-            let defining = slot.defining.lock();
-            if defining.rows != PostingRows::Incomplete {
-                *bytes = bytes.saturating_sub(slot.bytes());
-                *slot.postings.write() = None;
-            }
-        }
     }
 }
 

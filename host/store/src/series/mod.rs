@@ -23,6 +23,6 @@ mod tests;
 
 pub(crate) use check::check_row;
 pub use definition::SeriesRef;
-pub(crate) use index::SeriesIndex;
+pub(crate) use index::{SeriesIndex, Uncommitted};
 pub(crate) use load::count;
 pub(crate) use mend::mend;

@@ -29,7 +29,7 @@ fn key(name: &str, labels: &[(&str, &str)]) -> SeriesKey {
 
 fn define(index: &SeriesIndex, database: &Database, partition: &Partition, id: u32, key: &SeriesKey) {
     let mut batch = WriteBatch::new();
-    index.define(database, &mut batch, partition, id, key, false).unwrap();
+    let _uncommitted = index.define(database, &mut batch, partition, id, key, false).unwrap();
     database.commit(batch, Promise::Acknowledged).unwrap();
 }
 
@@ -140,8 +140,8 @@ fn overflow_series_are_others_than_plain_ones() {
     let index = SeriesIndex::new(MEMORY);
     let plain = key("cpu", &[]);
     let mut batch = WriteBatch::new();
-    index.define(&database, &mut batch, &partitions[0], 1, &plain, false).unwrap();
-    index.define(&database, &mut batch, &partitions[0], 2, &plain, true).unwrap();
+    let _first = index.define(&database, &mut batch, &partitions[0], 1, &plain, false).unwrap();
+    let _second = index.define(&database, &mut batch, &partitions[0], 2, &plain, true).unwrap();
     database.commit(batch, Promise::Acknowledged).unwrap();
     let index = SeriesIndex::new(MEMORY);
     assert_eq!(index.find(&database, &partitions[0], &plain, false).unwrap(), Some(1));
@@ -154,7 +154,9 @@ fn overflow_series_are_others_than_plain_ones() {
 fn a_definition_that_was_never_committed_is_no_series() {
     let (database, partitions) = database(1);
     let index = SeriesIndex::new(MEMORY);
-    index.define(&database, &mut WriteBatch::new(), &partitions[0], 1, &key("cpu", &[]), false).unwrap();
+    drop(
+        index.define(&database, &mut WriteBatch::new(), &partitions[0], 1, &key("cpu", &[]), false).unwrap(),
+    );
     index.checkpoint(&database, &partitions, true).unwrap();
     let index = SeriesIndex::new(MEMORY);
     assert!(index.select(&database, &partitions, &MetricSelection::default()).unwrap().is_empty());
@@ -340,12 +342,32 @@ fn what_waits_for_postings_is_bounded_though_nobody_maintains() {
     let mut batch = WriteBatch::new();
     for id in 2..=BOUND + 1 {
         assert!(index.slot(partition).postings.read().is_none(), "before series {id}");
-        index.define(&database, &mut batch, partition, id, &host(id), false).unwrap();
+        drop(index.define(&database, &mut batch, partition, id, &host(id), false).unwrap());
     }
     assert!(index.slot(partition).postings.read().is_some());
     database.commit(batch, Promise::Acknowledged).unwrap();
     let found = index.select(&database, &partitions, &MetricSelection::default()).unwrap();
     assert!(found.iter().map(|series| series.id).eq(1..=BOUND + 1));
+}
+
+#[test]
+fn what_is_not_committed_yet_is_not_forgotten() {
+    let (database, partitions) = database(1);
+    let (index, partition) = (SeriesIndex::new(0), &partitions[0]);
+    let mut batch = WriteBatch::new();
+    let slow = index.define(&database, &mut batch, partition, 1, &key("slow", &[]), false).unwrap();
+    // Meanwhile everything is written, nothing may stay in memory, and another series comes.
+    index.checkpoint(&database, &partitions, true).unwrap();
+    index.select(&database, &partitions, &MetricSelection::default()).unwrap();
+    define(&index, &database, partition, 2, &key("fast", &[]));
+    index.checkpoint(&database, &partitions, true).unwrap();
+    database.commit(batch, Promise::Acknowledged).unwrap();
+    drop(slow);
+    for index in [&index, &SeriesIndex::new(MEMORY)] {
+        let found = index.select(&database, &partitions, &MetricSelection::default()).unwrap();
+        assert_eq!(found.iter().map(|series| series.id).collect::<Vec<_>>(), [1, 2]);
+    }
+    assert!(index.slot(partition).postings.read().is_none(), "now it can be loaded again");
 }
 
 /// Each round begins with a partition that nobody has touched: its postings are made by whoever comes first.
