@@ -47,7 +47,7 @@ struct Arguments {
     #[arg(long)]
     large: bool,
     /// After `store`, also other stores with the same samples: SQLite, JSON in RocksDB, tsink, and DuckDB where the variable
-    /// DUCKDB_PYTHON names a Python that has it. The first time compiles them.
+    /// DUCKDB_PYTHON names a Python that has it, NumPy and PyArrow. The first time compiles them.
     #[arg(long)]
     peers: bool,
     /// What this process does for another one that measures it.
