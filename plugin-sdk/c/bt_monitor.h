@@ -2,7 +2,9 @@
 #ifndef BT_MONITOR_H
 #define BT_MONITOR_H
 
+#include "bt_patterns.h"
 #include "bt_rows.h"
+#include "bt_schemas.h"
 
 typedef struct bt_signals bt_signals;
 

@@ -2,7 +2,7 @@
 #ifndef BT_SINK_H
 #define BT_SINK_H
 
-#include "bt.h"
+#include "bt_patterns.h"
 
 /* One state of an alert on its way to one receiver. Times are nanoseconds since 1970. */
 typedef struct {

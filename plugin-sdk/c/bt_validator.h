@@ -2,7 +2,9 @@
 #ifndef BT_VALIDATOR_H
 #define BT_VALIDATOR_H
 
+#include "bt_patterns.h"
 #include "bt_rows.h"
+#include "bt_schemas.h"
 
 typedef struct bt_verdict bt_verdict;
 

@@ -1,4 +1,4 @@
-import { write } from "bridge:telemetry/log@0.2.1";
+import { write } from "bridge:telemetry/log@0.2.2";
 
 const line = (level) => (message, fields) => write(level, message, fields ? JSON.stringify(fields) : "");
 

@@ -1,5 +1,5 @@
-import * as hostKeyValue from "bridge:telemetry/key-value@0.2.1";
-import { getMetrics as hostGetMetrics } from "bridge:telemetry/query@0.2.1";
+import * as hostKeyValue from "bridge:telemetry/key-value@0.2.2";
+import { getMetrics as hostGetMetrics } from "bridge:telemetry/query@0.2.2";
 
 import { events, samples } from "./batch.js";
 import { answered } from "./errors.js";

@@ -1,4 +1,4 @@
-import { send as hostSend } from "bridge:telemetry/outbound-http@0.2.1";
+import { send as hostSend } from "bridge:telemetry/outbound-http@0.2.2";
 
 import { answered } from "./errors.js";
 import { lifecycleOf, running } from "./lifecycle.js";

@@ -1,4 +1,4 @@
-import { read as hostRead } from "bridge:telemetry/event-values@0.2.1";
+import { read as hostRead } from "bridge:telemetry/event-values@0.2.2";
 
 import { texts } from "./batch.js";
 

@@ -5,10 +5,10 @@
 //!
 //! | kind | trait | macro | it can use |
 //! |---|---|---|---|
-//! | refuses or normalises records before they are stored | [`Validator`] | [`export_validator!`] | [`log`], [`counters`] |
+//! | refuses or normalises records before they are stored | [`Validator`] | [`export_validator!`] | [`log`], [`counters`], [`patterns`], [`json_schemas`] |
 //! | adds aggregate functions to queries | [`Aggregation`] | [`export_aggregation!`] | [`log`], [`counters`] |
-//! | watches stored records and raises signals | [`Monitor`] | [`export_monitor!`] | also [`key_value`], [`query`] |
-//! | delivers alerts or routes them on | [`Sink`] | [`export_sink!`] | also [`key_value`], [`http`] |
+//! | watches stored records and raises signals | [`Monitor`] | [`export_monitor!`] | also [`patterns`], [`json_schemas`], [`key_value`], [`query`] |
+//! | delivers alerts or routes them on | [`Sink`] | [`export_sink!`] | also [`patterns`], [`key_value`], [`http`] |
 //!
 //! A call of anything that the kind cannot use compiles, but the host refuses to load the component and names the import.
 //!
@@ -132,12 +132,14 @@ mod grouped;
 pub mod guest;
 pub mod http;
 pub mod json;
+pub mod json_schemas;
 pub mod key_value;
 pub mod log;
 #[cfg(any(test, target_arch = "wasm32"))]
 mod memory;
 mod monitor;
 pub mod number;
+pub mod patterns;
 mod period;
 mod plugin;
 pub mod query;

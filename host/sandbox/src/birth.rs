@@ -8,7 +8,6 @@ use telemetry_core::extension::{PluginFailure, SavedState};
 
 use crate::aggregation::{BirthCertificate, PluginAggregations};
 use crate::component::Compiled;
-use crate::config_schema::Schema;
 use crate::convert::{self, CheckedInfo};
 use crate::error::LoadError;
 use crate::guest::{Aggregation, Delivery, Export, Monitoring, Validation};
@@ -18,6 +17,7 @@ use crate::instance::{BirthError, Instance, Template};
 use crate::monitor::MonitorRole;
 use crate::plugin::{Plugin, PluginShared, Role};
 use crate::prepared::InstanceCost;
+use crate::schema::Schema;
 use crate::sink::SinkRole;
 use crate::validator::PluginValidator;
 use crate::world::{Contract, PluginKind};

@@ -3,8 +3,8 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::config_schema::{Schema, SchemaFault};
 use crate::convert::CheckedAggregate;
+use crate::schema::{Schema, SchemaFault};
 use crate::world::PluginKind;
 
 /// What a plugin is.
@@ -37,7 +37,7 @@ impl PluginInfo {
     pub fn config_faults(&self, config: &Value) -> Vec<SchemaFault> {
         match Schema::parse(&self.config_schema.to_string()) {
             Ok(schema) => schema.faults(config),
-            Err(message) => vec![SchemaFault { pointer: String::new(), message }],
+            Err(message) => vec![SchemaFault::of_all("limit", message)],
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Counts and limits the memory of one instance: all its linear memories together, and all its tables.
+//! Counts and limits the memory of one instance: all its linear memories together with what the host keeps for it, and all its tables.
 //!
 //! A refused growth is an ordinary answer to the guest; it is remembered, so that a guest that gives up because of it
 //! fails by the limit's name.
@@ -33,9 +33,27 @@ impl InstanceLimiter {
         Self { meters, memory_limit, memory: 0, table_elements: 0, last_growth: 0, refused: None }
     }
 
-    /// Bytes of all linear memories.
+    /// Bytes of all linear memories, and of what the host keeps for the instance.
     pub(crate) fn memory(&self) -> usize {
         self.memory
+    }
+
+    /// The host wants so many bytes more for this instance: whether it may have them.
+    pub(crate) fn host_grows(&mut self, bytes: usize) -> bool {
+        let memory = self.memory.saturating_add(bytes);
+        if memory > self.memory_limit {
+            self.refused = Some(Refusal::Memory);
+            return false;
+        }
+        self.memory = memory;
+        self.meters.memory_grew(bytes);
+        true
+    }
+
+    /// The host gave back so many bytes of those.
+    pub(crate) fn host_shrank(&mut self, bytes: usize) {
+        self.memory = self.memory.saturating_sub(bytes);
+        self.meters.memory_shrank(bytes);
     }
 
     /// Forgets refusals: a new call begins.
@@ -139,6 +157,21 @@ mod tests {
         assert_eq!(meters.memory_bytes(), 100);
         drop(limiter);
         assert_eq!(meters.memory_bytes(), 0);
+    }
+
+    #[test]
+    fn what_the_host_keeps_counts_too() {
+        let meters = Arc::new(Meters::default());
+        let mut limiter = InstanceLimiter::new(Arc::clone(&meters), 100);
+        assert!(limiter.host_grows(60));
+        assert!(!limiter.memory_growing(0, 60, None).unwrap());
+        limiter.begin();
+        assert!(!limiter.host_grows(60));
+        assert!(limiter.refusal().is_some());
+        assert_eq!((limiter.memory(), meters.memory_bytes()), (60, 60));
+        limiter.host_shrank(60);
+        assert!(limiter.memory_growing(0, 60, None).unwrap());
+        assert_eq!((limiter.memory(), meters.memory_bytes()), (60, 60));
     }
 
     #[test]

@@ -86,6 +86,11 @@ pub(crate) fn port_calls_per_call(rows: usize) -> u64 {
     per_call(limits::MAX_PORT_CALLS, limits::MAX_PORT_CALLS_PER_ROW, rows)
 }
 
+/// Expressions that a call about so many rows may compile and search for.
+pub(crate) fn searches_per_call(rows: usize) -> u64 {
+    per_call(limits::MAX_SEARCHES_PER_CALL, limits::MAX_SEARCHES_PER_ROW, rows)
+}
+
 fn per_call(least: u32, per_row: u32, rows: usize) -> u64 {
     (rows as u64).saturating_mul(per_row.into()).saturating_add(least.into())
 }

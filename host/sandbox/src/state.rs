@@ -12,13 +12,16 @@ use tracing::Level;
 
 use crate::engine::Execution;
 use crate::http::HttpClient;
+use crate::kept::Kept;
 use crate::key_value::KeyValueSpace;
 use crate::limiter::InstanceLimiter;
-use crate::limits::{counts_per_call, port_calls_per_call};
+use crate::limits::{counts_per_call, port_calls_per_call, searches_per_call};
 use crate::log::LineBuffer;
 use crate::meters::Meters;
+use crate::pattern::Pattern;
 use crate::plugin::PluginShared;
 use crate::quota::Quota;
+use crate::schema::Schema;
 
 /// The data of one store.
 pub(crate) struct HostState {
@@ -32,6 +35,10 @@ pub(crate) struct HostState {
     pub(crate) events: Option<Arc<EventTexts>>,
     /// Where the plugin asked last for values in them.
     pub(crate) places: Option<Arc<Places>>,
+    /// The regular expressions that the plugin keeps.
+    pub(crate) patterns: Kept<Pattern>,
+    /// The JSON Schemas that it keeps.
+    pub(crate) schemas: Kept<Schema>,
     pub(crate) stdout: LineBuffer,
     pub(crate) stderr: LineBuffer,
     /// What standard error got in this call: what a panic says.
@@ -46,6 +53,7 @@ pub(crate) struct HostState {
     own_time: Option<Duration>,
     port_calls: Quota,
     readings: Quota,
+    searches: Quota,
     http_requests: u32,
     /// Lines that this call may still write.
     lines: Quota,
@@ -104,6 +112,8 @@ impl HostState {
             now: Timestamp::EPOCH,
             events: None,
             places: None,
+            patterns: Kept::at_most(limits::MAX_PATTERNS),
+            schemas: Kept::at_most(limits::MAX_KEPT_SCHEMAS),
             stdout: LineBuffer::default(),
             stderr: LineBuffer::default(),
             last_words: None,
@@ -113,6 +123,7 @@ impl HostState {
             own_time: None,
             port_calls: Quota::of("calls to the host within one call"),
             readings: Quota::of("readings of events' values within one call"),
+            searches: Quota::of("searches for patterns and judgements by schemas within one call"),
             http_requests: 0,
             lines: Quota::of("log lines within one call"),
             counts: Quota::of("calls to its counters within one call"),
@@ -131,6 +142,7 @@ impl HostState {
         self.last_error = None;
         self.port_calls.begin(port_calls_per_call(allowance.rows));
         self.readings.begin(limits::MAX_READINGS_PER_CALL.into());
+        self.searches.begin(searches_per_call(allowance.rows));
         self.http_requests = 0;
         self.lines.begin(self.plugin.limits.lines_per_call(allowance.rows));
         self.counts.begin(counts_per_call(allowance.rows));
@@ -186,6 +198,11 @@ impl HostState {
     /// Counts a reading of events' values.
     pub(crate) fn count_reading(&mut self) -> wasmtime::Result<()> {
         self.readings.take(1)
+    }
+
+    /// Counts a search for a regular expression, a judgement by a schema, or one of either that is compiled.
+    pub(crate) fn count_search(&mut self) -> wasmtime::Result<()> {
+        self.searches.take(1)
     }
 
     /// Counts time that the guest waited for the host.

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The version of the WIT package that this host speaks.
-pub const CONTRACT_VERSION: &str = "0.2.1";
+pub const CONTRACT_VERSION: &str = "0.2.2";
 
 /// A version of the contract that this host can talk to: its own, and the one before through an adapter (`guest`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -117,13 +117,25 @@ impl PluginKind {
     /// The host's interfaces that this kind may import in this version of the contract.
     pub(crate) const fn imports(self, contract: Contract) -> &'static [&'static str] {
         match (self, contract) {
-            (Self::Validator, Contract::Current) => &["types", "log", "counters", "event-values"],
-            (Self::Validator, Contract::V0_1) | (Self::Aggregator, _) => &["types", "log", "counters"],
-            (Self::Monitor, Contract::Current) => {
-                &["types", "log", "counters", "event-values", "key-value", "query"]
+            (Self::Validator, Contract::Current) => {
+                &["types", "log", "counters", "event-values", "patterns", "json-schemas"]
             }
+            (Self::Validator, Contract::V0_1) | (Self::Aggregator, _) => &["types", "log", "counters"],
+            (Self::Monitor, Contract::Current) => &[
+                "types",
+                "log",
+                "counters",
+                "event-values",
+                "patterns",
+                "json-schemas",
+                "key-value",
+                "query",
+            ],
             (Self::Monitor, Contract::V0_1) => &["types", "log", "counters", "key-value", "query"],
-            (Self::Sink, _) => &["types", "log", "counters", "key-value", "outbound-http"],
+            (Self::Sink, Contract::Current) => {
+                &["types", "log", "counters", "patterns", "key-value", "outbound-http"]
+            }
+            (Self::Sink, Contract::V0_1) => &["types", "log", "counters", "key-value", "outbound-http"],
         }
     }
 }
@@ -300,9 +312,9 @@ mod tests {
         check_world(
             &["bridge:telemetry/log@0.2.0", "wasi:io/streams@0.2.6"],
             &VALIDATOR,
-            expect!["validator 0.2.1"],
+            expect!["validator 0.2.2"],
         );
-        check_world(&["bridge:telemetry/query@0.2.0"], &MONITOR, expect!["monitor 0.2.1"]);
+        check_world(&["bridge:telemetry/query@0.2.0"], &MONITOR, expect!["monitor 0.2.2"]);
         check_world(
             &[],
             &[],
@@ -328,7 +340,7 @@ mod tests {
             &[],
             &["bridge:telemetry/lifecycle@0.3.0"],
             expect![
-                "the component is built for bridge:telemetry/lifecycle@0.3.0; this host speaks version 0.2.1 and still loads 0.1, so build it against one of them"
+                "the component is built for bridge:telemetry/lifecycle@0.3.0; this host speaks version 0.2.2 and still loads 0.1, so build it against one of them"
             ],
         );
     }

@@ -32,10 +32,17 @@ pub(crate) fn module(resolve: &Resolve, world: WorldId) -> Vec<u8> {
     let mut stub = Stub::default();
     for (key, item) in &world.imports {
         let WorldItem::Interface { id, .. } = item else { continue };
-        for func in resolve.interfaces[*id].functions.values() {
+        let interface = &resolve.interfaces[*id];
+        for func in interface.functions.values() {
             let import = WasmImport::Func { interface: Some(key), func };
             let (params, results) = signature(resolve, AbiVariant::GuestImport, func);
             stub.import(resolve, import, params, results);
+        }
+        for resource in interface.types.values().filter(|id| is_resource(resolve, **id)) {
+            let intrinsic = ResourceIntrinsic::ImportedDrop;
+            let import =
+                WasmImport::ResourceIntrinsic { interface: Some(key), resource: *resource, intrinsic };
+            stub.import(resolve, import, vec![ValType::I32], vec![]);
         }
     }
     let exports: Vec<_> = world

@@ -168,7 +168,7 @@ mod tests {
 name = "a"
 version = "0.1.0"
 kind = "validator"
-contract = "0.2.1"
+contract = "0.2.2"
 component = "a.wasm"   # made by build
 description = "x"
 
@@ -183,7 +183,7 @@ description = "x"
         let mut project = Project::open(folder.path()).unwrap();
         for bytes in [b"one", b"two"] {
             let hash = Sha256::of(bytes);
-            project.note_built(&hash, Some("0.2.1")).unwrap();
+            project.note_built(&hash, Some("0.2.2")).unwrap();
             let text = std::fs::read_to_string(&path).unwrap();
             assert!(text.starts_with("# Mine.\n") && text.contains("# made by build"), "{text}");
             assert_eq!(text.matches("sha256").count(), 1, "{text}");
@@ -195,17 +195,17 @@ description = "x"
     fn the_contract_that_was_built_against_is_noted() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(MANIFEST_FILE);
-        let text = MANIFEST.replace("\"0.2.1\"", "\"0.1.0\"  # mine");
+        let text = MANIFEST.replace("\"0.2.2\"", "\"0.1.0\"  # mine");
         std::fs::write(&path, &text).unwrap();
         let mut project = Project::open(folder.path()).unwrap();
         let hash = Sha256::of(b"one");
         project.note_built(&hash, None).unwrap();
         assert_eq!(project.manifest.contract.to_string(), "0.1.0", "its imports tell nothing");
-        project.note_built(&hash, Some("0.2.1")).unwrap();
-        assert_eq!(project.manifest.contract.to_string(), "0.2.1");
+        project.note_built(&hash, Some("0.2.2")).unwrap();
+        assert_eq!(project.manifest.contract.to_string(), "0.2.2");
         assert_eq!(Project::open(folder.path()).unwrap().manifest, project.manifest);
         let noted = std::fs::read_to_string(&path).unwrap();
-        assert!(noted.contains("contract = \"0.2.1\"  # mine\n"), "{noted}");
+        assert!(noted.contains("contract = \"0.2.2\"  # mine\n"), "{noted}");
         assert!(project.note_built(&hash, Some("x")).is_err());
         assert_eq!(std::fs::read_to_string(&path).unwrap(), noted, "nothing is written that cannot be read");
     }

@@ -11,6 +11,7 @@ use serde::de::{
 use serde::forward_to_deserialize_any;
 
 use super::fault::{Fault, mismatch};
+use super::raw;
 use super::reader::{Kind, Reader, Step};
 use crate::number;
 
@@ -167,9 +168,12 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
-        _: &'static str,
+        name: &'static str,
         visitor: V,
     ) -> Result<V::Value, Fault> {
+        if name == raw::NAME {
+            return visitor.visit_borrowed_str(self.skip()?);
+        }
         visitor.visit_newtype_struct(self)
     }
 

@@ -5,6 +5,7 @@
 
 mod deserializer;
 mod fault;
+mod raw;
 mod reader;
 
 use std::borrow::Cow;
@@ -13,6 +14,7 @@ use serde::Deserialize;
 
 use crate::error::{PluginError, Result};
 pub use fault::Fault;
+pub use raw::Raw;
 pub use reader::{Kind, Reader};
 
 /// Reads one value of the author's own type. Texts without escapes may be borrowed.

@@ -87,6 +87,17 @@ fn an_objects_members_are_texts() {
     }
 }
 
+#[test]
+fn a_raw_value_is_the_text_that_stands_there() {
+    let all = r#"{ "a" : {"n": [1.00e2, 123456789012345678901234567890]} , "b":true,"c":"\u00e9" }"#;
+    let all = read::<BTreeMap<String, Raw>>(all).unwrap();
+    let texts: Vec<&str> = all.values().map(Raw::as_str).collect();
+    assert_eq!(texts, [r#"{"n": [1.00e2, 123456789012345678901234567890]}"#, "true", r#""\u00e9""#]);
+    let broken = read::<BTreeMap<String, Raw>>(r#"{"a":[1,]}"#).unwrap_err();
+    assert_eq!(broken, "a: not JSON at byte 8: a comma stands before the end");
+    assert!(serde_json::from_str::<Raw>("1").is_err(), "it would not be as it stands");
+}
+
 fn value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),

@@ -1,21 +1,25 @@
 //! Shipped validator `json-schema`: refuses events whose `data` does not fit the JSON Schema of their type.
 //!
-//! Schemas stand in the configuration, by event type. References may point within a schema; nothing is fetched. Messages name
-//! what is wrong but never repeat a value, since it may be a secret.
+//! Schemas stand in the configuration, by event type. The host judges by them, within its limits: a schema has at most 256 KiB and 64
+//! patterns, without look-around, each of which takes 256 KiB of the plugin's memory; it refers to what stands in it and to nothing
+//! else, and no schema within it has an identifier of its own. An event that takes too many steps to judge does not fit, with the code
+//! `schema_limit`. Messages name what is wrong but never repeat a value, since it may be a secret.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests"))]
 
 use std::collections::BTreeMap;
 
+use bridge_telemetry_plugin::json_schemas::{Schema, SchemaFault};
 use bridge_telemetry_plugin::{
-    Event, EventVerdict, Plugin, PluginError, Result, Subscription, Validator, export_validator,
-    include_schema,
+    Event, EventBatch, EventVerdict, Plugin, PluginError, Result, Subscription, Validator, export_validator,
+    include_schema, json::Raw,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::Value;
 
 /// Most objections to one event: enough to mend it.
-const MAX_ISSUES: usize = 16;
+const MAX_ISSUES: u32 = 16;
+/// Most events that are judged in one call of the host: their objections are usually a tenth of the 16 MiB that it hands over.
+const MAX_ROWS: usize = 1_024;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -23,7 +27,8 @@ struct Config {
     /// By event type, the JSON Schema of `data`. A trailing `*` matches a prefix; an exact name goes first, then the longest
     /// prefix.
     #[serde(default)]
-    schemas: BTreeMap<String, Value>,
+    #[schemars(extend("default" = {}))]
+    schemas: BTreeMap<String, Raw>,
     /// What happens to an event that does not fit.
     #[serde(default)]
     mode: Mode,
@@ -53,9 +58,11 @@ enum Unlisted {
 }
 
 struct SchemaValidator {
-    exact: BTreeMap<String, jsonschema::Validator>,
-    /// Longest prefix first.
-    prefixes: Vec<(String, jsonschema::Validator)>,
+    schemas: Vec<Schema>,
+    /// The number of the schema of each type.
+    exact: BTreeMap<String, usize>,
+    /// The same of each prefix, the longest first.
+    prefixes: Vec<(String, usize)>,
     mode: Mode,
     unlisted: Unlisted,
 }
@@ -66,17 +73,24 @@ impl Plugin for SchemaValidator {
     const CONFIG_SCHEMA: Option<&'static str> = Some(include_schema!("../config.schema.json"));
 
     fn new(config: Config) -> Result<Self> {
-        let (mut exact, mut prefixes) = (BTreeMap::new(), Vec::new());
+        let (mut schemas, mut exact, mut prefixes) = (Vec::new(), BTreeMap::new(), Vec::new());
         for (event_type, schema) in config.schemas {
-            let fault = |error| PluginError::InvalidConfig(format!("schemas.{event_type}: {error}"));
-            let schema = jsonschema::validator_for(&schema).map_err(fault)?;
+            let fault = |error: PluginError| {
+                PluginError::invalid_config(format!("schemas.{event_type}: {}", error.message()))
+            };
+            let number = schemas.len();
+            schemas.push(Schema::new(schema.as_str()).map_err(fault)?);
             match event_type.strip_suffix('*') {
-                Some(prefix) => prefixes.push((prefix.to_owned(), schema)),
-                None => drop(exact.insert(event_type, schema)),
+                Some(prefix) => {
+                    let goes_first = |(other, _): &(String, usize)| other.len() >= prefix.len();
+                    prefixes.insert(prefixes.partition_point(goes_first), (prefix.to_owned(), number));
+                }
+                None => {
+                    exact.insert(event_type, number);
+                }
             }
         }
-        prefixes.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
-        Ok(Self { exact, prefixes, mode: config.mode, unlisted: config.unlisted })
+        Ok(Self { schemas, exact, prefixes, mode: config.mode, unlisted: config.unlisted })
     }
 }
 
@@ -91,34 +105,58 @@ impl Validator for SchemaValidator {
         }
     }
 
-    fn validate_event(&mut self, event: Event<'_>, verdict: &mut EventVerdict) -> Result<()> {
-        let Some(schema) = self.schema_of(event.event_type()) else {
-            if self.unlisted == Unlisted::Reject {
-                let message =
-                    format!("no schema is configured for events of type \"{}\"", event.event_type());
-                self.object(event, verdict, "no_schema", "/event_type", &message);
+    fn validate_events(&mut self, batch: &EventBatch, verdict: &mut EventVerdict) -> Result<()> {
+        // For each schema the events that it is for, in their order.
+        let mut groups: Vec<Vec<Event<'_>>> = self.schemas.iter().map(|_| Vec::new()).collect();
+        for event in batch.events() {
+            match self.schema_of(event.event_type()).and_then(|number| groups.get_mut(number)) {
+                Some(group) => group.push(event),
+                None if self.unlisted == Unlisted::Reject => self.object_to_type(event, verdict),
+                None => {}
             }
-            return Ok(());
-        };
-        let data = Value::Object(event.data()?);
-        for error in schema.iter_errors(&data).take(MAX_ISSUES) {
-            let path = format!("/data{}", error.instance_path().as_str());
-            let code = format!("schema_{}", error.kind().keyword());
-            self.object(event, verdict, &code, &path, &error.masked().to_string());
+        }
+        for (schema, group) in self.schemas.iter().zip(&groups) {
+            for events in group.chunks(MAX_ROWS) {
+                let rows: Vec<u32> = events.iter().map(Event::row).collect();
+                for fault in schema.check(batch, &rows, MAX_ISSUES)? {
+                    let place = events.binary_search_by_key(&fault.row, Event::row);
+                    if let Some(event) = place.ok().and_then(|place| events.get(place)) {
+                        self.object_to_data(*event, verdict, fault);
+                    }
+                }
+            }
         }
         Ok(())
     }
 }
 
 impl SchemaValidator {
-    fn schema_of(&self, event_type: &str) -> Option<&jsonschema::Validator> {
-        self.exact.get(event_type).or_else(|| {
+    fn schema_of(&self, event_type: &str) -> Option<usize> {
+        let exact = self.exact.get(event_type).copied();
+        exact.or_else(|| {
             let prefix = self.prefixes.iter().find(|(prefix, _)| event_type.starts_with(prefix));
-            prefix.map(|(_, schema)| schema)
+            prefix.map(|(_, number)| *number)
         })
     }
 
-    fn object(&self, event: Event<'_>, verdict: &mut EventVerdict, code: &str, path: &str, message: &str) {
+    fn object_to_type(&self, event: Event<'_>, verdict: &mut EventVerdict) {
+        let message = format!("no schema is configured for events of type \"{}\"", event.event_type());
+        self.object(event, verdict, "no_schema".to_owned(), "/event_type".to_owned(), message);
+    }
+
+    fn object_to_data(&self, event: Event<'_>, verdict: &mut EventVerdict, fault: SchemaFault) {
+        let (code, path) = (format!("schema_{}", fault.keyword), format!("/data{}", fault.path));
+        self.object(event, verdict, code, path, fault.message);
+    }
+
+    fn object(
+        &self,
+        event: Event<'_>,
+        verdict: &mut EventVerdict,
+        code: String,
+        path: String,
+        message: String,
+    ) {
         match self.mode {
             Mode::Reject => verdict.reject(event, code, path, message),
             Mode::Warn => verdict.warn(event, code, path, message),
@@ -160,6 +198,46 @@ mod tests {
         assert_eq!(short, [issue("schema_minLength", "/data/command_id")]);
         assert_eq!(issues(CONFIG, "COMMAND_ERROR", r#"{"error_code":1}"#), [], "an exact name goes first");
         assert_eq!(issues(CONFIG, "OPERATION", "{}"), [], "no schema, nothing to object");
+    }
+
+    #[test]
+    fn the_longest_prefix_decides() {
+        let nested = r#"{"schemas":{"A*":false,"AB*":true,"ABC*":false,"AC*":true}}"#;
+        for (event_type, fits) in
+            [("A", false), ("AB", true), ("ABD", true), ("ABCD", false), ("ACD", true), ("B", true)]
+        {
+            assert_eq!(issues(nested, event_type, "{}").is_empty(), fits, "{event_type}");
+        }
+    }
+
+    #[test]
+    fn each_event_of_a_large_batch_is_judged_by_the_schema_of_its_type() {
+        let config = r#"{"schemas":{"A*":{"required":["a"]},"B":{"required":["b"]}},"unlisted":"reject"}"#;
+        let mut plugin: SchemaValidator = testing::restart(config, None).unwrap();
+        let count = 3 * (u32::try_from(MAX_ROWS).unwrap() + 1);
+        let batch = (0..count).fold(EventBatchBuilder::new(), |batch, row| match row % 3 {
+            0 => batch.event("A1", "s", "{}"),
+            1 => batch.event("B", "s", r#"{"b":1}"#),
+            _ => batch.event("C", "s", "{}"),
+        });
+        let mut verdict = EventVerdict::default();
+        plugin.validate_events(&batch.build(), &mut verdict).unwrap();
+        let mut found: Vec<_> =
+            verdict.issues().iter().map(|issue| (issue.row, issue.code.as_str())).collect();
+        found.sort_unstable();
+        let expected = (0..count).filter_map(|row| match row % 3 {
+            0 => Some((row, "schema_required")),
+            1 => None,
+            _ => Some((row, "no_schema")),
+        });
+        assert!(found.into_iter().eq(expected));
+    }
+
+    #[test]
+    fn objections_to_one_event_are_few() {
+        let members: Vec<String> = (0..20).map(|number| format!(r#""{number}":0"#)).collect();
+        let config = r#"{"schemas":{"A":{"additionalProperties":{"type":"string"}}}}"#;
+        assert_eq!(issues(config, "A", &format!("{{{}}}", members.join(","))).len(), MAX_ISSUES as usize);
     }
 
     #[test]

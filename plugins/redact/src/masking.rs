@@ -1,85 +1,198 @@
-//! The copy of a JSON text without its secrets: all that is no secret is copied as it stands.
+//! Copies of a batch's objects without their secrets: all that is no secret is copied as it stands.
+//!
+//! Where there are patterns, the texts of all objects are gathered first ([`Gathering`]), so that each pattern is searched for once for
+//! the batch; then those objects are copied that have secrets ([`Masking`]). Without patterns there is only the second.
 
-use bridge_telemetry_plugin::{
-    Result,
-    json::{self, Kind, Reader},
-};
+use std::iter::Peekable;
+use std::ops::Range;
+use std::vec;
+
+use bridge_telemetry_plugin::patterns::{Found, Texts};
+use bridge_telemetry_plugin::{Result, counters, json};
 
 use crate::Redact;
+use crate::places::{self, WHOLE};
+use crate::walk::{Visitor, walk};
 
+/// The texts of a batch's objects.
+pub(crate) struct Gathering<'a> {
+    plugin: &'a Redact,
+    texts: Texts,
+    objects: Vec<Object>,
+    has_secret: bool,
+}
+
+/// One object whose texts were gathered.
+struct Object {
+    /// How many texts stand in it and in those before it.
+    texts: usize,
+    /// Whether a value is to be masked for its key.
+    has_secret: bool,
+}
+
+impl<'a> Gathering<'a> {
+    pub(crate) fn new(plugin: &'a Redact) -> Self {
+        Self { plugin, texts: Texts::new(), objects: Vec::new(), has_secret: false }
+    }
+
+    /// Takes the texts of the batch's next object.
+    pub(crate) fn object(&mut self, json: &str) -> Result<()> {
+        self.has_secret = false;
+        walk(self.plugin, json, self)?;
+        self.objects.push(Object { texts: self.texts.len(), has_secret: self.has_secret });
+        Ok(())
+    }
+
+    /// Searches them.
+    pub(crate) fn search(self) -> Result<Masking<'a>> {
+        let places = places::of_all(&self.plugin.patterns, &self.texts)?;
+        Ok(Masking::new(self.plugin, self.objects, places))
+    }
+}
+
+impl Visitor for Gathering<'_> {
+    fn text(&mut self, text: &str, _: Range<usize>) -> Result<()> {
+        self.texts.push(text)
+    }
+
+    fn secret(&mut self, _: Range<usize>) {
+        self.has_secret = true;
+    }
+}
+
+/// Copies the objects of a batch, in their order.
 pub(crate) struct Masking<'a> {
     plugin: &'a Redact,
-    reader: Reader<'a>,
+    /// Those whose texts were searched and that are still to come; none without patterns.
+    objects: vec::IntoIter<Object>,
+    /// What is to be masked in the texts that are still to come.
+    places: Peekable<vec::IntoIter<Found>>,
+    /// How many texts went by.
+    texts: usize,
+    masked_values: u64,
+    texts_given_up: u64,
+}
+
+impl<'a> Masking<'a> {
+    fn new(plugin: &'a Redact, objects: Vec<Object>, places: Vec<Found>) -> Self {
+        let (objects, places) = (objects.into_iter(), places.into_iter().peekable());
+        Self { plugin, objects, places, texts: 0, masked_values: 0, texts_given_up: 0 }
+    }
+
+    /// The batch's next object without its secrets; `None` when it has none. All else stays as it is, numbers to the last digit.
+    pub(crate) fn redacted(&mut self, json: &str) -> Result<Option<String>> {
+        if !self.may_hold_secret(json) {
+            return Ok(None);
+        }
+        let plugin = self.plugin;
+        let mut copy = ObjectCopy { masking: self, source: json, copied: 0, copy: String::new() };
+        walk(plugin, json, &mut copy)?;
+        Ok(copy.finish())
+    }
+
+    /// Counts what was masked: once for the batch.
+    pub(crate) fn count(self) {
+        for (name, count) in [("masked_values", self.masked_values), ("texts_given_up", self.texts_given_up)]
+        {
+            if count > 0 {
+                counters::add(name, count);
+            }
+        }
+    }
+
+    fn may_hold_secret(&mut self, json: &str) -> bool {
+        let Some(object) = self.objects.next() else { return self.plugin.may_hold_secret(json) };
+        let is_found = self.places.peek().is_some_and(|place| place.text < object.texts);
+        let may = is_found || object.has_secret;
+        if !may {
+            self.texts = object.texts;
+        }
+        may
+    }
+
+    /// The next text with its places masked; `None` when that changes nothing.
+    fn text(&mut self, text: &str) -> Option<String> {
+        let number = self.texts;
+        self.texts += 1;
+        let mut redacted = String::new();
+        let mut copied = 0;
+        while let Some(place) = self.places.next_if(|place| place.text == number) {
+            redacted += text.get(copied..place.range.start).unwrap_or_default();
+            redacted += &self.plugin.mask;
+            copied = place.range.end;
+            self.texts_given_up += u64::from(copied == WHOLE);
+        }
+        if copied == 0 {
+            return None;
+        }
+        redacted += text.get(copied..).unwrap_or_default();
+        (redacted != text).then_some(redacted)
+    }
+}
+
+/// The copy of one object.
+struct ObjectCopy<'a, 'b> {
+    masking: &'a mut Masking<'b>,
     source: &'a str,
     /// What of the source the copy stands for.
     copied: usize,
     copy: String,
-    masked: u64,
 }
 
-impl<'a> Masking<'a> {
-    pub(crate) fn new(plugin: &'a Redact, source: &'a str) -> Self {
-        Self { plugin, reader: Reader::new(source), source, copied: 0, copy: String::new(), masked: 0 }
-    }
-
-    /// Reads one value and masks the secrets within it.
-    pub(crate) fn value(&mut self) -> Result<()> {
-        let mut first = true;
-        match self.reader.kind()? {
-            Kind::Object => {
-                self.reader.open_object()?;
-                while let Some(key) = self.reader.member(&mut first)? {
-                    if self.plugin.is_secret(&key) { self.mask()? } else { self.value()? }
-                }
-            }
-            Kind::Array => {
-                self.reader.open_array()?;
-                while self.reader.element(&mut first)? {
-                    self.value()?;
-                }
-            }
-            Kind::Text => {
-                let start = self.reader.position();
-                let text = self.reader.text()?;
-                if let Some(redacted) = self.plugin.redacted_text(&text) {
-                    self.replace(start, &redacted);
-                }
-            }
-            Kind::Null | Kind::Boolean | Kind::Number => {
-                self.reader.skip()?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The copy and how many values were masked in it; `None` when there was nothing to mask.
-    pub(crate) fn finish(mut self) -> Option<(String, u64)> {
-        self.copy.push_str(self.source.get(self.copied..).unwrap_or_default());
-        (self.masked > 0).then_some((self.copy, self.masked))
-    }
-
-    /// Masks a value as a whole, unless it is the mask.
-    fn mask(&mut self) -> Result<()> {
-        // Moves past the spaces, so that the value's start is known.
-        let is_text = self.reader.kind()? == Kind::Text;
-        let start = self.reader.position();
-        let is_masked = if is_text {
-            self.reader.text()? == self.plugin.mask
-        } else {
-            self.reader.skip()?;
-            false
-        };
-        if !is_masked {
-            self.replace(start, &self.plugin.mask);
-        }
-        Ok(())
-    }
-
-    /// Puts a text in the place of what was read since `start`.
-    fn replace(&mut self, start: usize, text: &str) {
-        self.copy.push_str(self.source.get(self.copied..start).unwrap_or_default());
+impl ObjectCopy<'_, '_> {
+    /// Puts a text in the place of a value.
+    fn replace(&mut self, place: Range<usize>, text: &str) {
+        self.copy += self.source.get(self.copied..place.start).unwrap_or_default();
         json::push_text(&mut self.copy, text);
-        self.copied = self.reader.position();
-        self.masked += 1;
+        self.copied = place.end;
+        self.masking.masked_values += 1;
+    }
+
+    /// All of it; `None` when there was nothing to mask.
+    fn finish(mut self) -> Option<String> {
+        if self.copied == 0 {
+            return None;
+        }
+        self.copy += self.source.get(self.copied..).unwrap_or_default();
+        Some(self.copy)
+    }
+}
+
+impl Visitor for ObjectCopy<'_, '_> {
+    fn text(&mut self, text: &str, place: Range<usize>) -> Result<()> {
+        if let Some(redacted) = self.masking.text(text) {
+            self.replace(place, &redacted);
+        }
+        Ok(())
+    }
+
+    fn secret(&mut self, place: Range<usize>) {
+        let plugin = self.masking.plugin;
+        self.replace(place, &plugin.mask);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bridge_telemetry_plugin::{patterns::Findings, testing};
+
+    #[test]
+    fn a_text_that_was_not_searched_is_masked_whole() {
+        testing::reset();
+        let plugin: Redact = testing::restart(r#"{"patterns":["x"]}"#, None).unwrap();
+        let objects =
+            [r#"{"a":"one","b":"two"}"#, r#"{"c":["three",{"token":"x"}]}"#, r#"{"d":"four","e":"***"}"#];
+        let mut gathering = Gathering::new(&plugin);
+        objects.iter().try_for_each(|object| gathering.object(object)).unwrap();
+        let found = |text| Found { text, range: 1..2 };
+        let findings = Findings { found: vec![found(0), found(3)], given_up: vec![1, 4] };
+        let mut masking = Masking::new(&plugin, gathering.objects, places::of(findings));
+        let mut redacted = |object: &str| masking.redacted(object).unwrap();
+        assert_eq!(redacted(objects[0]).as_deref(), Some(r#"{"a":"o***e","b":"***"}"#));
+        assert_eq!(redacted(objects[1]).as_deref(), Some(r#"{"c":["three",{"token":"***"}]}"#));
+        assert_eq!(redacted(objects[2]).as_deref(), Some(r#"{"d":"f***ur","e":"***"}"#), "it was the mask");
+        masking.count();
+        assert_eq!((testing::counter("masked_values"), testing::counter("texts_given_up")), (4, 2));
     }
 }

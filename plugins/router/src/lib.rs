@@ -10,9 +10,8 @@ use std::fmt;
 use std::time::Duration;
 
 use bridge_telemetry_plugin::{
-    Alert, Outcome, Plugin, PluginError, Result, Sink, export_sink, include_schema,
+    Alert, Outcome, Plugin, PluginError, Result, Sink, export_sink, include_schema, patterns::Pattern,
 };
-use regex_lite::Regex;
 use schemars::JsonSchema;
 use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -91,7 +90,7 @@ impl<'de> Visitor<'de> for ConditionVisitor {
 
 enum Condition {
     Equals(String),
-    Matches(Regex),
+    Matches(Pattern),
 }
 
 struct Route {
@@ -124,10 +123,13 @@ fn compile(index: usize, route: RouteConfig) -> Result<Route> {
         let condition = match condition {
             ConditionConfig::Equals(text) => Condition::Equals(text),
             ConditionConfig::Regex { regex } => {
-                let fault = |error| format!("routes[{index}].match.{label}.regex: {error}");
+                let fault = |error: PluginError| {
+                    let message = format!("routes[{index}].match.{label}.regex: {}", error.message());
+                    PluginError::InvalidConfig(message)
+                };
                 // By itself first: of "a)|(?:b" the anchors' group would be closed within the pattern.
-                let anchored = Regex::new(&regex).and_then(|_| Regex::new(&format!("^(?:{regex})$")));
-                Condition::Matches(anchored.map_err(|error| PluginError::InvalidConfig(fault(error)))?)
+                let anchored = Pattern::new(&regex).and_then(|_| Pattern::new(&format!("^(?:{regex})$")));
+                Condition::Matches(anchored.map_err(fault)?)
             }
         };
         Ok((label, condition))
@@ -137,21 +139,28 @@ fn compile(index: usize, route: RouteConfig) -> Result<Route> {
 }
 
 impl Route {
-    fn matches(&self, alert: &Alert) -> bool {
-        self.conditions.iter().all(|(label, condition)| {
+    fn matches(&self, alert: &Alert) -> Result<bool> {
+        for (label, condition) in &self.conditions {
             let value = alert.label(label).unwrap_or_default();
-            match condition {
+            let holds = match condition {
                 Condition::Equals(text) => text == value,
-                Condition::Matches(regex) => regex.is_match(value),
+                Condition::Matches(pattern) => pattern.is_match(value)?,
+            };
+            if !holds {
+                return Ok(false);
             }
-        })
+        }
+        Ok(true)
     }
 }
 
 impl Sink for Router {
     fn deliver(&mut self, alert: &Alert, _: Duration) -> Result<Outcome> {
         let mut receivers: Vec<&String> = Vec::new();
-        for route in self.routes.iter().filter(|route| route.matches(alert)) {
+        for route in &self.routes {
+            if !route.matches(alert)? {
+                continue;
+            }
             for receiver in &route.receivers {
                 if !receivers.contains(&receiver) {
                     receivers.push(receiver);

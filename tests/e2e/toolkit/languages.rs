@@ -20,7 +20,7 @@ fn host_of(language: &str) -> bridge_telemetry::Host {
     };
     // An interpreter that a busy machine holds up is not what is tested.
     let limits = json!({"deadline_ms": 30_000});
-    let settings = json!({"config": {"longest": 8}, "limits": limits});
+    let settings = json!({"config": {"longest": 8, "forbidden": "[^!-~]+"}, "limits": limits});
     let config = with_plugin(in_memory(), "command-id", &component("command-id"), settings);
     let settings = json!({"limits": limits});
     host_with_clock(with_plugin(config, "percentile", &component("percentile"), settings)).0
@@ -56,6 +56,13 @@ fn every_language_behaves_the_same_in_a_host() {
         assert_eq!(
             (&issue["code"], &issue["field"]),
             (&json!("too_long"), &json!("/data/command_id")),
+            "{language}"
+        );
+        let refused = event(&host, command(json!("é-ü4")));
+        let issue = &refused.body["error"]["details"]["validation_errors"][0];
+        assert_eq!(
+            (&issue["code"], &issue["message"]),
+            (&json!("bad_command_id"), &json!("the command's id may not have \"ü\" in it")),
             "{language}"
         );
         let missing = event(&host, json!({"event_type": "COMMAND_ERROR", "source": "s"}));

@@ -57,9 +57,14 @@ impl EventTexts {
         self.found.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
+    /// The `data` of the event in this row, as JSON; `None` beyond the end.
+    pub fn data_of(&self, row: usize) -> Option<&str> {
+        self.fields.get(row.checked_mul(FIELDS_PER_EVENT)?.checked_add(DATA_FIELD)?)
+    }
+
     fn data(&self) -> impl ExactSizeIterator<Item = &str> {
         let events = self.fields.len() / FIELDS_PER_EVENT;
-        (0..events).map(|event| self.fields.get(event * FIELDS_PER_EVENT + DATA_FIELD).unwrap_or_default())
+        (0..events).map(|event| self.data_of(event).unwrap_or_default())
     }
 }
 

@@ -48,7 +48,7 @@ pub const MAX_PLUGIN_COUNTERS: usize = 256;
 pub const MAX_PLUGIN_MESSAGE_BYTES: usize = 1 << 10;
 /// Most bytes of a configuration schema, and of a plugin's description of itself.
 pub const MAX_PLUGIN_SCHEMA_BYTES: usize = 256 << 10;
-/// Most regular expressions in one such schema; each may take [`MAX_REGEX_BYTES`](super::MAX_REGEX_BYTES) when compiled.
+/// Most regular expressions in one JSON Schema; each may take [`MAX_REGEX_BYTES`](super::MAX_REGEX_BYTES) when compiled.
 pub const MAX_SCHEMA_PATTERNS: usize = 64;
 /// Most steps that judging one document by such a schema may take: schemas that are looked at, each with its size.
 pub const MAX_SCHEMA_STEPS: u64 = 2_000_000;
@@ -110,6 +110,39 @@ const _: () = assert!(MAX_VALIDATOR_ROWS * MAX_PLACES <= MAX_VALUES_BYTES / size
 pub const MAX_VALIDATOR_BYTES: usize = 4 << 20;
 /// Times that one call of a plugin may ask for such values: once for all that it does with a batch, and some more.
 pub const MAX_READINGS_PER_CALL: u32 = 64;
+/// Longest regular expression of a plugin in bytes: Unicode classes take long to spell out, some hundred of them fit.
+pub const MAX_PATTERN_EXPRESSION_BYTES: usize = 4 << 10;
+/// Most bytes of one such expression as an automaton, in either direction: a hundred of Unicode's classes of words.
+pub const MAX_PATTERN_BYTES: usize = 4 << 20;
+/// What searches for one such expression keep of the states that they found, in bytes for either direction.
+pub const PATTERN_CACHE_BYTES: usize = 128 << 10;
+/// How often a search of one text may find these states anew: each time takes some milliseconds at most.
+pub const MAX_PATTERN_CACHE_CLEARS: usize = 12;
+/// Where that does not do, the text may still be followed state by state, as long as the states, each for each byte, are no more:
+/// four tenths of a second at the worst, where all states are met at all bytes, and some milliseconds where they are few.
+pub const MAX_PATTERN_STEPS: usize = 64 << 20;
+/// Most regular expressions that one instance of a plugin keeps.
+pub const MAX_PATTERNS: usize = 256;
+/// Most places that one search of many texts may find: a matched letter in each of a megabyte.
+pub const MAX_PATTERN_PLACES: usize = 1 << 20;
+/// Time of one search or judgement of the host for a plugin where calls have no end in time: they run repeatably, and none of sound
+/// texts takes as long.
+pub const MAX_HOST_TIME: Duration = Duration::from_secs(10);
+/// Most JSON Schemas that one instance of a plugin keeps: one for each type of event, and some more.
+pub const MAX_KEPT_SCHEMAS: usize = 1_024;
+/// Bytes that a schema is taken to need for each byte of its text: some hundred for each keyword.
+pub const SCHEMA_BYTES_PER_BYTE: usize = 32;
+/// Bytes that each regular expression in it is taken to need besides; few need more, and none more than
+/// [`MAX_REGEX_BYTES`](super::MAX_REGEX_BYTES) and what searches keep.
+pub const SCHEMA_PATTERN_BYTES: usize = 256 << 10;
+/// Most bytes of the faults that the judgement of many events finds: a kilobyte of each event in the largest batch.
+pub const MAX_JUDGED_BYTES: usize = 16 << 20;
+/// Expressions and schemas compiled, searches and judgements made within one call of a plugin.
+pub const MAX_SEARCHES_PER_CALL: u32 = 2_000;
+const _: () = assert!(MAX_PATTERNS + MAX_KEPT_SCHEMAS < MAX_SEARCHES_PER_CALL as usize);
+/// Such calls more for each record, sample or alert that the call is about: as if each were searched for every expression that may be
+/// kept.
+pub const MAX_SEARCHES_PER_ROW: u32 = 256;
 /// Random bytes of one request of a plugin.
 pub const MAX_PLUGIN_RANDOM_BYTES: u64 = 64 << 10;
 

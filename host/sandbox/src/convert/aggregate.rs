@@ -9,7 +9,7 @@ use telemetry_core::limits;
 
 use super::{check_size, message, unusable};
 use crate::bindings::aggregation;
-use crate::config_schema::Schema;
+use crate::schema::Schema;
 
 /// One aggregate function of a plugin, checked.
 #[derive(Debug)]

@@ -4,6 +4,8 @@
 
 mod host;
 mod host_v0_1;
+mod patterns;
+mod schemas;
 mod wasi_cli;
 mod wasi_clocks;
 mod wasi_io;
@@ -82,9 +84,13 @@ fn add(linker: &mut Linker<HostState>, contract: Contract, import: &str) -> wasm
         // Types have no functions: there is nothing to link but the name, and guests leave it out.
         "types" if contract == Contract::V0_1 => linker.instance("bridge:telemetry/types@0.1.0").map(drop),
         "types" => types::add_to_linker::<_, HasSelf<HostState>>(linker, |state| state),
-        // Not in version 0.1.
+        // These are not in version 0.1.
         "event-values" => {
             bindings::event_values::add_to_linker::<_, HasSelf<HostState>>(linker, |state| state)
+        }
+        "patterns" => bindings::patterns::add_to_linker::<_, HasSelf<HostState>>(linker, |state| state),
+        "json-schemas" => {
+            bindings::json_schemas::add_to_linker::<_, HasSelf<HostState>>(linker, |state| state)
         }
         "log" => of!(log),
         "counters" => of!(counters),

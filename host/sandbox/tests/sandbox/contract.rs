@@ -29,15 +29,29 @@ fn guest_of(fixture: &Fixture, version: &str, name: &str) -> Plugin {
 
 #[test]
 fn guests_of_a_version_that_had_less() {
+    for version in ["0.2.0", "0.2.1"] {
+        let fixture = Fixture::new();
+        let plugin = guest_of(&fixture, version, "evil");
+        assert_eq!(plugin.info().contract, CONTRACT_VERSION, "{version}");
+        let verdict = plugin.validator().unwrap().validate_events(&events(&["harmless", "warn"])).unwrap();
+        assert_eq!((verdict.issues[0].row, verdict.issues[0].reject), (1, false), "{version}");
+        let plugin = guest_of(&fixture, version, "evil-monitor");
+        let mut monitor = plugin.monitor(None).unwrap().unwrap();
+        let signals = monitor.on_events(&events(&["ATTACK_disk"])).unwrap();
+        let found = (signals[0].key.as_str(), signals[0].labels["evil"].as_str());
+        assert_eq!(found, ("disk", "yes"), "{version}");
+    }
+}
+
+#[test]
+fn what_a_version_added_is_there_for_its_guests() {
     let fixture = Fixture::new();
-    let plugin = guest_of(&fixture, "0.2.0", "evil");
-    assert_eq!(plugin.info().contract, CONTRACT_VERSION);
-    let verdict = plugin.validator().unwrap().validate_events(&events(&["harmless", "warn"])).unwrap();
-    assert_eq!((verdict.issues[0].row, verdict.issues[0].reject), (1, false));
-    let plugin = guest_of(&fixture, "0.2.0", "evil-monitor");
+    let plugin = guest_of(&fixture, "0.2.1", "evil");
+    let verdict = plugin.validator().unwrap().validate_events(&events(&["values"])).unwrap();
+    assert_eq!(verdict.issues[0].message, "[4, 0] [1.0, 0.0] [0, 0]");
+    let plugin = guest_of(&fixture, "0.2.1", "evil-monitor");
     let mut monitor = plugin.monitor(None).unwrap().unwrap();
-    let signals = monitor.on_events(&events(&["ATTACK_disk"])).unwrap();
-    assert_eq!((signals[0].key.as_str(), signals[0].labels["evil"].as_str()), ("disk", "yes"));
+    assert_eq!(monitor.on_events(&events(&["ATTACK_VALUES"])).unwrap()[0].value, Some(1.0));
 }
 
 #[test]

@@ -60,7 +60,7 @@ fn undeclared_imports_are_named() {
     check_component(
         &format!("(component {exports})"),
         expect![
-            "the component's functions do not have the types of the contract 0.2.1: instance export `bridge:telemetry/lifecycle@0.2.1` does not have export `describe`; build it against that version's WIT"
+            "the component's functions do not have the types of the contract 0.2.2: instance export `bridge:telemetry/lifecycle@0.2.2` does not have export `describe`; build it against that version's WIT"
         ],
     );
 }

@@ -4,7 +4,7 @@
 //! name = "pager"
 //! version = "1.2.0"
 //! kind = "sink"                             # validator, aggregator, monitor, sink
-//! contract = "0.2.1"                        # version of the WIT package bridge:telemetry
+//! contract = "0.2.2"                        # version of the WIT package bridge:telemetry
 //! component = "pager.wasm"                  # beside this file
 //! sha256 = "9f86d081884c7d65…"              # of the component; filled in when the plugin is built or signed
 //! description = "Pages whoever is on call"

@@ -51,13 +51,13 @@ const fn world(kind: PluginKind) -> World {
     }
 }
 
-/// The sources of the contract's exports, and of what only this kind imports.
+/// The sources of the contract's exports, and of what not every kind imports.
 const fn exports(kind: PluginKind) -> &'static [&'static str] {
     match kind {
-        PluginKind::Validator => &["bt_validator.c", "bt_values.c"],
+        PluginKind::Validator => &["bt_validator.c", "bt_values.c", "bt_patterns.c", "bt_schemas.c"],
         PluginKind::Aggregator => &["bt_aggregator.c"],
-        PluginKind::Monitor => &["bt_monitor.c", "bt_values.c"],
-        PluginKind::Sink => &["bt_sink.c"],
+        PluginKind::Monitor => &["bt_monitor.c", "bt_values.c", "bt_patterns.c", "bt_schemas.c"],
+        PluginKind::Sink => &["bt_sink.c", "bt_patterns.c"],
     }
 }
 

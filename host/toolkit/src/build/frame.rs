@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn what_a_plugin_does_not_have_is_named() {
         let module = wat(
-            r#"(module (import "wasi_snapshot_preview1" "fd_write" (func)) (import "bridge:telemetry/log@0.2.1" "write" (func)))"#,
+            r#"(module (import "wasi_snapshot_preview1" "fd_write" (func)) (import "bridge:telemetry/log@0.2.2" "write" (func)))"#,
         );
         let error = fill(&wat(FRAME), &module).unwrap_err().to_string();
         assert!(

@@ -18,9 +18,9 @@ use crate::meter::thread_time;
 use crate::table::seconds;
 
 /// Events of a large call.
-const BATCH: usize = 1_000;
+pub(super) const BATCH: usize = 1_000;
 /// Events of a round.
-const EVENTS: usize = 20_000;
+pub(super) const EVENTS: usize = 20_000;
 
 const NATIVE: usize = 0;
 const COMPONENT: usize = 1;
@@ -36,7 +36,7 @@ struct Components {
 }
 
 /// The events in batches of this size.
-fn batches(size: usize) -> Vec<EventBatch> {
+pub(super) fn batches(size: usize) -> Vec<EventBatch> {
     let all = events(EVENTS);
     let batches = all.chunks(size).map(|events| {
         let mut batch = EventBatch::default();

@@ -9,6 +9,7 @@ mod contest;
 mod crossing;
 mod extism;
 mod laboratory;
+mod libraries;
 mod moments;
 mod sizes;
 mod sums;
@@ -32,8 +33,9 @@ type Group = (&'static str, fn(&mut Chart, &Plan) -> anyhow::Result<()>);
 
 /// Measures and prints.
 pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
-    let groups: [Group; 7] = [
+    let groups: [Group; 8] = [
         ("validator", checks::run),
+        ("libraries", libraries::run),
         ("monitor", crossing::run),
         ("aggregation", sums::run),
         ("rollups", moments::kept),

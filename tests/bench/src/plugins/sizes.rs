@@ -7,8 +7,6 @@ use crate::chart::{Chart, Goal, Unit};
 
 /// Bytes of a shipped plugin at most.
 const MOST: f64 = 100_000.0;
-/// Bytes of one that holds a whole validator of JSON Schema.
-const MOST_WITH_SCHEMA: f64 = 1_000_000.0;
 
 pub(super) fn run(chart: &mut Chart, _plan: &Plan) -> anyhow::Result<()> {
     let mut names = Vec::new();
@@ -22,13 +20,12 @@ pub(super) fn run(chart: &mut Chart, _plan: &Plan) -> anyhow::Result<()> {
     names.sort();
     for name in names {
         let bytes = std::fs::metadata(artifact::plugin(&name)?)?.len();
-        let most = if name == "json-schema" { MOST_WITH_SCHEMA } else { MOST };
         chart.row(
             &format!("size of the shipped {name}"),
             bytes as f64,
             Unit::Kilobytes,
             String::new(),
-            Goal::AtMost(most),
+            Goal::AtMost(MOST),
         );
     }
     Ok(())

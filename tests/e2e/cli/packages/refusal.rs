@@ -18,7 +18,7 @@ fn packages_that_contradict_themselves() {
         ("name = \"redact\"", "name = \"redakt\"", "name"),
         ("version = \"0.8.0\"", "version = \"0.9.0\"", "version"),
         ("kind = \"validator\"", "kind = \"monitor\"", "kind"),
-        ("contract = \"0.2.1\"", "contract = \"9.1.0\"", "contract"),
+        ("contract = \"0.2.2\"", "contract = \"9.1.0\"", "contract"),
     ] {
         let told = place.refuses_to_install(&changed(from, to), "Disagreement");
         assert!(told.contains(&format!("disagree about {key}:")), "{told}");
@@ -53,7 +53,7 @@ fn manifests_that_reach_out_or_ask_for_what_they_cannot_have() {
         ("component = \"redact.wasm\"", "component = \"/etc/passwd.wasm\"", "is not the plain name"),
         ("name = \"redact\"", "name = \"../redact\"", "name: a name consists of"),
         ("description", "descripton", "descripton: unknown field"),
-        ("contract = \"0.2.1\"", "contract = \"0.2\"", "contract: unexpected end of input"),
+        ("contract = \"0.2.2\"", "contract = \"0.2\"", "contract: unexpected end of input"),
         (
             "licence",
             "[[grants.http]]\norigin = \"https://x.example\"\nreason = \"r\"\n#",

@@ -3,8 +3,14 @@
 #![cfg(target_arch = "wasm32")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "hostile on purpose")]
 
+#[path = "../../evil/src/patterns.rs"]
+mod patterns;
+#[path = "../../evil/src/schemas.rs"]
+mod schemas;
+
 use std::cell::Cell;
 
+use bridge_telemetry_plugin::bindings::imports::patterns::Pattern;
 use bridge_telemetry_plugin::bindings::imports::types::{
     EventBatch, Label, PluginError, SampleBatch, Severity, State, Subscription, Timestamp,
 };
@@ -98,6 +104,8 @@ impl monitoring::Guest for Evil {
 
 /// Attacks by an answer, and through what only monitors can call.
 fn lies(attack: &str, now: Timestamp) -> Option<Vec<Signal>> {
+    patterns::attack(attack);
+    schemas::attack(attack);
     Some(match attack {
         "giant-list" => vec![signal("k", now); 20_000],
         "giant-string" => vec![Signal { summary: "x".repeat(zoo::GIANT), ..signal("k", now) }],
@@ -178,6 +186,10 @@ fn attacked(attack: &str, now: Timestamp, signals: &mut Vec<Signal>) -> Result<(
         "VALUES" => {
             let table = event_values::read(&["/a".to_owned()])?;
             signals.push(Signal { value: Some(table.numbers[0]), ..signal("values", now) });
+        }
+        "PATTERNS" => {
+            let found = Pattern::compile("PAT+")?.is_match(attack)?;
+            signals.push(Signal { value: Some(f64::from(found)), ..signal("patterns", now) });
         }
         "QUERY" => signals.push(Signal { summary: query::get_metrics("{}")?, ..signal("query", now) }),
         // Not hostile at all: a word about each row.

@@ -3,11 +3,15 @@
 #![cfg(target_arch = "wasm32")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "hostile on purpose")]
 
+#[path = "../../evil/src/patterns.rs"]
+mod patterns;
+
 use bridge_telemetry_plugin::bindings::delivery::exports::bridge::telemetry::delivery::{
     self, Alert, Outcome, Retry,
 };
 use bridge_telemetry_plugin::bindings::imports::key_value;
 use bridge_telemetry_plugin::bindings::imports::outbound_http::{self, Failure, Header, Request};
+use bridge_telemetry_plugin::bindings::imports::patterns::Pattern;
 use bridge_telemetry_plugin::bindings::imports::types::{PluginError, State};
 use bridge_telemetry_plugin::bindings::lifecycle::exports::bridge::telemetry::lifecycle;
 use bridge_telemetry_zoo as zoo;
@@ -49,6 +53,7 @@ impl delivery::Guest for Evil {
 
 /// Attacks by an answer, and through what only sinks can call.
 fn lies(attack: &str) -> Option<Vec<Outcome>> {
+    patterns::attack(attack);
     Some(match attack {
         "giant-list" => vec![Outcome::Duplicate; 100_000],
         "giant-string" => vec![Outcome::Rejected("x".repeat(zoo::GIANT))],
@@ -108,6 +113,7 @@ fn attacked(alert: &Alert) -> Result<Outcome, PluginError> {
         "get" => Outcome::Delivered(
             key_value::get("last")?.map(|value| String::from_utf8_lossy(&value).into_owned()),
         ),
+        "patterns" => Outcome::Rejected(Pattern::compile("^[a-z]+$")?.is_match(argument)?.to_string()),
         "http" => send(request("GET", argument, "")),
         "post" => send(request("POST", argument, "token=${secret:TOKEN}")),
         "stolen" => send(request("POST", argument, "token=${secret:OTHER}")),

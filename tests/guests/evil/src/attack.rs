@@ -4,7 +4,8 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::hint::black_box;
 
-use bridge_telemetry_plugin::bindings::imports::types::PluginError;
+use bridge_telemetry_plugin::bindings::imports::patterns::Pattern;
+use bridge_telemetry_plugin::bindings::imports::types::{PluginError, TextColumn};
 use bridge_telemetry_plugin::bindings::imports::{counters, event_values, log};
 use bridge_telemetry_plugin::bindings::validation::exports::bridge::telemetry::validation::{
     EventRewrite, Issue,
@@ -49,8 +50,29 @@ pub(crate) fn run(attack: &str) -> Result<Answer, PluginError> {
             ))
         }
         "values_of_no_place" => event_values::read(&["a".to_owned()]).map(|_| (vec![], vec![])),
+        "patterns" => Ok((vec![issue(&searched()?)], vec![])),
+        "patterns_wrong" => Pattern::compile("a(b").map(|_| (vec![], vec![])),
+        "patterns_dropped" => {
+            (0..900).try_for_each(|_| Pattern::compile("a").map(drop))?;
+            Ok((vec![], vec![]))
+        }
+        "patterns_kept" => {
+            let mut kept = Vec::new();
+            loop {
+                kept.push(Pattern::compile("a")?);
+            }
+        }
         _ => Ok((issues(attack), rewrites(attack))),
     }
+}
+
+/// Whether two texts have digits in them, and where three others do.
+fn searched() -> Result<String, PluginError> {
+    let pattern = Pattern::compile("[0-9]+")?;
+    let texts = TextColumn { bytes: "é12 3b".into(), ends: vec![5, 5, 7] };
+    let findings = pattern.find(&texts)?;
+    let places: Vec<_> = findings.found.iter().map(|found| (found.text, found.start, found.end)).collect();
+    Ok(format!("{} {} {places:?} {:?}", pattern.is_match("x")?, pattern.is_match("7")?, findings.given_up))
 }
 
 /// Uses up time, memory or stack.

@@ -13,6 +13,8 @@
 
 mod attack;
 mod lies;
+mod patterns;
+mod schemas;
 
 use bridge_telemetry_plugin::bindings::imports::event_values;
 use bridge_telemetry_plugin::bindings::imports::types::{
@@ -74,7 +76,7 @@ impl Evil {
 impl validation::Guest for Evil {
     fn subscribe() -> Subscription {
         let config = attack::remembered();
-        let patterns = if config.contains("patterns") { vec![String::new(); 100_000] } else { vec![] };
+        let patterns = if config.contains("\"patterns\"") { vec![String::new(); 100_000] } else { vec![] };
         zoo::subscribe(Subscription {
             event_types: Some(patterns),
             sources: None,

@@ -1,12 +1,17 @@
 //! Answers that cannot be used, by the attack's name.
 
 use bridge_telemetry_plugin::bindings::imports::event_values;
+use bridge_telemetry_plugin::bindings::imports::patterns::Pattern;
 use bridge_telemetry_plugin::bindings::validation::exports::bridge::telemetry::validation::{
     EventRewrite, EventVerdict, Issue, SampleVerdict, SeriesRewrite,
 };
 use bridge_telemetry_zoo as zoo;
 
+use crate::{patterns, schemas};
+
 pub(crate) fn events(attack: &str) -> Option<EventVerdict> {
+    patterns::attack(attack);
+    schemas::attack(attack);
     let issues = |issues| EventVerdict { issues, rewrites: vec![] };
     let rewrite = |row, data: &str| EventVerdict {
         issues: vec![],
@@ -25,6 +30,11 @@ pub(crate) fn events(attack: &str) -> Option<EventVerdict> {
         "event-values.read-giant" => loop {
             drop(event_values::read(&vec!["/x".repeat(1 << 9); 1 << 9]));
         },
+        "patterns.forged" => {
+            // SAFETY: it is not, nobody gave it this handle; the host has to find out.
+            let forged = unsafe { Pattern::from_handle(1 << 16) };
+            issues(vec![issue(0, &format!("{:?}", forged.is_match("a")))])
+        }
         _ => return None,
     })
 }

@@ -9,9 +9,19 @@ const bt_plugin bt_this_plugin = {
 
 static const char *const elsewhere[] = {"console", NULL};
 
+/* Whether a team can be called so. Alerts are few: the pattern is not kept for the next one. */
+static bool is_name(bt_text team) {
+    bt_pattern name;
+    bool matches = false;
+    if (bt_pattern_compile(bt_text_of("^[a-z]{2,16}$"), &name)) return false;
+    bt_pattern_match(name, team, &matches);
+    bt_pattern_drop(name);
+    return matches;
+}
+
 bt_outcome bt_deliver(const bt_alert *alert) {
     bt_text team;
-    if (alert->severity != BT_CRITICAL || !bt_alert_label(alert, "team", &team)) {
+    if (alert->severity != BT_CRITICAL || !bt_alert_label(alert, "team", &team) || !is_name(team)) {
         return (bt_outcome){.tag = BT_FORWARD, .receivers = elsewhere};
     }
     bt_buffer body = {0}, answer = {0};

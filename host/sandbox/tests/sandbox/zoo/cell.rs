@@ -53,7 +53,7 @@ pub(super) fn spec(kind: PluginKind, export: &str, attack: &str) -> PluginSpec {
 
 /// Whether only the clock ends it: it does nothing but on the plugin's own time.
 pub(super) fn is_endless(attack: &str) -> bool {
-    ["loop", "clock*", "random*", "sleep*"].contains(&attack)
+    ["loop", "clock*", "random*", "sleep*", "patterns.find-costly"].contains(&attack)
 }
 
 fn written_over(component: &[u8], order: &str) -> Vec<u8> {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use telemetry_sandbox::PluginKind;
-use wit_parser::{FunctionKind, InterfaceId, Resolve, Type, TypeDefKind, WorldId, WorldItem};
+use wit_parser::{Function, FunctionKind, InterfaceId, Resolve, Type, TypeDefKind, WorldId, WorldItem};
 
 pub(super) const KINDS: [PluginKind; 4] =
     [PluginKind::Validator, PluginKind::Aggregator, PluginKind::Monitor, PluginKind::Sink];
@@ -57,11 +57,7 @@ impl Contract {
         let functions = self.resolve.interfaces[interface].functions.values();
         functions
             .map(|function| {
-                let name = match function.kind {
-                    FunctionKind::Freestanding => function.name.as_str(),
-                    _ => function.name.rsplit('.').next().unwrap(),
-                };
-                let mut export = Export { name: name.to_owned(), ..Export::default() };
+                let mut export = Export { name: name_of(function).to_owned(), ..Export::default() };
                 if let Some(answer) = &function.result {
                     self.look_into(answer, &mut export);
                 }
@@ -110,9 +106,18 @@ impl Contract {
         for (_, item) in &self.resolve.worlds[self.world(kind)].imports {
             let WorldItem::Interface { id, .. } = item else { continue };
             let interface = &self.resolve.interfaces[*id];
-            let of = |name: &String| format!("{}.{name}", interface.name.as_deref().unwrap());
-            imports.extend(interface.functions.keys().map(of));
+            let name = interface.name.as_deref().unwrap();
+            let of = |function: &Function| format!("{name}.{}", name_of(function));
+            imports.extend(interface.functions.values().map(of));
         }
         imports
+    }
+}
+
+/// The name without the resource's that the function belongs to.
+fn name_of(function: &Function) -> &str {
+    match function.kind {
+        FunctionKind::Freestanding => &function.name,
+        _ => function.name.rsplit('.').next().unwrap(),
     }
 }

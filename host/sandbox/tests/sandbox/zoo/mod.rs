@@ -7,6 +7,7 @@
 
 mod cell;
 mod contract;
+mod patterns;
 mod provoke;
 pub(crate) mod shapes;
 
@@ -90,7 +91,7 @@ impl Zoo {
         outcome
     }
 
-    fn of_standard_library(&self, attack: &str) -> String {
+    fn of_validator(&self, attack: &str) -> String {
         match attack {
             "–" => attack.to_owned(),
             attack => self.outcome(PluginKind::Validator, "validate-events", attack),
@@ -148,15 +149,20 @@ fn every_import_without_end_and_with_too_much() {
             matrix.row(&format!("{kind}: {import}"), &cells);
         }
     }
-    // What the standard library calls. What none of it costs but the plugin's own time, its deadline ends.
+    // What else there is of patterns and schemas, and what the standard library calls. What costs nothing but the plugin's own time,
+    // its deadline ends.
     for (what, attacks) in [
-        ("standard output", ["print*", "print-giant"].as_slice()),
+        ("patterns that are kept", ["patterns.compile-leak", "–"].as_slice()),
+        ("patterns that are costly", &["patterns.find-costly", "–"]),
+        ("patterns that are not its own", &["patterns.forged", "–"]),
+        ("schemas that are kept", &["json-schemas.compile-leak", "–"]),
+        ("standard output", &["print*", "print-giant"]),
         ("lines of one write", &["–", "print-lines"]),
         ("clock", &["clock*", "–"]),
         ("random numbers", &["random*", "–"]),
         ("sleep", &["sleep*", "–"]),
     ] {
-        let cells: Vec<String> = attacks.iter().map(|attack| zoo.of_standard_library(attack)).collect();
+        let cells: Vec<String> = attacks.iter().map(|attack| zoo.of_validator(attack)).collect();
         matrix.row(&format!("validator: {what}"), &cells);
     }
     matrix.check(expect_file!["imports.md"]);

@@ -1,4 +1,4 @@
-//! JSON Schemas that a plugin wrote, for its configuration and for the parameters of its aggregates.
+//! JSON Schemas that a plugin wrote: for its configuration, for the parameters of its aggregates, or for events that it judges by them.
 
 mod budget;
 mod places;
@@ -11,16 +11,26 @@ use telemetry_core::limits;
 
 use crate::text::shown;
 
-/// Most faults that are reported of one document.
+/// Most faults that are reported of one document which an operator wrote.
 const MAX_FAULTS: usize = 8;
+/// The keyword of a fault that is no fault of the document: judging it took too many steps.
+const LIMIT: &str = "limit";
 
 /// What a schema finds wrong with a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SchemaFault {
     /// Where, as a JSON Pointer (RFC 6901); empty for the whole document.
     pub pointer: String,
+    /// The keyword of the schema that is not fitted, or `limit`.
+    pub keyword: String,
     /// What, for a person.
     pub message: String,
+}
+
+impl SchemaFault {
+    pub(crate) fn of_all(keyword: &str, message: String) -> Self {
+        Self { pointer: String::new(), keyword: keyword.to_owned(), message }
+    }
 }
 
 impl fmt::Display for SchemaFault {
@@ -31,10 +41,13 @@ impl fmt::Display for SchemaFault {
 }
 
 /// A compiled schema.
+#[allow(unreachable_pub, reason = "the generated bindings name it to all")]
 #[derive(Debug)]
-pub(crate) struct Schema {
+pub struct Schema {
     pub(crate) text: Value,
     validator: jsonschema::Validator,
+    /// Bytes that it is taken to need.
+    memory: usize,
 }
 
 impl Schema {
@@ -43,49 +56,86 @@ impl Schema {
         if text.len() > limits::MAX_PLUGIN_SCHEMA_BYTES {
             return Err(format!("it is longer than {} bytes", limits::MAX_PLUGIN_SCHEMA_BYTES));
         }
+        let bytes = text.len();
         let text: Value = serde_json::from_str(text).map_err(|error| format!("it is not JSON: {error}"))?;
+        let (counted, patterns) = budget::counted(&text)?;
         let options = jsonschema::options()
             // Patterns match in linear time, whatever the plugin's author wrote.
             .with_pattern_options(jsonschema::PatternOptions::regex().size_limit(limits::MAX_REGEX_BYTES));
         let validator = budget::counting(options)
-            .build(&budget::counted(&text)?)
+            .build(&counted)
             .map_err(|error| shown(error.to_string(), limits::MAX_PLUGIN_MESSAGE_BYTES))?;
-        Ok(Self { text, validator })
+        let memory = bytes * limits::SCHEMA_BYTES_PER_BYTE + patterns * limits::SCHEMA_PATTERN_BYTES;
+        Ok(Self { text, validator, memory })
+    }
+
+    /// Bytes that it is taken to need.
+    pub(crate) fn memory(&self) -> usize {
+        self.memory
     }
 
     /// What is wrong with a document; that it takes too long to find out is a fault as well.
     pub(crate) fn faults(&self, document: &Value) -> Vec<SchemaFault> {
-        let whole = |message: String| vec![SchemaFault { pointer: String::new(), message }];
+        self.judge(document, MAX_FAULTS, text_of)
+    }
+
+    /// The same of a document whose values may be secrets: no message repeats one. At most `most` faults.
+    pub(crate) fn masked_faults(&self, document: &Value, most: usize) -> Vec<SchemaFault> {
+        self.judge(document, most, masked_text_of)
+    }
+
+    fn judge(
+        &self,
+        document: &Value,
+        most: usize,
+        text: fn(&jsonschema::ValidationError<'_>) -> String,
+    ) -> Vec<SchemaFault> {
+        let limit = |message: String| vec![SchemaFault::of_all(LIMIT, message)];
         match budget::within(limits::MAX_SCHEMA_STEPS, || self.validator.is_valid(document)) {
             None => {
-                whole(format!("its schema takes more than {} steps to judge it", limits::MAX_SCHEMA_STEPS))
+                limit(format!("its schema takes more than {} steps to judge it", limits::MAX_SCHEMA_STEPS))
             }
             Some(true) => Vec::new(),
             // All faults are collected before the first is handed out.
-            Some(false) => budget::within(limits::MAX_SCHEMA_FAULT_STEPS, || self.first_faults(document))
-                .unwrap_or_else(|| {
-                    whole("it does not fit its schema, and it takes too long to say where".to_owned())
-                }),
+            Some(false) => {
+                let first =
+                    || self.validator.iter_errors(document).take(most).map(|error| fault(&error, text));
+                budget::within(limits::MAX_SCHEMA_FAULT_STEPS, || first().collect()).unwrap_or_else(|| {
+                    limit("it does not fit its schema, and it takes too long to say where".to_owned())
+                })
+            }
         }
     }
+}
 
-    fn first_faults(&self, document: &Value) -> Vec<SchemaFault> {
-        let fault = |error: jsonschema::ValidationError<'_>| SchemaFault {
-            pointer: shown(error.instance_path().to_string(), limits::MAX_PLUGIN_MESSAGE_BYTES),
-            message: shown(text_of(&error), limits::MAX_PLUGIN_MESSAGE_BYTES),
-        };
-        self.validator.iter_errors(document).take(MAX_FAULTS).map(fault).collect()
+fn fault(
+    error: &jsonschema::ValidationError<'_>,
+    text: fn(&jsonschema::ValidationError<'_>) -> String,
+) -> SchemaFault {
+    SchemaFault {
+        pointer: shown(error.instance_path().to_string(), limits::MAX_PLUGIN_MESSAGE_BYTES),
+        keyword: error.kind().keyword().to_owned(),
+        message: shown(text(error), limits::MAX_PLUGIN_MESSAGE_BYTES),
     }
 }
 
 /// What an error says, without the counting keyword: only of `not` the schema is shown.
 fn text_of(error: &jsonschema::ValidationError<'_>) -> String {
     match error.kind() {
-        ValidationErrorKind::Not { .. } => {
-            format!("{} is what the keyword \"not\" excludes", error.instance())
-        }
+        ValidationErrorKind::Not { .. } => excluded(&error.instance().to_string()),
         _ => error.to_string(),
     }
+}
+
+fn masked_text_of(error: &jsonschema::ValidationError<'_>) -> String {
+    match error.kind() {
+        ValidationErrorKind::Not { .. } => excluded("value"),
+        _ => error.masked().to_string(),
+    }
+}
+
+fn excluded(what: &str) -> String {
+    format!("{what} is what the keyword \"not\" excludes")
 }
 
 #[cfg(test)]
@@ -189,6 +239,24 @@ mod tests {
             faults,
             [r#"/a: "x" is what the keyword "not" excludes"#, r#"/c: "y" is not of type "number""#]
         );
+    }
+
+    #[test]
+    fn masked_faults_repeat_no_value_and_name_their_keyword() {
+        let schema = Schema::parse(
+            r#"{"properties":{"a":{"maxLength":3},"b":{"not":{"type":"string"}},"c":{"enum":["x"]},"d":{"pattern":"^x$"}},"required":["e"]}"#,
+        )
+        .unwrap();
+        let document = json!({"a": "hunter2", "b": "hunter2", "c": "hunter2", "d": "hunter2"});
+        let faults = schema.masked_faults(&document, 16);
+        let mut keywords: Vec<_> =
+            faults.iter().map(|fault| (fault.pointer.as_str(), fault.keyword.as_str())).collect();
+        keywords.sort_unstable();
+        let expected =
+            [("", "required"), ("/a", "maxLength"), ("/b", "not"), ("/c", "enum"), ("/d", "pattern")];
+        assert_eq!(keywords, expected);
+        assert!(faults.iter().all(|fault| !fault.message.contains("hunter2")), "{faults:?}");
+        assert_eq!(schema.masked_faults(&document, 2).len(), 2);
     }
 
     #[test]

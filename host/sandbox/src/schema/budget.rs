@@ -66,14 +66,14 @@ pub(super) fn within<R>(steps: u64, judge: impl FnOnce() -> R) -> Option<R> {
     }
 }
 
-/// The same schema, with what counts in it. The error says what such a schema may not have.
-pub(super) fn counted(schema: &Value) -> Result<Value, String> {
+/// The same schema, with what counts in it, and how many regular expressions it has. The error says what such a schema may not have.
+pub(super) fn counted(schema: &Value) -> Result<(Value, usize), String> {
     let mut walk = Walk { root: schema, patterns: 0 };
     let counted = walk.members(schema, Place::Root)?.0;
     if walk.patterns > limits::MAX_SCHEMA_PATTERNS {
         return Err(format!("it has more than {} patterns", limits::MAX_SCHEMA_PATTERNS));
     }
-    Ok(counted)
+    Ok((counted, walk.patterns))
 }
 
 /// Whether this keyword identifies schemas: `id` does where the document says that it is of draft 3 or 4.

@@ -1,0 +1,104 @@
+//! Regular expressions, searched for plugins.
+
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+use telemetry_core::limits;
+use wasmtime::Trap;
+use wasmtime::component::Resource;
+
+use crate::bindings::patterns::{Findings, Found, Host, HostPattern};
+use crate::bindings::types::{PluginError, TextColumnResult};
+use crate::pattern::{Pattern, Searched};
+use crate::state::HostState;
+
+impl Host for HostState {}
+
+/// Its time is the guest's own, as if it compiled and searched itself, and ends the call when it is over.
+impl HostPattern for HostState {
+    fn compile(&mut self, expression: String) -> wasmtime::Result<Result<Resource<Pattern>, PluginError>> {
+        self.count_search()?;
+        if self.patterns.is_full() {
+            return unsupported(format!("the plugin keeps {} patterns already", limits::MAX_PATTERNS));
+        }
+        let pattern = match Pattern::new(&expression) {
+            Ok(pattern) => pattern,
+            Err(reason) => return unsupported(reason),
+        };
+        if !self.limiter.host_grows(pattern.memory()) {
+            return unsupported("the plugin's memory has no room for this pattern".to_owned());
+        }
+        Ok(Ok(self.patterns.keep(pattern)?))
+    }
+
+    fn is_match(
+        &mut self,
+        pattern: Resource<Pattern>,
+        text: String,
+    ) -> wasmtime::Result<Result<bool, PluginError>> {
+        self.count_search()?;
+        match self.patterns.get(&pattern)?.is_match(&text) {
+            Some(found) => Ok(Ok(found)),
+            None => unsupported("the text is too long for this pattern".to_owned()),
+        }
+    }
+
+    fn find(
+        &mut self,
+        pattern: Resource<Pattern>,
+        texts: TextColumnResult,
+    ) -> wasmtime::Result<Result<Findings, PluginError>> {
+        self.count_search()?;
+        let end = self.own_end().or_else(|| Instant::now().checked_add(limits::MAX_HOST_TIME));
+        let is_over = || end.is_some_and(|end| Instant::now() >= end);
+        let pattern = self.patterns.get(&pattern)?;
+        let mut findings = Findings { found: Vec::new(), given_up: Vec::new() };
+        for (text, content) in texts_of(&texts).enumerate() {
+            let Some(content) = content else {
+                return unsupported(format!("text {text} is not UTF-8 within the bytes of the column"));
+            };
+            let text = offset(text);
+            let before = findings.found.len();
+            let searched = pattern.find(content, |place| {
+                findings.found.push(Found { text, start: offset(place.start), end: offset(place.end) });
+                let is_enough = findings.found.len() > limits::MAX_PATTERN_PLACES || is_over();
+                if is_enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            });
+            if searched == Searched::GivenUp {
+                findings.found.truncate(before);
+                findings.given_up.push(text);
+            }
+            if findings.found.len() > limits::MAX_PATTERN_PLACES {
+                let limit = limits::MAX_PATTERN_PLACES;
+                return unsupported(format!("the pattern is found in more than {limit} places"));
+            }
+            // As a guest ends whose own code takes too long.
+            if is_over() {
+                return Err(Trap::Interrupt.into());
+            }
+        }
+        Ok(Ok(findings))
+    }
+
+    fn drop(&mut self, pattern: Resource<Pattern>) -> wasmtime::Result<()> {
+        let pattern = self.patterns.give_back(pattern)?;
+        self.limiter.host_shrank(pattern.memory());
+        Ok(())
+    }
+}
+
+/// All strings of a column, in order; `None` stands for one that is none.
+fn texts_of(column: &TextColumnResult) -> impl Iterator<Item = Option<&str>> {
+    let bytes = std::str::from_utf8(&column.bytes).ok();
+    let starts = std::iter::once(0).chain(column.ends.iter().copied());
+    starts.zip(&column.ends).map(move |(start, end)| bytes?.get(start as usize..*end as usize))
+}
+
+/// A column has less than 4 GiB, and less strings.
+fn offset(place: usize) -> u32 {
+    u32::try_from(place).unwrap_or(u32::MAX)
+}
+
+fn unsupported<T>(reason: String) -> wasmtime::Result<Result<T, PluginError>> {
+    Ok(Err(PluginError::Unsupported(reason)))
+}

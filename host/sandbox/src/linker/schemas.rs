@@ -1,0 +1,84 @@
+//! JSON Schemas, applied to events for plugins.
+
+use std::time::Instant;
+
+use serde_json::Value;
+use telemetry_core::limits;
+use wasmtime::Trap;
+use wasmtime::component::Resource;
+
+use crate::bindings::json_schemas::{Fault, Host, HostSchema};
+use crate::bindings::types::PluginError;
+use crate::schema::{Schema, SchemaFault};
+use crate::state::HostState;
+
+impl Host for HostState {}
+
+/// Its time is the guest's own, as if it compiled and judged itself, and ends the call when it is over.
+impl HostSchema for HostState {
+    fn compile(&mut self, schema: String) -> wasmtime::Result<Result<Resource<Schema>, PluginError>> {
+        self.count_search()?;
+        if self.schemas.is_full() {
+            return unsupported(format!("the plugin keeps {} schemas already", limits::MAX_KEPT_SCHEMAS));
+        }
+        let schema = match Schema::parse(&schema) {
+            Ok(schema) => schema,
+            Err(reason) => return unsupported(reason),
+        };
+        if !self.limiter.host_grows(schema.memory()) {
+            return unsupported("the plugin's memory has no room for this schema".to_owned());
+        }
+        Ok(Ok(self.schemas.keep(schema)?))
+    }
+
+    fn check(
+        &mut self,
+        schema: Resource<Schema>,
+        rows: Vec<u32>,
+        most: u32,
+    ) -> wasmtime::Result<Result<Vec<Fault>, PluginError>> {
+        self.count_search()?;
+        let end = self.own_end().or_else(|| Instant::now().checked_add(limits::MAX_HOST_TIME));
+        let Some(events) = self.events.clone() else {
+            return unsupported("there are no events in this call that could be judged".to_owned());
+        };
+        let schema = self.schemas.get(&schema)?;
+        let mut faults = Vec::new();
+        let mut bytes = 0_usize;
+        for row in rows {
+            let Some(data) = usize::try_from(row).ok().and_then(|row| events.data_of(row)) else {
+                return unsupported(format!("there is no row {row} in this batch"));
+            };
+            let data: Value = match serde_json::from_str(data) {
+                Ok(data) => data,
+                Err(error) => return unsupported(format!("the data of row {row} is not JSON: {error}")),
+            };
+            let found = schema.masked_faults(&data, usize::try_from(most).unwrap_or(usize::MAX));
+            for SchemaFault { pointer: path, keyword, message } in found {
+                bytes += size_of::<Fault>() + path.len() + keyword.len() + message.len();
+                faults.push(Fault { row, path, keyword, message });
+            }
+            if bytes > limits::MAX_JUDGED_BYTES {
+                let limit = limits::MAX_JUDGED_BYTES;
+                return unsupported(format!(
+                    "the faults take more than {limit} bytes: judge fewer rows at once"
+                ));
+            }
+            // As a guest ends whose own code takes too long.
+            if end.is_some_and(|end| Instant::now() >= end) {
+                return Err(Trap::Interrupt.into());
+            }
+        }
+        Ok(Ok(faults))
+    }
+
+    fn drop(&mut self, schema: Resource<Schema>) -> wasmtime::Result<()> {
+        let schema = self.schemas.give_back(schema)?;
+        self.limiter.host_shrank(schema.memory());
+        Ok(())
+    }
+}
+
+fn unsupported<T>(reason: String) -> wasmtime::Result<Result<T, PluginError>> {
+    Ok(Err(PluginError::Unsupported(reason)))
+}
