@@ -5,13 +5,13 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, Thread};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 use smallvec::SmallVec;
 
+use super::published::Published;
 use crate::families::Partition;
 
 /// How often a writer lets others run before it sleeps.
@@ -24,8 +24,7 @@ pub(crate) type RecordCounts = SmallVec<[(Arc<Partition>, u64); 2]>;
 #[derive(Debug)]
 pub(crate) struct Ledger {
     books: Mutex<Books>,
-    published: AtomicU64,
-    moved: Condvar,
+    published: Published,
 }
 
 #[derive(Debug)]
@@ -67,8 +66,7 @@ impl Ledger {
     pub(crate) fn after(last: u64) -> Self {
         Self {
             books: Mutex::new(Books { next: last.saturating_add(1), flights: VecDeque::new() }),
-            published: AtomicU64::new(last),
-            moved: Condvar::new(),
+            published: Published::up_to(last),
         }
     }
 
@@ -106,10 +104,12 @@ impl Ledger {
             }
         }
         if let Some(sequence) = published {
-            self.published.store(sequence, Ordering::Release);
-            self.moved.notify_all();
+            self.published.advance(sequence);
         }
         drop(books);
+        if published.is_some() {
+            self.published.announce();
+        }
         waiting.iter().for_each(Thread::unpark);
         if stored {
             self.wait_for_own(last);
@@ -135,7 +135,7 @@ impl Ledger {
 
     /// The last sequence number of which it and all before it are stored.
     pub(crate) fn published(&self) -> u64 {
-        self.published.load(Ordering::Acquire)
+        self.published.get()
     }
 
     /// Calls `read` with the last published number while nothing is published: partitions' counts agree with it.
@@ -146,22 +146,7 @@ impl Ledger {
 
     /// Waits until `sequence` is published; whether it is after `timeout`.
     pub(crate) fn wait_for(&self, sequence: u64, timeout: Duration) -> bool {
-        if self.published() >= sequence {
-            return true;
-        }
-        let mut books = self.books.lock();
-        let Some(deadline) = Instant::now().checked_add(timeout) else {
-            while self.published() < sequence {
-                self.moved.wait(&mut books);
-            }
-            return true;
-        };
-        while self.published() < sequence {
-            if self.moved.wait_until(&mut books, deadline).timed_out() {
-                return self.published() >= sequence;
-            }
-        }
-        true
+        self.published.wait_for(sequence, timeout)
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod ledger;
 mod open;
+mod published;
 mod registry;
 mod seal;
 mod series;
