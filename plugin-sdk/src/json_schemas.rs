@@ -3,8 +3,8 @@
 //! [`Plugin::CONFIG_SCHEMA`](crate::Plugin::CONFIG_SCHEMA).)
 //!
 //! A schema is of draft 4, 6, 7, 2019-09 or 2020-12. It may refer to what stands in it, and to nothing else, and of the schemas within
-//! it none has an identifier of its own; its patterns are as those of [`patterns`](crate::patterns), without look-around. Compiling and
-//! judging take the call's own time, and together with the searches for patterns there may be so many in a call: a thousand, and 256
+//! it none has an identifier of its own; its patterns are of ECMA 262, without look-around, back-references and flags. Compiling and
+//! judging take the call's own time, and together with the searches for patterns there may be so many in a call: two thousand, and 256
 //! for each record.
 //!
 //! In native builds the crate [`jsonschema`](https://docs.rs/jsonschema) judges, and finds the same, if the SDK's feature
@@ -74,7 +74,7 @@ impl Schema {
     ///
     /// # Errors
     /// When there is no such row, or no batch at all, as in [`Plugin::new`](crate::Plugin::new) and
-    /// [`tick`](crate::Monitor::tick); and when the faults come to more than 16 MiB: ask for fewer rows at once, of which a thousand
+    /// [`tick`](crate::Monitor::tick); and when the faults come to more than 16 MiB: ask for fewer rows at once, of which two thousand
     /// with 16 faults each are usually a tenth of that.
     pub fn check(&self, batch: &EventBatch, rows: &[u32], most: u32) -> Result<Vec<SchemaFault>> {
         #[cfg(target_arch = "wasm32")]

@@ -189,7 +189,7 @@ impl<G> Instance<G> {
         self.run(allowance.into(), now, |_, _, store| resource.resource_drop(store).map(Ok))
     }
 
-    /// Bytes of all its linear memories.
+    /// Bytes of all its linear memories, and of what the host keeps for it.
     pub(crate) fn memory(&self) -> usize {
         self.store.data().limiter.memory()
     }

@@ -13,7 +13,7 @@ pub struct PluginLimits {
     /// Time for one call in milliseconds, without what it waits for. A sink may wait for the far side as long as its delivery may
     /// take.
     pub deadline_ms: u32,
-    /// Memory of one instance in bytes, all its linear memories together.
+    /// Memory of one instance in bytes, all its linear memories together with what the host keeps for it.
     pub memory_bytes: u64,
     /// Memory above which an idle instance is replaced by a fresh one, in bytes; half of `memory_bytes` when absent.
     /// WebAssembly memory never shrinks. Monitors and sinks keep their instance.

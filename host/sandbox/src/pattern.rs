@@ -2,15 +2,18 @@
 //!
 //! A lazy DFA reads each byte once or twice, and finds its states while it reads. A text that makes it find the same states over
 //! and over, or one beyond ASCII where the expression has a word boundary, is followed through the NFA, state by state; only as long
-//! as states and bytes are few. What is too long for that is given up.
+//! as states and bytes are few. What is too long for that is given up. No prefilter is made of literals: those of some hundred
+//! literals are tens of megabytes.
+
+mod folding;
 
 use std::ops::{ControlFlow, Range};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use regex_automata::hybrid::{dfa, regex};
 use regex_automata::nfa::thompson::pikevm::{self, PikeVM};
-use regex_automata::nfa::thompson::{Compiler, Config, NFA, WhichCaptures};
+use regex_automata::nfa::thompson::{Compiler, Config, NFA, State, WhichCaptures};
 use regex_automata::util::iter::Searcher;
-use regex_automata::util::prefilter::Prefilter;
 use regex_automata::util::syntax;
 use regex_automata::{Input, Match, MatchError, MatchErrorKind, MatchKind};
 use telemetry_core::limits;
@@ -21,9 +24,11 @@ pub struct Pattern {
     lazy: regex::Regex,
     cache: regex::Cache,
     exact: PikeVM,
-    /// States of the NFA.
-    states: usize,
+    /// What one byte costs at the worst.
+    weight: usize,
     memory: usize,
+    /// A search panicked: there is no other.
+    is_broken: bool,
 }
 
 /// How far a search got.
@@ -40,42 +45,52 @@ pub(crate) enum Searched {
 impl Pattern {
     /// Compiles an expression; an error says where it is wrong or which limit it is over.
     pub(crate) fn new(expression: &str) -> Result<Self, String> {
+        // What is foreign here panics at nothing that is known; a plugin must not find out more.
+        catch_unwind(|| Self::compiled(expression))
+            .unwrap_or_else(|_| Err("the expression cannot be compiled".to_owned()))
+    }
+
+    fn compiled(expression: &str) -> Result<Self, String> {
         if expression.len() > limits::MAX_PATTERN_EXPRESSION_BYTES {
             let limit = limits::MAX_PATTERN_EXPRESSION_BYTES;
             return Err(format!("the expression is longer than {limit} bytes"));
         }
+        folding::check(expression)?;
         let hir = syntax::parse(expression).map_err(|error| error.to_string())?;
         let nfa = |config: Config| -> Result<NFA, String> {
             let config = config.nfa_size_limit(Some(limits::MAX_PATTERN_BYTES));
             let built = Compiler::new().configure(config).build_from_hir(&hir);
-            built.map_err(|error| match error.size_limit() {
+            let nfa = built.map_err(|error| match error.size_limit() {
                 Some(limit) => format!("the expression takes more than {limit} bytes when it is compiled"),
                 None => error.to_string(),
-            })
+            })?;
+            if weight(&nfa) > limits::MAX_PATTERN_WEIGHT {
+                let limit = limits::MAX_PATTERN_WEIGHT;
+                return Err(format!("the expression has more than {limit} states and ways between them"));
+            }
+            Ok(nfa)
         };
         let forward = nfa(Config::new().which_captures(WhichCaptures::Implicit))?;
         let reverse = nfa(Config::new().which_captures(WhichCaptures::None).reverse(true))?;
         let automaton = |config: dfa::Config, nfa: &NFA| {
-            let config = config
-                .unicode_word_boundary(true)
-                .cache_capacity(limits::PATTERN_CACHE_BYTES)
-                .skip_cache_capacity_check(true)
-                .minimum_cache_clear_count(Some(limits::MAX_PATTERN_CACHE_CLEARS));
+            let config = config.unicode_word_boundary(true);
             let least = config.get_minimum_cache_capacity(nfa).map_err(|error| error.to_string())?;
+            // What is reckoned there as the least has no room for all ways out of the states that are met at once; with less than
+            // it takes, the automaton panics.
+            let capacity = least.max(limits::PATTERN_CACHE_BYTES) + 2 * size_of::<u32>() * weight(nfa);
+            let config = config
+                .cache_capacity(capacity)
+                .minimum_cache_clear_count(Some(limits::MAX_PATTERN_CACHE_CLEARS));
             let built = dfa::Builder::new().configure(config).build_from_nfa(nfa.clone());
-            Ok::<_, String>((
-                built.map_err(|error| error.to_string())?,
-                least.max(limits::PATTERN_CACHE_BYTES),
-            ))
+            Ok::<_, String>((built.map_err(|error| error.to_string())?, capacity))
         };
-        let first = Prefilter::from_hir_prefix(MatchKind::LeftmostFirst, &hir);
-        let (fore, fore_cache) = automaton(dfa::Config::new().prefilter(first), &forward)?;
+        let (fore, fore_cache) = automaton(dfa::Config::new(), &forward)?;
         let (back, back_cache) = automaton(dfa::Config::new().match_kind(MatchKind::All), &reverse)?;
-        let states = forward.states().len();
         let memory = forward.memory_usage() + reverse.memory_usage() + fore_cache + back_cache;
         let lazy = regex::Builder::new().build_from_dfas(fore, back);
+        let weight = weight(&forward);
         let exact = PikeVM::new_from_nfa(forward).map_err(|error| error.to_string())?;
-        Ok(Self { cache: lazy.create_cache(), lazy, exact, states, memory })
+        Ok(Self { cache: lazy.create_cache(), lazy, exact, weight, memory, is_broken: false })
     }
 
     /// Bytes that it may take, with all that searches keep in it.
@@ -85,8 +100,10 @@ impl Pattern {
 
     /// Whether it is found in the text; `None` where that is too long for this expression.
     pub(crate) fn is_match(&mut self, text: &str) -> Option<bool> {
-        let found = Search::new(self).next(&Input::new(text).earliest(true));
-        found.ok().map(|found| found.is_some())
+        let is_match = |pattern: &mut Self| {
+            Search::new(pattern).next(&Input::new(text).earliest(true)).ok().map(|found| found.is_some())
+        };
+        self.guarded(is_match).flatten()
     }
 
     /// Hands each place where it is found to `found`, from left to right, until told to stop: each may have been found only when all
@@ -96,17 +113,42 @@ impl Pattern {
         text: &str,
         mut found: impl FnMut(Range<usize>) -> ControlFlow<()>,
     ) -> Searched {
-        let mut search = Search::new(self);
-        let mut places = Searcher::new(Input::new(text));
-        loop {
-            match places.try_advance(|input| search.next(input)) {
-                Ok(Some(place)) if found(place.range()).is_break() => return Searched::Stopped,
-                Ok(Some(_)) => {}
-                Ok(None) => return Searched::Whole,
-                Err(_) => return Searched::GivenUp,
+        let find = |pattern: &mut Self| {
+            let mut search = Search::new(pattern);
+            let mut places = Searcher::new(Input::new(text));
+            loop {
+                match places.try_advance(|input| search.next(input)) {
+                    Ok(Some(place)) if found(place.range()).is_break() => return Searched::Stopped,
+                    Ok(Some(_)) => {}
+                    Ok(None) => return Searched::Whole,
+                    Err(_) => return Searched::GivenUp,
+                }
             }
-        }
+        };
+        self.guarded(find).unwrap_or(Searched::GivenUp)
     }
+
+    /// Searches; `None` where that panicked, now or before.
+    fn guarded<R>(&mut self, search: impl FnOnce(&mut Self) -> R) -> Option<R> {
+        if self.is_broken {
+            return None;
+        }
+        let answer = catch_unwind(AssertUnwindSafe(|| search(self))).ok();
+        self.is_broken = answer.is_none();
+        answer
+    }
+}
+
+/// What one byte of a text costs at the worst: all states, and all ways out of them.
+pub(crate) fn weight(nfa: &NFA) -> usize {
+    let ways = |state: &State| match state {
+        State::Union { alternates } => alternates.len(),
+        State::Sparse(sparse) => sparse.transitions.len(),
+        State::Dense(_) => 256,
+        State::BinaryUnion { .. } => 2,
+        _ => 1,
+    };
+    nfa.states().iter().map(|state| 1 + ways(state)).sum()
 }
 
 /// The search of one text.
@@ -140,7 +182,7 @@ impl<'a> Search<'a> {
                 Err(_) => self.exact = Some(self.pattern.exact.create_cache()),
             }
         }
-        let steps = self.pattern.states.saturating_mul(input.get_span().len());
+        let steps = self.pattern.weight.saturating_mul(input.get_span().len());
         if steps > limits::MAX_PATTERN_STEPS {
             return Err(MatchError::gave_up(input.start()));
         }
@@ -246,9 +288,9 @@ mod tests {
     #[test]
     fn a_costly_search_is_made_while_it_is_small_and_given_up_when_it_is_not() {
         let mut pattern = Pattern::new(COSTLY).unwrap();
-        let small = noise(limits::MAX_PATTERN_STEPS / pattern.states / 2);
+        let small = noise(limits::MAX_PATTERN_STEPS / pattern.weight / 2);
         assert_eq!(pattern.is_match(&small), Some(false));
-        assert_eq!(pattern.is_match(&format!("{small}c")), Some(true));
+        assert_eq!(pattern.is_match(&format!("{small}a{}c", "b".repeat(400))), Some(true));
         let large = noise(1 << 20);
         assert_eq!(pattern.is_match(&large), None);
         assert_eq!(find_all(&mut pattern, &large, &mut Vec::new()), Searched::GivenUp);
@@ -271,5 +313,26 @@ mod tests {
         let text = "é ab éab abé";
         assert_eq!(found(r"\bab\b", text), (expected(r"\bab\b", text), Searched::Whole));
         assert_eq!(found(r"\bab\b", text).0.len(), 1);
+    }
+
+    #[test]
+    fn what_makes_the_automaton_meet_everything_at_once_is_bounded() {
+        // Ways without end out of one state: the automaton's cache has no room for them that it knows of.
+        let alternates = format!("(?:x{}){{20}}", "|".repeat(2_000));
+        assert!(Pattern::new(&alternates).err().unwrap().contains("ways between them"));
+        for count in [10, 100, 400, 1_500] {
+            let Ok(mut pattern) = Pattern::new(&format!("(?:x{}){{10}}", "|".repeat(count))) else {
+                continue;
+            };
+            assert_eq!(pattern.is_match("a"), Some(true));
+            assert!(!pattern.is_broken, "{count}");
+        }
+        let literals: Vec<String> = (0..250).map(|number| format!("{number:03}")).collect();
+        let pattern = Pattern::new(&format!("(?:{}){}", literals.join("|"), "z".repeat(97))).unwrap();
+        assert!(pattern.memory() < 2 << 20);
+        // Each of them counts at each byte.
+        let empty = format!("(?:(?:a{})a){{10}}\\bq", "|".repeat(500));
+        let mut pattern = Pattern::new(&empty).unwrap();
+        assert_eq!(pattern.is_match(&format!("é{}", "a".repeat(400_000))), None);
     }
 }

@@ -9,6 +9,7 @@ use telemetry_core::batch::{EventTexts, Places};
 use telemetry_core::extension::{FailureReason, QueryPort};
 use telemetry_core::{Timestamp, limits};
 use tracing::Level;
+use wasmtime::Trap;
 
 use crate::engine::Execution;
 use crate::http::HttpClient;
@@ -52,6 +53,8 @@ pub(crate) struct HostState {
     /// What of that its own code may take, where it is less.
     own_time: Option<Duration>,
     port_calls: Quota,
+    /// Where calls have no end in time: when the host's work for this one is to end.
+    host_end: Option<Instant>,
     readings: Quota,
     searches: Quota,
     http_requests: u32,
@@ -121,6 +124,7 @@ impl HostState {
             begun: Instant::now(),
             deadline: Instant::now(),
             own_time: None,
+            host_end: None,
             port_calls: Quota::of("calls to the host within one call"),
             readings: Quota::of("readings of events' values within one call"),
             searches: Quota::of("searches for patterns and judgements by schemas within one call"),
@@ -137,6 +141,7 @@ impl HostState {
         self.begun = start;
         self.deadline = start.checked_add(allowance.whole).unwrap_or(start);
         self.own_time = allowance.own;
+        self.host_end = None;
         self.now = now;
         self.last_words = None;
         self.last_error = None;
@@ -166,6 +171,17 @@ impl HostState {
             Execution::Fast => Instant::now().checked_add(self.own_time_left()),
             Execution::Repeatable => None,
         }
+    }
+
+    /// When what the host does for this call ends: with the call's own time, or where that has no end, some time after it was first
+    /// asked for something.
+    fn host_end(&mut self) -> Option<Instant> {
+        let own = self.own_end();
+        let first = || Instant::now().checked_add(limits::MAX_HOST_TIME);
+        own.or_else(|| {
+            self.host_end = self.host_end.or_else(first);
+            self.host_end
+        })
     }
 
     fn own_time_used(&self) -> Duration {
@@ -201,8 +217,14 @@ impl HostState {
     }
 
     /// Counts a search for a regular expression, a judgement by a schema, or one of either that is compiled.
-    pub(crate) fn count_search(&mut self) -> wasmtime::Result<()> {
-        self.searches.take(1)
+    /// Answers when it is to end; a call whose time is over ends at once.
+    pub(crate) fn count_search(&mut self) -> wasmtime::Result<Option<Instant>> {
+        self.searches.take(1)?;
+        let end = self.host_end();
+        if end.is_some_and(|end| Instant::now() >= end) {
+            return Err(Trap::Interrupt.into());
+        }
+        Ok(end)
     }
 
     /// Counts time that the guest waited for the host.

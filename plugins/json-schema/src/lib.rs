@@ -117,13 +117,7 @@ impl Validator for SchemaValidator {
         }
         for (schema, group) in self.schemas.iter().zip(&groups) {
             for events in group.chunks(MAX_ROWS) {
-                let rows: Vec<u32> = events.iter().map(Event::row).collect();
-                for fault in schema.check(batch, &rows, MAX_ISSUES)? {
-                    let place = events.binary_search_by_key(&fault.row, Event::row);
-                    if let Some(event) = place.ok().and_then(|place| events.get(place)) {
-                        self.object_to_data(*event, verdict, fault);
-                    }
-                }
+                self.judge(schema, batch, events, verdict)?;
             }
         }
         Ok(())
@@ -131,6 +125,32 @@ impl Validator for SchemaValidator {
 }
 
 impl SchemaValidator {
+    fn judge(
+        &self,
+        schema: &Schema,
+        batch: &EventBatch,
+        events: &[Event<'_>],
+        verdict: &mut EventVerdict,
+    ) -> Result<()> {
+        let rows: Vec<u32> = events.iter().map(Event::row).collect();
+        let faults = match schema.check(batch, &rows, MAX_ISSUES) {
+            // More faults than the host hands over: one sender's events are no reason to judge no others.
+            Err(PluginError::Unsupported(_)) if events.len() > 1 => {
+                let (one, other) = events.split_at(events.len() / 2);
+                self.judge(schema, batch, one, verdict)?;
+                return self.judge(schema, batch, other, verdict);
+            }
+            faults => faults?,
+        };
+        for fault in faults {
+            let place = events.binary_search_by_key(&fault.row, Event::row);
+            if let Some(event) = place.ok().and_then(|place| events.get(place)) {
+                self.object_to_data(*event, verdict, fault);
+            }
+        }
+        Ok(())
+    }
+
     fn schema_of(&self, event_type: &str) -> Option<usize> {
         let exact = self.exact.get(event_type).copied();
         exact.or_else(|| {

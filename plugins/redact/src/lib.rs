@@ -22,7 +22,7 @@ use serde::Deserialize;
 struct Config {
     /// Keys whose values are masked whole; upper and lower case are the same.
     keys: Vec<String>,
-    /// Regular expressions; what they match in any text is masked.
+    /// Regular expressions; what they match in any text is masked, with the letters, digits and words of Unicode or with those of ASCII.
     patterns: Vec<String>,
     /// What stands in place of a secret.
     mask: String,
@@ -66,9 +66,15 @@ impl Plugin for Redact {
             let fault = |error: PluginError| {
                 PluginError::invalid_config(format!("patterns[{index}]: {}", error.message()))
             };
-            Pattern::new(pattern).map_err(fault)
+            let unicode = Pattern::new(pattern).map_err(fault)?;
+            // To Unicode a digit behind a letter of any language is within a word, to ASCII it begins one: a secret hides from neither.
+            // What it cannot say of ASCII alone, such as "any character", is the same for both.
+            let differs = pattern.contains('\\') || pattern.contains("(?");
+            let ascii = if differs { Pattern::new(&format!("(?-u:{pattern})")).ok() } else { None };
+            Ok([Some(unicode), ascii].into_iter().flatten())
         };
-        let patterns = config.patterns.iter().enumerate().map(compile).collect::<Result<_>>()?;
+        let patterns = config.patterns.iter().enumerate().map(compile).collect::<Result<Vec<_>>>()?;
+        let patterns = patterns.into_iter().flatten().collect();
         let lengths = config.keys.iter().fold(0, |lengths, key| lengths | length_bit(key));
         Ok(Self { keys: config.keys, lengths, patterns, mask: config.mask })
     }

@@ -169,6 +169,13 @@ fn what_cannot_be_read_is_an_error() {
 }
 
 #[test]
+fn words_end_where_they_do_in_unicode_or_in_ascii() {
+    let config = r#"{"keys":[],"patterns":["\\b[0-9]{4}\\b","(?i)k\\w+"]}"#;
+    let masked = redacted(config, r#"{"a":"卡4111","b":"Kä","c":"x4111"}"#);
+    assert_eq!(masked.as_deref(), Some(r#"{"a":"卡***","b":"***","c":"x4111"}"#));
+}
+
+#[test]
 fn a_wrong_pattern_is_named() {
     let error = testing::restart::<Redact>(r#"{"patterns":["a","("]}"#, None).err().unwrap();
     assert!(error.to_string().contains("patterns[1]"), "{error}");

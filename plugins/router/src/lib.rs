@@ -128,7 +128,8 @@ fn compile(index: usize, route: RouteConfig) -> Result<Route> {
                     PluginError::InvalidConfig(message)
                 };
                 // By itself first: of "a)|(?:b" the anchors' group would be closed within the pattern.
-                let anchored = Pattern::new(&regex).and_then(|_| Pattern::new(&format!("^(?:{regex})$")));
+                let alone = Pattern::new(&regex).map(drop);
+                let anchored = alone.and_then(|()| Pattern::new(&format!("^(?:{regex})$")));
                 Condition::Matches(anchored.map_err(fault)?)
             }
         };

@@ -48,12 +48,30 @@ pub const MAX_PLUGIN_COUNTERS: usize = 256;
 pub const MAX_PLUGIN_MESSAGE_BYTES: usize = 1 << 10;
 /// Most bytes of a configuration schema, and of a plugin's description of itself.
 pub const MAX_PLUGIN_SCHEMA_BYTES: usize = 256 << 10;
-/// Most regular expressions in one JSON Schema; each may take [`MAX_REGEX_BYTES`](super::MAX_REGEX_BYTES) when compiled.
+/// Most regular expressions in one JSON Schema; each may take [`MAX_SCHEMA_REGEX_BYTES`] when compiled.
 pub const MAX_SCHEMA_PATTERNS: usize = 64;
+/// Most bytes of the text of one of them: what the engine prepares to find long ones sooner takes far more than they do.
+pub const MAX_SCHEMA_PATTERN_BYTES: usize = 384;
+/// Most bytes of one of them as an automaton, and of the states that one search in it keeps.
+pub const MAX_SCHEMA_REGEX_BYTES: usize = 128 << 10;
+/// Most values that a JSON Schema with `unevaluatedProperties` or `unevaluatedItems` may have with its references followed: it is
+/// compiled like that.
+pub const MAX_SCHEMA_EXPANSION: usize = 100_000;
+/// Most levels of values in a JSON Schema with its references followed: compiling needs some kilobytes of the stack for each.
+pub const MAX_SCHEMA_DEPTH: usize = 300;
+/// Most schemas that compiling one JSON Schema may meet: more than its text can hold.
+pub const MAX_SCHEMA_COMPILE_STEPS: u64 = 100_000;
+/// Most bytes of a thread's stack that compiling may take: half of it.
+pub const MAX_SCHEMA_COMPILE_STACK_BYTES: usize = 1 << 20;
+/// Most bytes of a thread's stack that judging may take: a quarter of it, and as much may be the guest's.
+pub const MAX_SCHEMA_STACK_BYTES: usize = 512 << 10;
 /// Most steps that judging one document by such a schema may take: schemas that are looked at, each with its size.
 pub const MAX_SCHEMA_STEPS: u64 = 2_000_000;
-/// Most steps of naming what is wrong with it: each may leave a fault of some hundred bytes.
+/// Most steps of naming what is wrong with it: each may leave a fault of some hundred bytes. A fault may repeat much of the document,
+/// so they are divided by its kilobytes.
 pub const MAX_SCHEMA_FAULT_STEPS: u64 = 100_000;
+/// As many steps of that there are for any document.
+pub const MIN_SCHEMA_FAULT_STEPS: u64 = 16;
 /// Most patterns of each list of a subscription.
 pub const MAX_SUBSCRIPTION_PATTERNS: usize = 1_024;
 /// Shortest tick of a monitor: every tick stands in the durable log.
@@ -114,27 +132,38 @@ pub const MAX_READINGS_PER_CALL: u32 = 64;
 pub const MAX_PATTERN_EXPRESSION_BYTES: usize = 4 << 10;
 /// Most bytes of one such expression as an automaton, in either direction: a hundred of Unicode's classes of words.
 pub const MAX_PATTERN_BYTES: usize = 4 << 20;
-/// What searches for one such expression keep of the states that they found, in bytes for either direction.
+/// Most states of either automaton together with the ways out of them: what finding one state of the lazy automaton costs at the worst,
+/// a tenth of a millisecond.
+pub const MAX_PATTERN_WEIGHT: usize = 32 << 10;
+/// Most classes of characters in an expression that ignores case: each takes some milliseconds to read at the worst.
+pub const MAX_FOLDED_CLASSES: usize = 64;
+/// What searches for one such expression keep of the states that they found, in bytes for either direction; those of large automata
+/// keep what they need at least.
 pub const PATTERN_CACHE_BYTES: usize = 128 << 10;
-/// How often a search of one text may find these states anew: each time takes some milliseconds at most.
+/// How often a search of one text may find these states anew, and once more as often for the text alone: each time takes some
+/// milliseconds.
 pub const MAX_PATTERN_CACHE_CLEARS: usize = 12;
-/// Where that does not do, the text may still be followed state by state, as long as the states, each for each byte, are no more:
-/// four tenths of a second at the worst, where all states are met at all bytes, and some milliseconds where they are few.
+/// Where that does not do, the text may still be followed state by state, as long as states and ways, each for each byte, are no more:
+/// four tenths of a second at the worst, where all are met at all bytes, and some milliseconds where they are few.
 pub const MAX_PATTERN_STEPS: usize = 64 << 20;
 /// Most regular expressions that one instance of a plugin keeps.
 pub const MAX_PATTERNS: usize = 256;
 /// Most places that one search of many texts may find: a matched letter in each of a megabyte.
 pub const MAX_PATTERN_PLACES: usize = 1 << 20;
-/// Time of one search or judgement of the host for a plugin where calls have no end in time: they run repeatably, and none of sound
-/// texts takes as long.
+/// Time of searches and judgements of the host within one call of a plugin where calls have no end in time: they run repeatably, and
+/// none with sound texts takes as long.
 pub const MAX_HOST_TIME: Duration = Duration::from_secs(10);
 /// Most JSON Schemas that one instance of a plugin keeps: one for each type of event, and some more.
 pub const MAX_KEPT_SCHEMAS: usize = 1_024;
 /// Bytes that a schema is taken to need for each byte of its text: some hundred for each keyword.
 pub const SCHEMA_BYTES_PER_BYTE: usize = 32;
-/// Bytes that each regular expression in it is taken to need besides; few need more, and none more than
-/// [`MAX_REGEX_BYTES`](super::MAX_REGEX_BYTES) and what searches keep.
+/// Bytes that each schema within it is taken to need besides, with the one that counts before it: what is compiled for `{}` too.
+pub const SCHEMA_OBJECT_BYTES: usize = 2 << 10;
+/// Bytes that each regular expression in it is taken to need besides: automata both ways and the caches of both. The largest need
+/// twice as much.
 pub const SCHEMA_PATTERN_BYTES: usize = 256 << 10;
+/// Most faults of one event that a judgement tells of.
+pub const MAX_JUDGED_FAULTS_PER_EVENT: usize = 256;
 /// Most bytes of the faults that the judgement of many events finds: a kilobyte of each event in the largest batch.
 pub const MAX_JUDGED_BYTES: usize = 16 << 20;
 /// Expressions and schemas compiled, searches and judgements made within one call of a plugin.

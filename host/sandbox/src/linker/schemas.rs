@@ -9,7 +9,7 @@ use wasmtime::component::Resource;
 
 use crate::bindings::json_schemas::{Fault, Host, HostSchema};
 use crate::bindings::types::PluginError;
-use crate::schema::{Schema, SchemaFault};
+use crate::schema::{Late, Schema, SchemaFault};
 use crate::state::HostState;
 
 impl Host for HostState {}
@@ -43,17 +43,22 @@ impl HostSchema for HostState {
             return unsupported("there are no events in this call that could be judged".to_owned());
         };
         let schema = self.schemas.get(&schema)?;
+        let most = usize::try_from(most).unwrap_or(usize::MAX).min(limits::MAX_JUDGED_FAULTS_PER_EVENT);
         let mut faults = Vec::new();
         let mut bytes = 0_usize;
         for row in rows {
-            let Some(data) = usize::try_from(row).ok().and_then(|row| events.data_of(row)) else {
+            let Some(text) = usize::try_from(row).ok().and_then(|row| events.data_of(row)) else {
                 return unsupported(format!("there is no row {row} in this batch"));
             };
-            let data: Value = match serde_json::from_str(data) {
+            let data: Value = match serde_json::from_str(text) {
                 Ok(data) => data,
                 Err(error) => return unsupported(format!("the data of row {row} is not JSON: {error}")),
             };
-            let found = schema.masked_faults(&data, usize::try_from(most).unwrap_or(usize::MAX));
+            // As a guest ends whose own code takes too long.
+            let found = match schema.masked_faults(&data, text.len(), most, end) {
+                Ok(found) => found,
+                Err(Late) => return Err(Trap::Interrupt.into()),
+            };
             for SchemaFault { pointer: path, keyword, message } in found {
                 bytes += size_of::<Fault>() + path.len() + keyword.len() + message.len();
                 faults.push(Fault { row, path, keyword, message });
@@ -64,7 +69,6 @@ impl HostSchema for HostState {
                     "the faults take more than {limit} bytes: judge fewer rows at once"
                 ));
             }
-            // As a guest ends whose own code takes too long.
             if end.is_some_and(|end| Instant::now() >= end) {
                 return Err(Trap::Interrupt.into());
             }

@@ -5,34 +5,84 @@
 //! when there was enough: `S` becomes `{"allOf": [{"x-…": weight}, S]}`.
 
 use std::cell::Cell;
+use std::hint::black_box;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::ptr;
+use std::time::Instant;
 
 use jsonschema::paths::Location;
 use jsonschema::{Keyword, ValidationError, ValidationOptions};
 use serde_json::{Map, Value, json};
 use telemetry_core::limits;
 
-use super::places::{Place, child_of, translated};
+use super::places::{Place, child_of, is_identifier, is_reference, translated};
+use super::{expansion, expressions};
 
 /// The keyword that counts; its value is how much.
-const KEYWORD: &str = "x-bridge-telemetry-steps";
+pub(super) const KEYWORD: &str = "x-bridge-telemetry-steps";
 /// Bytes of a schema's own text that count as one step.
 const BYTES_PER_STEP: usize = 16;
+/// How often something is counted from one look at the clock to the next.
+const COUNTS_PER_LOOK: u64 = 16;
 
-thread_local! {
-    /// Steps that are left to what this thread judges.
-    static LEFT: Cell<u64> = const { Cell::new(0) };
+/// What something may take.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Budget {
+    /// Steps.
+    pub(super) steps: u64,
+    /// Bytes of the stack.
+    pub(super) stack: usize,
+    /// When it is over.
+    pub(super) end: Option<Instant>,
 }
 
-/// Why a judgement was left.
-struct Exhausted;
+/// Why something was left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// It took too many steps, or too much of the stack.
+    Exhausted,
+    /// Its time is over.
+    Late,
+    /// It panicked.
+    Panicked,
+}
+
+/// What is left to what a thread does.
+#[derive(Clone, Copy)]
+struct Left {
+    budget: Budget,
+    /// Where its stack begins.
+    base: usize,
+    counts: u64,
+}
+
+thread_local! {
+    static LEFT: Cell<Left> =
+        const { Cell::new(Left { budget: Budget { steps: 0, stack: 0, end: None }, base: 0, counts: 0 }) };
+}
+
+/// About where the stack ends now.
+#[inline(never)]
+fn stack_end() -> usize {
+    let here = 0_u8;
+    ptr::from_ref(black_box(&here)).addr()
+}
 
 /// Counts so many steps.
 struct Count(u64);
 
 impl Count {
     fn count(&self) {
-        let Some(left) = LEFT.get().checked_sub(self.0) else { resume_unwind(Box::new(Exhausted)) };
+        let mut left = LEFT.get();
+        let steps = left.budget.steps.checked_sub(self.0);
+        let is_deep = left.base.abs_diff(stack_end()) > left.budget.stack;
+        let Some(steps) = steps.filter(|_| !is_deep) else { resume_unwind(Box::new(Cause::Exhausted)) };
+        let looks = left.counts.is_multiple_of(COUNTS_PER_LOOK);
+        if looks && left.budget.end.is_some_and(|end| Instant::now() >= end) {
+            resume_unwind(Box::new(Cause::Late));
+        }
+        left.budget.steps = steps;
+        left.counts = left.counts.wrapping_add(1);
         LEFT.set(left);
     }
 }
@@ -49,47 +99,54 @@ impl<'i> Keyword<'i> for Count {
     }
 }
 
-/// Options that know the keyword.
+/// Options that know the keyword. That it is compiled is counted as well.
 pub(super) fn counting(options: ValidationOptions<'_>) -> ValidationOptions<'_> {
     options.with_keyword(KEYWORD, |_: &Map<String, Value>, weight: &Value, _: Location| {
+        Count(1).count();
         Ok(Box::new(Count(weight.as_u64().unwrap_or(1))))
     })
 }
 
-/// What `judge` answers; `None` when it takes more than `steps`.
-pub(super) fn within<R>(steps: u64, judge: impl FnOnce() -> R) -> Option<R> {
-    LEFT.set(steps);
-    match catch_unwind(AssertUnwindSafe(judge)) {
-        Ok(answer) => Some(answer),
-        Err(cause) if cause.is::<Exhausted>() => None,
-        Err(cause) => resume_unwind(cause),
-    }
+/// What `act` answers, within a budget. No panic of what is called gets out of it.
+pub(super) fn within<R>(budget: Budget, act: impl FnOnce() -> R) -> Result<R, Cause> {
+    LEFT.set(Left { budget, base: stack_end(), counts: 0 });
+    catch_unwind(AssertUnwindSafe(act))
+        .map_err(|cause| cause.downcast_ref::<Cause>().copied().unwrap_or(Cause::Panicked))
 }
 
-/// The same schema, with what counts in it, and how many regular expressions it has. The error says what such a schema may not have.
-pub(super) fn counted(schema: &Value) -> Result<(Value, usize), String> {
-    let mut walk = Walk { root: schema, patterns: 0 };
+/// A schema with what counts in it.
+pub(super) struct Counted {
+    pub(super) schema: Value,
+    /// How many regular expressions it has.
+    pub(super) patterns: usize,
+    /// How many schemas it consists of.
+    pub(super) schemas: usize,
+    /// What searching for its expressions costs for each byte of a text.
+    pub(super) weight: usize,
+}
+
+/// The same schema, with what counts in it. The error says what such a schema may not have.
+pub(super) fn counted(schema: &Value) -> Result<Counted, String> {
+    let mut walk = Walk { root: schema, patterns: 0, schemas: 1, weight: 0 };
     let counted = walk.members(schema, Place::Root)?.0;
-    if walk.patterns > limits::MAX_SCHEMA_PATTERNS {
-        return Err(format!("it has more than {} patterns", limits::MAX_SCHEMA_PATTERNS));
-    }
-    Ok((counted, walk.patterns))
-}
-
-/// Whether this keyword identifies schemas: `id` does where the document says that it is of draft 3 or 4.
-fn is_identifier(root: &Value, key: &str) -> bool {
-    let draft = root.get("$schema").and_then(Value::as_str).unwrap_or_default();
-    key == "$id" || draft.contains("draft-03") || draft.contains("draft-04")
+    expansion::bounded(schema)?;
+    let Walk { patterns, schemas, weight, .. } = walk;
+    Ok(Counted { schema: counted, patterns, schemas, weight })
 }
 
 struct Walk<'s> {
     root: &'s Value,
     patterns: usize,
+    schemas: usize,
+    weight: usize,
 }
 
 impl Walk<'_> {
     /// What stands at a place, with what counts in it.
     fn value(&mut self, value: &Value, place: Place) -> Result<Value, String> {
+        if place == Place::Schema {
+            self.schemas = self.schemas.saturating_add(1);
+        }
         match (place, value) {
             (Place::Schema, Value::Object(_)) => {
                 let (members, weight) = self.members(value, place)?;
@@ -120,7 +177,7 @@ impl Walk<'_> {
                 _ => value.as_array().map(Vec::len).or(value.as_object().map(Map::len)).unwrap_or(1),
             });
             let value = match (name.as_str(), value) {
-                ("$ref" | "$dynamicRef" | "$recursiveRef", Value::String(reference)) => {
+                (key, Value::String(reference)) if is_reference(key) => {
                     Value::String(translated(self.root, reference)?)
                 }
                 // One that only names an anchor does not change where references lead.
@@ -134,8 +191,9 @@ impl Walk<'_> {
                 _ => self.value(value, inner)?,
             };
             match (name.as_str(), &value) {
-                ("pattern", _) => self.patterns += 1,
-                ("patternProperties", Value::Object(patterns)) => self.patterns += patterns.len(),
+                ("pattern", Value::String(pattern)) => self.search([pattern])?,
+                // The same name may be searched for each of them.
+                ("patternProperties", Value::Object(patterns)) => self.search(patterns.keys())?,
                 _ => {}
             }
             if name != KEYWORD {
@@ -143,5 +201,19 @@ impl Walk<'_> {
             }
         }
         Ok((Value::Object(counted), weight))
+    }
+
+    /// Counts expressions that are searched for in the same text.
+    fn search<'p>(&mut self, patterns: impl IntoIterator<Item = &'p String>) -> Result<(), String> {
+        let mut weight = 0_usize;
+        for pattern in patterns {
+            self.patterns = self.patterns.saturating_add(1);
+            if self.patterns > limits::MAX_SCHEMA_PATTERNS {
+                return Err(format!("it has more than {} patterns", limits::MAX_SCHEMA_PATTERNS));
+            }
+            weight = weight.saturating_add(expressions::weighed(pattern)?);
+        }
+        self.weight = self.weight.max(weight);
+        Ok(())
     }
 }

@@ -1,19 +1,25 @@
 //! JSON Schemas that a plugin wrote: for its configuration, for the parameters of its aggregates, or for events that it judges by them.
 
 mod budget;
+mod expansion;
+mod expressions;
 mod places;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
+use std::time::Instant;
 
 use jsonschema::error::ValidationErrorKind;
 use serde_json::Value;
 use telemetry_core::limits;
 
+use self::budget::{Budget, Cause};
 use crate::text::shown;
 
 /// Most faults that are reported of one document which an operator wrote.
 const MAX_FAULTS: usize = 8;
-/// The keyword of a fault that is no fault of the document: judging it took too many steps.
+/// The keyword of a fault that is no fault of the document: judging it took, or would take, too much.
 const LIMIT: &str = "limit";
 
 /// What a schema finds wrong with a document.
@@ -40,6 +46,10 @@ impl fmt::Display for SchemaFault {
     }
 }
 
+/// The time to judge was over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Late;
+
 /// A compiled schema.
 #[allow(unreachable_pub, reason = "the generated bindings name it to all")]
 #[derive(Debug)]
@@ -48,6 +58,8 @@ pub struct Schema {
     validator: jsonschema::Validator,
     /// Bytes that it is taken to need.
     memory: usize,
+    /// What searching for its patterns costs for each byte of a text.
+    weight: usize,
 }
 
 impl Schema {
@@ -58,15 +70,39 @@ impl Schema {
         }
         let bytes = text.len();
         let text: Value = serde_json::from_str(text).map_err(|error| format!("it is not JSON: {error}"))?;
-        let (counted, patterns) = budget::counted(&text)?;
-        let options = jsonschema::options()
+        let compile = || {
+            let counted = budget::counted(&text)?;
             // Patterns match in linear time, whatever the plugin's author wrote.
-            .with_pattern_options(jsonschema::PatternOptions::regex().size_limit(limits::MAX_REGEX_BYTES));
-        let validator = budget::counting(options)
-            .build(&counted)
-            .map_err(|error| shown(error.to_string(), limits::MAX_PLUGIN_MESSAGE_BYTES))?;
-        let memory = bytes * limits::SCHEMA_BYTES_PER_BYTE + patterns * limits::SCHEMA_PATTERN_BYTES;
-        Ok(Self { text, validator, memory })
+            let patterns = jsonschema::PatternOptions::regex()
+                .size_limit(limits::MAX_SCHEMA_REGEX_BYTES)
+                .dfa_size_limit(limits::MAX_SCHEMA_REGEX_BYTES);
+            let options = budget::counting(jsonschema::options().with_pattern_options(patterns));
+            let validator = options.build(&counted.schema).map_err(|error| refusal(&error))?;
+            Ok::<_, String>((validator, counted))
+        };
+        let budget = Budget {
+            steps: limits::MAX_SCHEMA_COMPILE_STEPS,
+            stack: limits::MAX_SCHEMA_COMPILE_STACK_BYTES,
+            end: None,
+        };
+        let compiled = budget::within(budget, compile).unwrap_or_else(|cause| {
+            Err(match cause {
+                Cause::Exhausted | Cause::Late => "it takes too much to compile".to_owned(),
+                Cause::Panicked => "it cannot be compiled".to_owned(),
+            })
+        });
+        // It may repeat what the plugin's author wrote.
+        let (validator, counted) =
+            compiled.map_err(|reason| shown(reason, limits::MAX_PLUGIN_MESSAGE_BYTES))?;
+        let memory = [
+            (bytes, limits::SCHEMA_BYTES_PER_BYTE),
+            (counted.schemas, limits::SCHEMA_OBJECT_BYTES),
+            (counted.patterns, limits::SCHEMA_PATTERN_BYTES),
+        ];
+        let memory = memory
+            .into_iter()
+            .fold(0_usize, |sum, (count, each)| sum.saturating_add(count.saturating_mul(each)));
+        Ok(Self { text, validator, memory, weight: counted.weight })
     }
 
     /// Bytes that it is taken to need.
@@ -74,38 +110,101 @@ impl Schema {
         self.memory
     }
 
-    /// What is wrong with a document; that it takes too long to find out is a fault as well.
+    /// What is wrong with a document; that it takes too much to find out is a fault as well.
     pub(crate) fn faults(&self, document: &Value) -> Vec<SchemaFault> {
-        self.judge(document, MAX_FAULTS, text_of)
+        let length = document.to_string().len();
+        let faults = self.judge(document, length, MAX_FAULTS, None, text_of);
+        faults.unwrap_or_else(|Late| limit("judging it takes too long"))
     }
 
-    /// The same of a document whose values may be secrets: no message repeats one. At most `most` faults.
-    pub(crate) fn masked_faults(&self, document: &Value, most: usize) -> Vec<SchemaFault> {
-        self.judge(document, most, masked_text_of)
+    /// The same of a document whose values may be secrets: no message repeats one. It was written in `length` bytes. At most `most`
+    /// faults, and none after `end`.
+    pub(crate) fn masked_faults(
+        &self,
+        document: &Value,
+        length: usize,
+        most: usize,
+        end: Option<Instant>,
+    ) -> Result<Vec<SchemaFault>, Late> {
+        if most == 0 {
+            return Ok(Vec::new());
+        }
+        self.judge(document, length, most, end, masked_text_of)
     }
 
     fn judge(
         &self,
         document: &Value,
+        length: usize,
         most: usize,
+        end: Option<Instant>,
         text: fn(&jsonschema::ValidationError<'_>) -> String,
-    ) -> Vec<SchemaFault> {
-        let limit = |message: String| vec![SchemaFault::of_all(LIMIT, message)];
-        match budget::within(limits::MAX_SCHEMA_STEPS, || self.validator.is_valid(document)) {
-            None => {
-                limit(format!("its schema takes more than {} steps to judge it", limits::MAX_SCHEMA_STEPS))
-            }
-            Some(true) => Vec::new(),
+    ) -> Result<Vec<SchemaFault>, Late> {
+        // Nothing stops a search.
+        if longest_text(document).saturating_mul(self.weight) > limits::MAX_PATTERN_STEPS {
+            return Ok(limit("it has a text, or names, too long for the patterns of its schema"));
+        }
+        let budget = |steps| Budget { steps, stack: limits::MAX_SCHEMA_STACK_BYTES, end };
+        match budget::within(budget(limits::MAX_SCHEMA_STEPS), || self.validator.is_valid(document)) {
+            Ok(true) => Ok(Vec::new()),
             // All faults are collected before the first is handed out.
-            Some(false) => {
-                let first =
-                    || self.validator.iter_errors(document).take(most).map(|error| fault(&error, text));
-                budget::within(limits::MAX_SCHEMA_FAULT_STEPS, || first().collect()).unwrap_or_else(|| {
-                    limit("it does not fit its schema, and it takes too long to say where".to_owned())
+            Ok(false) => {
+                let all = || self.validator.iter_errors(document);
+                let first = || all().take(most).map(|error| fault(&error, text)).collect();
+                budget::within(budget(fault_steps(length)), first).or_else(|cause| {
+                    told(cause, || {
+                        "it does not fit its schema, and it takes too long to say where".to_owned()
+                    })
                 })
             }
+            Err(cause) => told(cause, || {
+                format!(
+                    "its schema takes more than {} steps, or nests too deep, to judge it",
+                    limits::MAX_SCHEMA_STEPS
+                )
+            }),
         }
     }
+}
+
+/// Why there is no judgement.
+fn told(cause: Cause, exhausted: impl FnOnce() -> String) -> Result<Vec<SchemaFault>, Late> {
+    match cause {
+        Cause::Exhausted => Ok(limit(exhausted())),
+        Cause::Late => Err(Late),
+        Cause::Panicked => Ok(limit("its schema cannot be applied")),
+    }
+}
+
+fn limit(message: impl Into<String>) -> Vec<SchemaFault> {
+    vec![SchemaFault::of_all(LIMIT, message.into())]
+}
+
+/// Steps of naming what is wrong with a document of so many bytes: a fault may repeat much of it.
+fn fault_steps(length: usize) -> u64 {
+    let kilobytes = u64::try_from(length / 1024).unwrap_or(u64::MAX);
+    let steps = limits::MAX_SCHEMA_FAULT_STEPS / kilobytes.saturating_add(1);
+    steps.max(limits::MIN_SCHEMA_FAULT_STEPS)
+}
+
+/// The most bytes that are searched at once: of a text, or of all names of an object, since nothing is counted between them.
+fn longest_text(document: &Value) -> usize {
+    match document {
+        Value::String(text) => text.len(),
+        Value::Array(values) => values.iter().map(longest_text).max().unwrap_or(0),
+        Value::Object(members) => {
+            let names: usize = members.keys().map(|name| name.len().saturating_add(1)).sum();
+            members.values().map(longest_text).fold(names, usize::max)
+        }
+        _ => 0,
+    }
+}
+
+/// Why a schema is none, without the counting keyword.
+fn refusal(error: &jsonschema::ValidationError<'_>) -> String {
+    let texts = [error.to_string(), error.masked().to_string()];
+    let text = texts.into_iter().find(|text| !text.contains(budget::KEYWORD));
+    text.unwrap_or_else(|| format!("it does not fit the keyword {}", error.kind().keyword()))
 }
 
 fn fault(
@@ -123,170 +222,21 @@ fn fault(
 fn text_of(error: &jsonschema::ValidationError<'_>) -> String {
     match error.kind() {
         ValidationErrorKind::Not { .. } => excluded(&error.instance().to_string()),
+        ValidationErrorKind::PropertyNames { error } => text_of(error),
         _ => error.to_string(),
     }
 }
 
+/// The same without values. Names of members are shown, as they are in paths.
 fn masked_text_of(error: &jsonschema::ValidationError<'_>) -> String {
     match error.kind() {
         ValidationErrorKind::Not { .. } => excluded("value"),
+        // The instance of the error within is the name alone.
+        ValidationErrorKind::PropertyNames { error } => text_of(error),
         _ => error.masked().to_string(),
     }
 }
 
 fn excluded(what: &str) -> String {
     format!("{what} is what the keyword \"not\" excludes")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn faults_name_their_path() {
-        let schema = Schema::parse(
-            r#"{"type":"object","properties":{"a":{"type":"object","properties":{"limit":{"type":"number"}}}},"additionalProperties":false}"#,
-        )
-        .unwrap();
-        assert!(schema.faults(&json!({"a": {"limit": 1}})).is_empty());
-        let faults = schema.faults(&json!({"a": {"limit": "x"}, "b": 1}));
-        let faults: Vec<String> = faults.iter().map(SchemaFault::to_string).collect();
-        assert!(faults.iter().any(|fault| fault.starts_with("/a/limit: ")), "{faults:?}");
-        assert!(
-            faults.iter().any(|fault| fault.starts_with("(top): ") && fault.contains("'b'")),
-            "{faults:?}"
-        );
-    }
-
-    /// A schema of this many definitions, each of which refers to the next one twice: the last is met 2^`depth` times.
-    fn doubling(depth: usize, applied: &str, last: &str) -> Schema {
-        let twice = |place: usize| {
-            let next = format!(r##"{{"$ref":"#/$defs/a{}"}}"##, place + 1);
-            format!(r#""a{place}":{{"{applied}":[{next},{next}]}}"#)
-        };
-        let definitions: Vec<String> = (0..depth).map(twice).collect();
-        let definitions = definitions.join(",");
-        let text = format!(r##"{{"$ref":"#/$defs/a0","$defs":{{{definitions},"a{depth}":{last}}}}}"##);
-        Schema::parse(&text).unwrap()
-    }
-
-    #[test]
-    fn schemas_that_multiply_end() {
-        for applied in ["allOf", "anyOf", "oneOf"] {
-            for last in ["{}", "true", "false", r#"{"type":"string"}"#, r#"{"minProperties":1}"#] {
-                let faults = doubling(60, applied, last).faults(&json!({}));
-                let ends_early = matches!((applied, last), ("anyOf", "{}" | "true"));
-                assert_eq!(faults.is_empty(), ends_early, "{applied} {last}: {faults:?}");
-            }
-        }
-        assert!(doubling(3, "allOf", "{}").faults(&json!({})).is_empty());
-        let faults = doubling(14, "allOf", "false").faults(&json!({}));
-        assert!(faults[0].message.contains("too long to say where"), "{faults:?}");
-        // One that is met again a level deeper, as often as the document is deep.
-        let deeper = r##"{"$defs":{"a":{"type":"object","allOf":[{"properties":{"x":{"$ref":"#/$defs/a"}}},{"properties":{"x":{"$ref":"#/$defs/a"}}}]}},"$ref":"#/$defs/a"}"##;
-        let schema = Schema::parse(deeper).unwrap();
-        let nested = |depth: usize, last: Value| (0..depth).fold(last, |inner, _| json!({ "x": inner }));
-        assert!(schema.faults(&nested(60, json!({}))).is_empty(), "what was judged is remembered");
-        assert!(schema.faults(&nested(60, json!(1)))[0].message.contains("too long to say where"));
-        let faults = schema.faults(&nested(2, json!(1)));
-        assert_eq!(faults[0].pointer, "/x/x", "each document has a budget of its own: {faults:?}");
-    }
-
-    #[test]
-    fn what_counts_changes_no_judgement() {
-        let tree = r##"{
-            "type": "object",
-            "properties": {"all": {"type": "array", "items": {"$ref": "#"}}, "not": {"$ref": "#/properties/all/items"},
-                "metric": {"$ref": "#/$defs/name"}, "limit": {"if": {"type": "string"}, "then": {"pattern": "^[0-9]+$"}}},
-            "minProperties": 1, "unevaluatedProperties": false,
-            "$defs": {"name": {"type": "string", "enum": ["cpu", "load"]}}
-        }"##;
-        let (ours, plain) = (
-            Schema::parse(tree).unwrap(),
-            jsonschema::validator_for(&serde_json::from_str(tree).unwrap()).unwrap(),
-        );
-        for document in [
-            json!({"metric": "cpu"}),
-            json!({"metric": "disk"}),
-            json!({"all": [{"not": {"metric": "load", "limit": "7"}}, {"limit": 5}]}),
-            json!({"all": [{"not": {"metric": "load", "limit": "x"}}, {}]}),
-            json!({"other": 1}),
-            json!([]),
-        ] {
-            let mut expected: Vec<_> = plain
-                .iter_errors(&document)
-                .map(|error| (error.instance_path().to_string(), error.to_string()))
-                .collect();
-            let mut faults: Vec<_> =
-                ours.faults(&document).into_iter().map(|fault| (fault.pointer, fault.message)).collect();
-            expected.sort();
-            faults.sort();
-            assert_eq!(faults, expected, "{document}");
-        }
-    }
-
-    #[test]
-    fn names_and_exclusions() {
-        let text = r##"{"$schema": "http://json-schema.org/draft-07/schema#", "$id": "https://a.example/s.json",
-            "properties": {"a": {"$ref": "https://a.example/s.json#/definitions/b"}, "c": {"$ref": "#d"}},
-            "definitions": {"b": {"not": {"type": "string"}}, "d": {"$id": "#d", "id": "about it", "type": "number"}}}"##;
-        let schema = Schema::parse(text).unwrap();
-        assert!(schema.faults(&json!({"a": 1, "c": 2})).is_empty());
-        let faults: Vec<_> =
-            schema.faults(&json!({"a": "x", "c": "y"})).iter().map(SchemaFault::to_string).collect();
-        assert_eq!(
-            faults,
-            [r#"/a: "x" is what the keyword "not" excludes"#, r#"/c: "y" is not of type "number""#]
-        );
-    }
-
-    #[test]
-    fn masked_faults_repeat_no_value_and_name_their_keyword() {
-        let schema = Schema::parse(
-            r#"{"properties":{"a":{"maxLength":3},"b":{"not":{"type":"string"}},"c":{"enum":["x"]},"d":{"pattern":"^x$"}},"required":["e"]}"#,
-        )
-        .unwrap();
-        let document = json!({"a": "hunter2", "b": "hunter2", "c": "hunter2", "d": "hunter2"});
-        let faults = schema.masked_faults(&document, 16);
-        let mut keywords: Vec<_> =
-            faults.iter().map(|fault| (fault.pointer.as_str(), fault.keyword.as_str())).collect();
-        keywords.sort_unstable();
-        let expected =
-            [("", "required"), ("/a", "maxLength"), ("/b", "not"), ("/c", "enum"), ("/d", "pattern")];
-        assert_eq!(keywords, expected);
-        assert!(faults.iter().all(|fault| !fault.message.contains("hunter2")), "{faults:?}");
-        assert_eq!(schema.masked_faults(&document, 2).len(), 2);
-    }
-
-    #[test]
-    fn patterns_are_few() {
-        let with = |count: usize| {
-            let each: Vec<Value> = (0..count).map(|place| json!({"pattern": format!("^{place}$")})).collect();
-            Schema::parse(&json!({ "allOf": each }).to_string())
-        };
-        assert!(with(limits::MAX_SCHEMA_PATTERNS).is_ok());
-        assert!(with(limits::MAX_SCHEMA_PATTERNS + 1).unwrap_err().contains("patterns"));
-        // What only looks like a schema is none.
-        let examples: Vec<Value> = (0..200).map(|_| json!({"pattern": "("})).collect();
-        assert!(
-            Schema::parse(&json!({ "examples": examples, "enum": [{"allOf": [{}]}] }).to_string()).is_ok()
-        );
-    }
-
-    #[test]
-    fn what_is_no_schema() {
-        for text in [
-            "",
-            "[]",
-            r#"{"type": 5}"#,
-            r#"{"$ref": "https://example.com/other.json"}"#,
-            r##"{"$schema": "http://json-schema.org/draft-04/schema#", "properties": {"a": {"id": "a.json"}}}"##,
-            r##"{"properties": {"a": {"$id": "a.json", "$ref": "#/$defs/b", "$defs": {"b": {}}}}}"##,
-            r#"{"pattern":"("}"#,
-        ] {
-            assert!(Schema::parse(text).is_err(), "{text}");
-        }
-        assert!(Schema::parse(&" ".repeat(limits::MAX_PLUGIN_SCHEMA_BYTES + 1)).is_err());
-    }
 }

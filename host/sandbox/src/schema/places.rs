@@ -61,12 +61,51 @@ pub(super) fn child_of(place: Place, name: &str, value: &Value) -> Place {
     }
 }
 
-/// The same reference where each schema of `root` stands behind a counting one. The error says why it leads nowhere.
-pub(super) fn translated(root: &Value, reference: &str) -> Result<String, String> {
-    // By its own name, or without.
+/// Whether this keyword refers to another schema.
+pub(super) fn is_reference(name: &str) -> bool {
+    matches!(name, "$ref" | "$dynamicRef" | "$recursiveRef")
+}
+
+/// Whether this keyword identifies schemas: `id` does where the document says that it is of draft 3 or 4.
+pub(super) fn is_identifier(root: &Value, key: &str) -> bool {
+    let draft = root.get("$schema").and_then(Value::as_str).unwrap_or_default();
+    key == "$id" || draft.contains("draft-03") || draft.contains("draft-04")
+}
+
+/// What stands behind the `#` of a reference into the same document: by its own name, or without.
+fn fragment_of<'r>(root: &Value, reference: &'r str) -> Option<&'r str> {
     let own = ["$id", "id"].into_iter().filter_map(|key| root.get(key)?.as_str()).find(|id| !id.is_empty());
     let within = own.and_then(|id| reference.strip_prefix(id.trim_end_matches('#')));
-    let Some(fragment) = within.unwrap_or(reference).strip_prefix('#') else {
+    within.unwrap_or(reference).strip_prefix('#')
+}
+
+/// What a step of a JSON Pointer leads to, and its name.
+fn stepped<'v>(value: &'v Value, step: &str) -> Option<(String, &'v Value)> {
+    let name = step.replace("~1", "/").replace("~0", "~");
+    let child = match value {
+        Value::Object(members) => members.get(&name),
+        Value::Array(values) => name.parse::<usize>().ok().and_then(|place| values.get(place)),
+        _ => None,
+    };
+    child.map(|child| (name, child))
+}
+
+/// The schema that a reference leads to; `None` if to none, or by an anchor.
+pub(super) fn target_of<'v>(root: &'v Value, reference: &str) -> Option<(&'v Value, Place)> {
+    let fragment = fragment_of(root, reference)?;
+    if !fragment.is_empty() && !fragment.starts_with('/') {
+        return None;
+    }
+    let pointer = percent_decode_str(fragment).decode_utf8_lossy();
+    pointer.split('/').skip(1).try_fold((root, Place::Root), |(value, place), step| {
+        let (name, child) = stepped(value, step)?;
+        Some((child, child_of(place, &name, child)))
+    })
+}
+
+/// The same reference where each schema of `root` stands behind a counting one. The error says why it leads nowhere.
+pub(super) fn translated(root: &Value, reference: &str) -> Result<String, String> {
+    let Some(fragment) = fragment_of(root, reference) else {
         return Err(format!("it refers to {reference}; only what stands in it can be referred to, as #…"));
     };
     // All of it, or an anchor.
@@ -76,13 +115,7 @@ pub(super) fn translated(root: &Value, reference: &str) -> Result<String, String
     let pointer = percent_decode_str(fragment).decode_utf8_lossy();
     let (mut value, mut place, mut way) = (root, Place::Root, "#".to_owned());
     for step in pointer.split('/').skip(1) {
-        let name = step.replace("~1", "/").replace("~0", "~");
-        let child = match value {
-            Value::Object(members) => members.get(&name),
-            Value::Array(values) => name.parse::<usize>().ok().and_then(|place| values.get(place)),
-            _ => None,
-        };
-        let Some(child) = child else {
+        let Some((name, child)) = stepped(value, step) else {
             return Err(format!("it refers to {reference}, where nothing stands"));
         };
         if place == Place::Schema && value.is_object() {
