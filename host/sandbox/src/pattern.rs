@@ -18,6 +18,9 @@ use regex_automata::util::syntax;
 use regex_automata::{Input, Match, MatchError, MatchErrorKind, MatchKind};
 use telemetry_core::limits;
 
+/// Weight up to which finding the automaton's states anew is a matter of some milliseconds.
+const EASY: usize = 2_048;
+
 /// One regular expression, ready to be searched for.
 #[allow(unreachable_pub, reason = "the generated bindings name it to all")]
 pub struct Pattern {
@@ -78,9 +81,9 @@ impl Pattern {
             // What is reckoned there as the least has no room for all ways out of the states that are met at once; with less than
             // it takes, the automaton panics.
             let capacity = least.max(limits::PATTERN_CACHE_BYTES) + 2 * size_of::<u32>() * weight(nfa);
-            let config = config
-                .cache_capacity(capacity)
-                .minimum_cache_clear_count(Some(limits::MAX_PATTERN_CACHE_CLEARS));
+            // The more there is to do for each state, the fewer of them may be found anew.
+            let clears = limits::MAX_PATTERN_CACHE_CLEARS * EASY / weight(nfa).max(EASY);
+            let config = config.cache_capacity(capacity).minimum_cache_clear_count(Some(clears.max(1)));
             let built = dfa::Builder::new().configure(config).build_from_nfa(nfa.clone());
             Ok::<_, String>((built.map_err(|error| error.to_string())?, capacity))
         };
@@ -173,7 +176,7 @@ impl<'a> Search<'a> {
                 // It counts over all texts. The count of this one alone is known once it was set back.
                 Err(error) if matches!(error.kind(), MatchErrorKind::GaveUp { .. }) => {
                     lazy.reset_cache(cache);
-                    if self.was_reset {
+                    if self.was_reset || self.pattern.weight > EASY {
                         self.exact = Some(self.pattern.exact.create_cache());
                     }
                     self.was_reset = true;

@@ -53,7 +53,7 @@ pub const MAX_SCHEMA_PATTERNS: usize = 64;
 /// Most bytes of the text of one of them: what the engine prepares to find long ones sooner takes far more than they do.
 pub const MAX_SCHEMA_PATTERN_BYTES: usize = 384;
 /// Most bytes of one of them as an automaton, and of the states that one search in it keeps.
-pub const MAX_SCHEMA_REGEX_BYTES: usize = 128 << 10;
+pub const MAX_SCHEMA_REGEX_BYTES: usize = 512 << 10;
 /// Most values that a JSON Schema with `unevaluatedProperties` or `unevaluatedItems` may have with its references followed: it is
 /// compiled like that.
 pub const MAX_SCHEMA_EXPANSION: usize = 100_000;
@@ -133,7 +133,7 @@ pub const MAX_PATTERN_EXPRESSION_BYTES: usize = 4 << 10;
 /// Most bytes of one such expression as an automaton, in either direction: a hundred of Unicode's classes of words.
 pub const MAX_PATTERN_BYTES: usize = 4 << 20;
 /// Most states of either automaton together with the ways out of them: what finding one state of the lazy automaton costs at the worst,
-/// a tenth of a millisecond.
+/// a tenth of a millisecond; where it is much, fewer of them are found anew.
 pub const MAX_PATTERN_WEIGHT: usize = 32 << 10;
 /// Most classes of characters in an expression that ignores case: each takes some milliseconds to read at the worst.
 pub const MAX_FOLDED_CLASSES: usize = 64;
@@ -159,9 +159,13 @@ pub const MAX_KEPT_SCHEMAS: usize = 1_024;
 pub const SCHEMA_BYTES_PER_BYTE: usize = 32;
 /// Bytes that each schema within it is taken to need besides, with the one that counts before it: what is compiled for `{}` too.
 pub const SCHEMA_OBJECT_BYTES: usize = 2 << 10;
-/// Bytes that each regular expression in it is taken to need besides: automata both ways and the caches of both. The largest need
-/// twice as much.
-pub const SCHEMA_PATTERN_BYTES: usize = 256 << 10;
+/// Bytes that each regular expression in it is taken to need besides, with the caches of both its automata.
+pub const SCHEMA_PATTERN_BYTES: usize = 64 << 10;
+/// And for each of its states and ways between them, in all automata.
+pub const SCHEMA_PATTERN_BYTES_PER_STATE: usize = 64;
+/// Most bytes of a text that is searched for the patterns of a schema, each with all their states: nearly always a byte costs one step,
+/// and at the worst a search takes a second and a half.
+pub const MAX_SCHEMA_PATTERN_STEPS: usize = 256 << 20;
 /// Most faults of one event that a judgement tells of.
 pub const MAX_JUDGED_FAULTS_PER_EVENT: usize = 256;
 /// Most bytes of the faults that the judgement of many events finds: a kilobyte of each event in the largest batch.

@@ -36,8 +36,13 @@ impl HostPattern for HostState {
         pattern: Resource<Pattern>,
         text: String,
     ) -> wasmtime::Result<Result<bool, PluginError>> {
-        self.count_search()?;
-        match self.patterns.get(&pattern)?.is_match(&text) {
+        let end = self.count_search()?;
+        let found = self.patterns.get(&pattern)?.is_match(&text);
+        // As a guest ends whose own code takes too long.
+        if end.is_some_and(|end| Instant::now() >= end) {
+            return Err(Trap::Interrupt.into());
+        }
+        match found {
             Some(found) => Ok(Ok(found)),
             None => unsupported("the text is too long for this pattern".to_owned()),
         }

@@ -22,8 +22,6 @@ use super::{expansion, expressions};
 pub(super) const KEYWORD: &str = "x-bridge-telemetry-steps";
 /// Bytes of a schema's own text that count as one step.
 const BYTES_PER_STEP: usize = 16;
-/// How often something is counted from one look at the clock to the next.
-const COUNTS_PER_LOOK: u64 = 16;
 
 /// What something may take.
 #[derive(Clone, Copy, Debug, Default)]
@@ -53,12 +51,11 @@ struct Left {
     budget: Budget,
     /// Where its stack begins.
     base: usize,
-    counts: u64,
 }
 
 thread_local! {
     static LEFT: Cell<Left> =
-        const { Cell::new(Left { budget: Budget { steps: 0, stack: 0, end: None }, base: 0, counts: 0 }) };
+        const { Cell::new(Left { budget: Budget { steps: 0, stack: 0, end: None }, base: 0 }) };
 }
 
 /// About where the stack ends now.
@@ -77,12 +74,11 @@ impl Count {
         let steps = left.budget.steps.checked_sub(self.0);
         let is_deep = left.base.abs_diff(stack_end()) > left.budget.stack;
         let Some(steps) = steps.filter(|_| !is_deep) else { resume_unwind(Box::new(Cause::Exhausted)) };
-        let looks = left.counts.is_multiple_of(COUNTS_PER_LOOK);
-        if looks && left.budget.end.is_some_and(|end| Instant::now() >= end) {
+        // Each time: between two may be a search that takes long.
+        if left.budget.end.is_some_and(|end| Instant::now() >= end) {
             resume_unwind(Box::new(Cause::Late));
         }
         left.budget.steps = steps;
-        left.counts = left.counts.wrapping_add(1);
         LEFT.set(left);
     }
 }
@@ -109,7 +105,7 @@ pub(super) fn counting(options: ValidationOptions<'_>) -> ValidationOptions<'_> 
 
 /// What `act` answers, within a budget. No panic of what is called gets out of it.
 pub(super) fn within<R>(budget: Budget, act: impl FnOnce() -> R) -> Result<R, Cause> {
-    LEFT.set(Left { budget, base: stack_end(), counts: 0 });
+    LEFT.set(Left { budget, base: stack_end() });
     catch_unwind(AssertUnwindSafe(act))
         .map_err(|cause| cause.downcast_ref::<Cause>().copied().unwrap_or(Cause::Panicked))
 }
@@ -117,8 +113,8 @@ pub(super) fn within<R>(budget: Budget, act: impl FnOnce() -> R) -> Result<R, Ca
 /// A schema with what counts in it.
 pub(super) struct Counted {
     pub(super) schema: Value,
-    /// How many regular expressions it has.
-    pub(super) patterns: usize,
+    /// Bytes that its regular expressions are taken to need.
+    pub(super) pattern_bytes: usize,
     /// How many schemas it consists of.
     pub(super) schemas: usize,
     /// What searching for its expressions costs for each byte of a text.
@@ -127,16 +123,17 @@ pub(super) struct Counted {
 
 /// The same schema, with what counts in it. The error says what such a schema may not have.
 pub(super) fn counted(schema: &Value) -> Result<Counted, String> {
-    let mut walk = Walk { root: schema, patterns: 0, schemas: 1, weight: 0 };
+    let mut walk = Walk { root: schema, patterns: 0, pattern_bytes: 0, schemas: 1, weight: 0 };
     let counted = walk.members(schema, Place::Root)?.0;
     expansion::bounded(schema)?;
-    let Walk { patterns, schemas, weight, .. } = walk;
-    Ok(Counted { schema: counted, patterns, schemas, weight })
+    let Walk { pattern_bytes, schemas, weight, .. } = walk;
+    Ok(Counted { schema: counted, pattern_bytes, schemas, weight })
 }
 
 struct Walk<'s> {
     root: &'s Value,
     patterns: usize,
+    pattern_bytes: usize,
     schemas: usize,
     weight: usize,
 }
@@ -211,7 +208,12 @@ impl Walk<'_> {
             if self.patterns > limits::MAX_SCHEMA_PATTERNS {
                 return Err(format!("it has more than {} patterns", limits::MAX_SCHEMA_PATTERNS));
             }
-            weight = weight.saturating_add(expressions::weighed(pattern)?);
+            let own = expressions::weighed(pattern)?;
+            weight = weight.saturating_add(own);
+            self.pattern_bytes = self
+                .pattern_bytes
+                .saturating_add(own.saturating_mul(limits::SCHEMA_PATTERN_BYTES_PER_STATE))
+                .saturating_add(limits::SCHEMA_PATTERN_BYTES);
         }
         self.weight = self.weight.max(weight);
         Ok(())

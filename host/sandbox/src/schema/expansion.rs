@@ -116,8 +116,9 @@ struct Walk<'s> {
     targets: HashMap<*const Value, Option<Target<'s>>>,
     /// What was referred to on the present path.
     on_path: HashSet<(*const Value, Way)>,
-    /// Levels of what was referred to. It is not walked again where the validator does not compile it again.
-    heights: HashMap<*const Value, usize>,
+    /// Levels of what was referred to. It is not walked again where the validator does not compile it again: what is compiled whole is
+    /// kept. Within a circle they are less than there are; what is compiled is counted, too.
+    heights: HashMap<(*const Value, Way), usize>,
     visited: usize,
 }
 
@@ -205,18 +206,18 @@ impl<'s> Walk<'s> {
         let target = *self.targets.entry(ptr::from_ref(reference)).or_insert_with(|| found.target(text));
         // What leads nowhere is told by others.
         let Some((target, place)) = target else { return Ok(0) };
-        let known = self.heights.get(&ptr::from_ref(target)).copied();
-        if let Some(height) = known.filter(|_| !self.found.has_unevaluated) {
+        let step = (ptr::from_ref(target), way);
+        let is_kept = way == Way::Whole || !self.found.has_unevaluated;
+        if let Some(height) = self.heights.get(&step).filter(|_| is_kept) {
             within_depth(depth + height)?;
             return Ok(height + 1);
         }
-        let step = (ptr::from_ref(target), way);
         if !self.on_path.insert(step) {
             return Ok(0);
         }
         let height = self.visit(target, place, way, depth)?;
         self.on_path.remove(&step);
-        self.heights.insert(step.0, height);
+        self.heights.insert(step, height);
         Ok(height + 1)
     }
 

@@ -1,7 +1,9 @@
 //! Regular expressions in foreign schemas.
 
+use std::borrow::Cow;
 use std::str::Chars;
 
+use jsonschema_regex::{Search, search_form, to_rust_regex};
 use regex_automata::nfa::thompson::{Compiler, Config};
 use regex_automata::util::syntax;
 use telemetry_core::limits;
@@ -23,9 +25,15 @@ pub(super) fn weighed(expression: &str) -> Result<usize, String> {
         ));
     }
     let config = Config::new().nfa_size_limit(Some(limits::MAX_SCHEMA_REGEX_BYTES));
-    // Classes of ECMA are of ASCII; what cannot be said of ASCII alone is said of Unicode.
-    let ascii = syntax::parse(&format!("(?-u:{expression})")).ok();
-    let parsed = ascii.or_else(|| syntax::parse(expression).ok());
+    // What the engine is given in its place.
+    let translated = to_rust_regex(expression).unwrap_or(Cow::Borrowed(expression));
+    let searched = match search_form(expression, &translated) {
+        // Characters are counted.
+        Some(Search::RepeatedClass(_)) => return Ok(1),
+        Some(Search::Collapsed(shorter)) => Cow::Owned(shorter),
+        None => translated,
+    };
+    let parsed = syntax::parse(&searched).ok();
     let nfa = parsed.and_then(|hir| Compiler::new().configure(config).build_from_hir(&hir).ok());
     Ok(nfa.map_or(expression.len().saturating_mul(WEIGHT_PER_BYTE), |nfa| pattern::weight(&nfa)))
 }
@@ -61,8 +69,17 @@ mod tests {
         {
             assert!(weighed(expression).is_ok(), "{expression}");
         }
-        assert!(weighed("[ab]{400}").unwrap() >= 400);
-        assert!(weighed(r"^\cA$").unwrap() >= 5 * WEIGHT_PER_BYTE);
+        assert!(weighed("^c[ab]{400}c$").unwrap() >= 400);
+        for light in [
+            "^.{1,255}$",
+            "^[A-Za-z0-9+/=]{1,1000}$",
+            r"^\d{4}-\d{2}-\d{2}$",
+            "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$",
+        ] {
+            assert!(weighed(light).unwrap() < 200, "{light}: {}", weighed(light).unwrap());
+        }
+        // What looks around is no expression of this engine.
+        assert_eq!(weighed("^(?=a)b$").unwrap(), 8 * WEIGHT_PER_BYTE);
     }
 
     #[test]

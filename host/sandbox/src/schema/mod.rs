@@ -97,7 +97,7 @@ impl Schema {
         let memory = [
             (bytes, limits::SCHEMA_BYTES_PER_BYTE),
             (counted.schemas, limits::SCHEMA_OBJECT_BYTES),
-            (counted.patterns, limits::SCHEMA_PATTERN_BYTES),
+            (counted.pattern_bytes, 1),
         ];
         let memory = memory
             .into_iter()
@@ -113,7 +113,8 @@ impl Schema {
     /// What is wrong with a document; that it takes too much to find out is a fault as well.
     pub(crate) fn faults(&self, document: &Value) -> Vec<SchemaFault> {
         let length = document.to_string().len();
-        let faults = self.judge(document, length, MAX_FAULTS, None, text_of);
+        let end = Instant::now().checked_add(limits::MAX_HOST_TIME);
+        let faults = self.judge(document, length, MAX_FAULTS, end, text_of);
         faults.unwrap_or_else(|Late| limit("judging it takes too long"))
     }
 
@@ -140,8 +141,8 @@ impl Schema {
         end: Option<Instant>,
         text: fn(&jsonschema::ValidationError<'_>) -> String,
     ) -> Result<Vec<SchemaFault>, Late> {
-        // Nothing stops a search.
-        if longest_text(document).saturating_mul(self.weight) > limits::MAX_PATTERN_STEPS {
+        // Nothing stops a search that has begun.
+        if longest_text(document).saturating_mul(self.weight) > limits::MAX_SCHEMA_PATTERN_STEPS {
             return Ok(limit("it has a text, or names, too long for the patterns of its schema"));
         }
         let budget = |steps| Budget { steps, stack: limits::MAX_SCHEMA_STACK_BYTES, end };
