@@ -59,8 +59,8 @@ pub const MAX_SCHEMA_REGEX_BYTES: usize = 512 << 10;
 pub const MAX_SCHEMA_EXPANSION: usize = 100_000;
 /// Most levels of values in a JSON Schema with its references followed: compiling needs some kilobytes of the stack for each.
 pub const MAX_SCHEMA_DEPTH: usize = 300;
-/// Most schemas that compiling one JSON Schema may meet: more than its text can hold.
-pub const MAX_SCHEMA_COMPILE_STEPS: u64 = 100_000;
+/// Most schemas that compiling one JSON Schema may meet: thousands more than are written, and what they need is known only afterwards.
+pub const MAX_SCHEMA_COMPILE_STEPS: u64 = 30_000;
 /// Most bytes of a thread's stack that compiling may take: half of it.
 pub const MAX_SCHEMA_COMPILE_STACK_BYTES: usize = 1 << 20;
 /// Most bytes of a thread's stack that judging may take: a quarter of it, and as much may be the guest's.
@@ -168,6 +168,10 @@ pub const SCHEMA_PATTERN_BYTES_PER_STATE: usize = 64;
 pub const MAX_SCHEMA_PATTERN_STEPS: usize = 256 << 20;
 /// Most faults of one event that a judgement tells of.
 pub const MAX_JUDGED_FAULTS_PER_EVENT: usize = 256;
+/// Most items of an array where a schema compares them with each other: with hashes that are all alike some tenths of a second.
+pub const MAX_UNIQUE_ITEMS: usize = 8_192;
+/// Bytes that an event's data is taken to need for each of its values while it is judged.
+pub const JUDGED_VALUE_BYTES: usize = 192;
 /// Most bytes of the faults that the judgement of many events finds: a kilobyte of each event in the largest batch.
 pub const MAX_JUDGED_BYTES: usize = 16 << 20;
 /// Expressions and schemas compiled, searches and judgements made within one call of a plugin.

@@ -49,12 +49,20 @@ impl HostSchema for HostState {
             let Some(text) = usize::try_from(row).ok().and_then(|row| events.data_of(row)) else {
                 return unsupported(format!("there is no row {row} in this batch"));
             };
-            let data: Value = match serde_json::from_str(text) {
-                Ok(data) => data,
+            // It is the plugin's memory, as if it parsed itself.
+            let needs = bytes_of(text);
+            if !self.limiter.host_grows(needs) {
+                return unsupported(format!("the plugin's memory has no room for the data of row {row}"));
+            }
+            let judged = serde_json::from_str(text)
+                .map(|data: Value| schema.masked_faults(&data, text.len(), most, end));
+            self.limiter.host_shrank(needs);
+            let judged = match judged {
+                Ok(judged) => judged,
                 Err(error) => return unsupported(format!("the data of row {row} is not JSON: {error}")),
             };
             // As a guest ends whose own code takes too long.
-            let found = match schema.masked_faults(&data, text.len(), most, end) {
+            let found = match judged {
                 Ok(found) => found,
                 Err(Late) => return Err(Trap::Interrupt.into()),
             };
@@ -80,6 +88,12 @@ impl HostSchema for HostState {
         self.limiter.host_shrank(schema.memory());
         Ok(())
     }
+}
+
+/// Bytes that JSON needs when it is parsed: each value stands behind one of these, but for the first.
+fn bytes_of(json: &str) -> usize {
+    let values = json.bytes().filter(|byte| matches!(byte, b',' | b'[' | b'{' | b':')).count();
+    (values + 1).saturating_mul(limits::JUDGED_VALUE_BYTES).saturating_add(json.len())
 }
 
 fn unsupported<T>(reason: String) -> wasmtime::Result<Result<T, PluginError>> {

@@ -113,6 +113,8 @@ pub(super) fn within<R>(budget: Budget, act: impl FnOnce() -> R) -> Result<R, Ca
 /// A schema with what counts in it.
 pub(super) struct Counted {
     pub(super) schema: Value,
+    /// Whether items of arrays are compared with each other.
+    pub(super) has_unique: bool,
     /// Bytes that its regular expressions are taken to need.
     pub(super) pattern_bytes: usize,
     /// How many schemas it consists of.
@@ -123,17 +125,19 @@ pub(super) struct Counted {
 
 /// The same schema, with what counts in it. The error says what such a schema may not have.
 pub(super) fn counted(schema: &Value) -> Result<Counted, String> {
-    let mut walk = Walk { root: schema, patterns: 0, pattern_bytes: 0, schemas: 1, weight: 0 };
+    let mut walk =
+        Walk { root: schema, patterns: 0, pattern_bytes: 0, has_unique: false, schemas: 1, weight: 0 };
     let counted = walk.members(schema, Place::Root)?.0;
     expansion::bounded(schema)?;
-    let Walk { pattern_bytes, schemas, weight, .. } = walk;
-    Ok(Counted { schema: counted, pattern_bytes, schemas, weight })
+    let Walk { pattern_bytes, has_unique, schemas, weight, .. } = walk;
+    Ok(Counted { schema: counted, pattern_bytes, has_unique, schemas, weight })
 }
 
 struct Walk<'s> {
     root: &'s Value,
     patterns: usize,
     pattern_bytes: usize,
+    has_unique: bool,
     schemas: usize,
     weight: usize,
 }
@@ -185,8 +189,13 @@ impl Walk<'_> {
                         "a schema within it has the identifier {id}; only the whole may have one"
                     ));
                 }
+                // The validator would read what stands in it by other rules than those by which it is looked at here.
+                ("$schema", _) if place != Place::Root => {
+                    return Err("a schema within it says which draft it is of; only the whole may".to_owned());
+                }
                 _ => self.value(value, inner)?,
             };
+            self.has_unique |= name == "uniqueItems";
             match (name.as_str(), &value) {
                 ("pattern", Value::String(pattern)) => self.search([pattern])?,
                 // The same name may be searched for each of them.

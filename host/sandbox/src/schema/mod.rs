@@ -11,6 +11,7 @@ use std::fmt;
 use std::time::Instant;
 
 use jsonschema::error::ValidationErrorKind;
+use jsonschema_regex::is_valid_ecma_regex;
 use serde_json::Value;
 use telemetry_core::limits;
 
@@ -60,6 +61,8 @@ pub struct Schema {
     memory: usize,
     /// What searching for its patterns costs for each byte of a text.
     weight: usize,
+    /// Whether it compares the items of arrays with each other.
+    has_unique: bool,
 }
 
 impl Schema {
@@ -76,7 +79,13 @@ impl Schema {
             let patterns = jsonschema::PatternOptions::regex()
                 .size_limit(limits::MAX_SCHEMA_REGEX_BYTES)
                 .dfa_size_limit(limits::MAX_SCHEMA_REGEX_BYTES);
-            let options = budget::counting(jsonschema::options().with_pattern_options(patterns));
+            let options = jsonschema::options()
+                .with_pattern_options(patterns)
+                // The validator's own takes the square of their length.
+                .with_format("regex", |text| {
+                    text.len() <= limits::MAX_PATTERN_EXPRESSION_BYTES && is_valid_ecma_regex(text)
+                });
+            let options = budget::counting(options);
             let validator = options.build(&counted.schema).map_err(|error| refusal(&error))?;
             Ok::<_, String>((validator, counted))
         };
@@ -102,7 +111,7 @@ impl Schema {
         let memory = memory
             .into_iter()
             .fold(0_usize, |sum, (count, each)| sum.saturating_add(count.saturating_mul(each)));
-        Ok(Self { text, validator, memory, weight: counted.weight })
+        Ok(Self { text, validator, memory, weight: counted.weight, has_unique: counted.has_unique })
     }
 
     /// Bytes that it is taken to need.
@@ -144,6 +153,13 @@ impl Schema {
         // Nothing stops a search that has begun.
         if longest_text(document).saturating_mul(self.weight) > limits::MAX_SCHEMA_PATTERN_STEPS {
             return Ok(limit("it has a text, or names, too long for the patterns of its schema"));
+        }
+        // Its hashes can be made alike for as many items as one likes.
+        if self.has_unique && longest_array(document) > limits::MAX_UNIQUE_ITEMS {
+            return Ok(limit(format!(
+                "it has an array of more than {} items, too many to compare with each other",
+                limits::MAX_UNIQUE_ITEMS
+            )));
         }
         let budget = |steps| Budget { steps, stack: limits::MAX_SCHEMA_STACK_BYTES, end };
         match budget::within(budget(limits::MAX_SCHEMA_STEPS), || self.validator.is_valid(document)) {
@@ -197,6 +213,15 @@ fn longest_text(document: &Value) -> usize {
             let names: usize = members.keys().map(|name| name.len().saturating_add(1)).sum();
             members.values().map(longest_text).fold(names, usize::max)
         }
+        _ => 0,
+    }
+}
+
+/// Items of the longest array.
+fn longest_array(document: &Value) -> usize {
+    match document {
+        Value::Array(values) => values.iter().map(longest_array).fold(values.len(), usize::max),
+        Value::Object(members) => members.values().map(longest_array).max().unwrap_or(0),
         _ => 0,
     }
 }
