@@ -9,7 +9,7 @@ use wasmtime::component::Resource;
 
 use crate::bindings::json_schemas::{Fault, Host, HostSchema};
 use crate::bindings::types::PluginError;
-use crate::schema::{Late, Schema, SchemaFault};
+use crate::schema::{LIMIT, Late, Schema, SchemaFault};
 use crate::state::HostState;
 
 impl Host for HostState {}
@@ -52,7 +52,10 @@ impl HostSchema for HostState {
             // It is the plugin's memory, as if it parsed itself.
             let needs = bytes_of(text);
             if !self.limiter.host_grows(needs) {
-                return unsupported(format!("the plugin's memory has no room for the data of row {row}"));
+                // One sender's event is no reason to judge no others.
+                let message = "the plugin's memory has no room for its data".to_owned();
+                faults.push(Fault { row, path: String::new(), keyword: LIMIT.to_owned(), message });
+                continue;
             }
             let judged = serde_json::from_str(text)
                 .map(|data: Value| schema.masked_faults(&data, text.len(), most, end));

@@ -21,7 +21,7 @@ use crate::text::shown;
 /// Most faults that are reported of one document which an operator wrote.
 const MAX_FAULTS: usize = 8;
 /// The keyword of a fault that is no fault of the document: judging it took, or would take, too much.
-const LIMIT: &str = "limit";
+pub(crate) const LIMIT: &str = "limit";
 
 /// What a schema finds wrong with a document.
 #[derive(Clone, Debug, PartialEq, Eq)]

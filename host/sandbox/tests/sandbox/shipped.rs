@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use telemetry_core::aggregation::{AggregateValue, SampleRun};
+use telemetry_core::{EventBatch, EventRow};
 use telemetry_sandbox::{Component, PluginKind, PluginSpec};
 
 use crate::fixture::{Fixture, shipped};
@@ -19,6 +20,22 @@ fn percentile_answers_a_quantile() {
     accumulator.update(&[SampleRun { group: 0, timestamps: &[], values: &values }]).unwrap();
     let AggregateValue::Number(median) = accumulator.evaluate().unwrap()[0] else { panic!() };
     assert!((490.0..=511.0).contains(&median), "{median}");
+}
+
+#[test]
+fn one_event_that_is_too_large_to_judge_keeps_no_other_from_being_judged() {
+    let spec = PluginSpec::new("json-schema", Component::File(shipped("json-schema")))
+        .with_config(json!({"schemas": {"*": {"required": ["a"]}}}));
+    let plugin = Fixture::new().sandbox.load(spec).unwrap();
+    // Short as a text, and several times the plugin's memory when it is parsed.
+    let large = format!(r#"{{"a":[{}0]}}"#, "0,".repeat(500_000));
+    let mut batch = EventBatch::default();
+    for data in [r#"{"a":1}"#, &large, "{}"] {
+        batch.push(EventRow { timestamp: 1, id: "i", event_type: "A", source: "s", data, extra: "{}" });
+    }
+    let verdict = plugin.validator().unwrap().validate_events(&batch).unwrap();
+    let issues: Vec<_> = verdict.issues.iter().map(|issue| (issue.row, issue.code.as_str())).collect();
+    assert_eq!(issues, [(1, "schema_limit"), (2, "schema_required")]);
 }
 
 #[test]
