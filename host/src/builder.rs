@@ -2,10 +2,11 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
-use telemetry_core::{Clock, ErrorCode, SystemClock};
+use telemetry_core::{Clock, ErrorCode, SystemClock, limits};
 use telemetry_sandbox::{Ports, Sandbox, SandboxError, SandboxOptions};
 use telemetry_store::{Location, OpenError, RepairError, RepairMode, RepairReport, Store, StoreOptions};
 use uuid::Uuid;
@@ -65,6 +66,7 @@ pub struct HostBuilder {
     progress: Progress,
     background: bool,
     absent: Absent,
+    handover_wait: Duration,
 }
 
 impl HostBuilder {
@@ -78,6 +80,7 @@ impl HostBuilder {
             progress: Progress::default(),
             background: true,
             absent: Absent::Removed,
+            handover_wait: limits::HANDOVER_WAIT,
         }
     }
 
@@ -130,9 +133,18 @@ impl HostBuilder {
         self
     }
 
+    /// How long a monitor that is replaced, disabled or removed is waited for, to come to the end of what it is at;
+    /// [`HANDOVER_WAIT`](telemetry_core::limits::HANDOVER_WAIT) otherwise. One that takes longer is not replaced, or is stopped later.
+    #[must_use]
+    pub fn handover_wait(mut self, wait: Duration) -> Self {
+        self.handover_wait = wait;
+        self
+    }
+
     /// Opens it.
     pub fn open(self) -> Result<Host, HostError> {
-        let Self { config, clock, log, reboot_request, mut progress, background, absent } = self;
+        let Self { config, clock, log, reboot_request, mut progress, background, absent, handover_wait } =
+            self;
         config.validate()?;
         let store = Arc::new(Store::open(store_options(&config, background), Arc::clone(&clock))?);
         let query_port = Arc::new(LateQueryPort::default());
@@ -164,7 +176,14 @@ impl HostBuilder {
         };
         let recorder = Arc::new(Recorder::new(parts, ValidatorChain::new(loaded.validators())));
         faults.on_reboot_request(reboot_trigger(&recorder, reboot_request));
-        let base = WatchBase { store: &store, clock: &clock, faults: &faults, backlog: &backlog, absent };
+        let base = WatchBase {
+            store: &store,
+            clock: &clock,
+            faults: &faults,
+            backlog: &backlog,
+            absent,
+            handover_wait,
+        };
         let watch = Arc::new(Watch::start(&config, &base, &loaded, background)?);
         let rollups = RollupBuilder::new(Arc::clone(&services), set, Arc::clone(&clock));
         let plugins = Arc::new(LivePlugins::new(loaded));

@@ -19,10 +19,10 @@ use crate::config::{Config, OnBacklog};
 use crate::envelope::cause_chain;
 use crate::faults::Faults;
 use crate::monitors::{
-    AddMonitorError, BacklogGate, BacklogPolicy, Handover, HandoverError, LogStore, MonitorRunner,
-    MonitorStatus, RunnerError, StartSuccessor,
+    AddMonitorError, BacklogGate, BacklogPolicy, EndMonitorError, Handover, HandoverError, LogStore,
+    MonitorRunner, MonitorStatus, RunnerError, StartSuccessor,
 };
-use crate::plugins::LoadedPlugins;
+use crate::plugins::{Absence, LoadedPlugins};
 
 /// Why monitors or deliveries could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +58,7 @@ pub(crate) struct WatchBase<'a> {
     pub(crate) faults: &'a Arc<Faults>,
     pub(crate) backlog: &'a Arc<BacklogGate>,
     pub(crate) absent: Absent,
+    pub(crate) handover_wait: Duration,
 }
 
 impl Watch {
@@ -67,7 +68,7 @@ impl Watch {
         plugins: &LoadedPlugins,
         background: bool,
     ) -> Result<Self, WatchError> {
-        let WatchBase { store, clock, faults, backlog, absent } = base;
+        let WatchBase { store, clock, faults, backlog, absent, handover_wait } = base;
         let faults = Arc::clone(*faults) as Arc<dyn FaultReport>;
         let routes = Arc::new(routes(config)?);
         let alert_store = Arc::clone(*store) as Arc<dyn AlertStore>;
@@ -93,7 +94,8 @@ impl Watch {
             faults,
             background,
         )?
-        .with_backlog(Arc::clone(*backlog));
+        .with_backlog(Arc::clone(*backlog))
+        .with_handover_wait(*handover_wait);
         let watch = Self { store: Arc::clone(*store), dispatcher, runner, failed: Mutex::default() };
         watch.add_monitors(plugins);
         if *absent == Absent::Removed {
@@ -115,12 +117,13 @@ impl Watch {
     /// Ends what the store has of monitors that are not configured any more.
     fn remove_absent(&self, config: &Config, plugins: &LoadedPlugins) -> Result<(), WatchError> {
         // One that is configured but could not be loaded today keeps its place and its alerts.
-        let mut configured: BTreeSet<String> =
-            plugins.failed.iter().map(|failed| failed.name.clone()).collect();
+        let absent = plugins.absent.keys().filter(|name| plugins.has_failed(name));
+        let mut configured: BTreeSet<String> = absent.cloned().collect();
         configured.extend(plugins.monitors().map(|plugin| plugin.name().to_owned()));
         let enabled = config.plugins.settings.iter().filter(|(_, settings)| settings.enabled);
         configured.extend(enabled.map(|(name, _)| name.clone()));
-        configured.retain(|name| !plugins.disabled.contains(name));
+        let is_disabled = |name: &String| plugins.absent.get(name) == Some(&Absence::Disabled);
+        configured.retain(|name| !is_disabled(name) && !plugins.removed.contains(name));
         for name in self.runner.remove_absent(&configured)? {
             tracing::info!(source = "Bridge_Telemetry", monitor = name, "removed; its alerts are resolved");
         }
@@ -139,6 +142,14 @@ impl Watch {
             failed.push((name.to_owned(), reason));
         }
         added
+    }
+
+    /// Ends the monitor `name`, running or not: it counts as removed.
+    pub(crate) fn end_monitor(&self, name: &str) -> Result<(), EndMonitorError> {
+        self.runner.end_monitor(name)?;
+        self.failed.lock().retain(|(failed, _)| failed != name);
+        tracing::info!(source = "Bridge_Telemetry", monitor = name, "ended; its alerts are resolved");
+        Ok(())
     }
 
     /// Monitors that could not be started, with the reason.

@@ -52,7 +52,7 @@ void bt_add_text(bt_buffer *buffer, bt_text text) { bt_add(buffer, text.ptr, tex
 void bt_add_number(bt_buffer *buffer, double number) {
     char digits[48];
     size_t length = 0;
-    if (number != number) return bt_add_string(buffer, "null");
+    if (!__builtin_isfinite(number)) return bt_add_string(buffer, "null");
     if (number < 0) {
         bt_add_string(buffer, "-");
         number = -number;
@@ -83,10 +83,12 @@ void bt_add_json_string(bt_buffer *buffer, bt_text text) {
     bt_add(buffer, "\"", 1);
     for (size_t at = 0; at < text.len; at++) {
         unsigned char byte = (unsigned char)text.ptr[at];
+        /* A text of others names no secret: the host looks for `${` in what is sent. */
+        bool opens = byte == '$' && at + 1 < text.len && text.ptr[at + 1] == '{';
         if (byte == '"' || byte == '\\') {
             bt_add(buffer, "\\", 1);
             bt_add(buffer, &byte, 1);
-        } else if (byte < 0x20) {
+        } else if (byte < 0x20 || opens) {
             char escape[6] = {'\\', 'u', '0', '0', hex[byte >> 4], hex[byte & 15]};
             bt_add(buffer, escape, sizeof escape);
         } else {
@@ -156,14 +158,79 @@ bool bt_json_string(bt_text object, const char *name, bt_text *text) {
     return true;
 }
 
+/* The number of the four hexadecimal digits at `at`; -1: they are none. */
+static int32_t hexadecimal(bt_text json, size_t at) {
+    int32_t number = 0;
+    if (json.len < 4 || at > json.len - 4) return -1;
+    for (size_t end = at + 4; at < end; at++) {
+        char digit = json.ptr[at], letter = (char)(digit | 0x20);
+        if (digit >= '0' && digit <= '9') number = number * 16 + (digit - '0');
+        else if (letter >= 'a' && letter <= 'f') number = number * 16 + (letter - 'a' + 10);
+        else return -1;
+    }
+    return number;
+}
+
+static void add_character(bt_buffer *buffer, uint32_t point) {
+    /* The first byte says how many follow; each of those has six bits. */
+    static const uint8_t first[] = {0, 0xc0, 0xe0, 0xf0};
+    size_t more = point < 0x80 ? 0 : point < 0x800 ? 1 : point < 0x10000 ? 2 : 3;
+    uint8_t bytes[4];
+    bytes[0] = (uint8_t)(first[more] | point >> 6 * more);
+    for (size_t at = 1; at <= more; at++) bytes[at] = (uint8_t)(0x80 | (point >> 6 * (more - at) & 0x3f));
+    bt_add(buffer, bytes, more + 1);
+}
+
+/* Adds the character whose digits stand at `at`, with those of its second half; answers where they end. */
+static size_t add_escaped(bt_buffer *buffer, bt_text json, size_t at) {
+    int32_t point = hexadecimal(json, at), low = -1;
+    if (point < 0) return at;
+    at += 4;
+    bool is_first_half = point >= 0xd800 && point < 0xdc00;
+    if (is_first_half && at + 2 <= json.len && json.ptr[at] == '\\' && json.ptr[at + 1] == 'u') low = hexadecimal(json, at + 2);
+    if (low >= 0xdc00 && low < 0xe000) {
+        point = 0x10000 + ((point - 0xd800) << 10) + (low - 0xdc00);
+        at += 6;
+    } else if (point >= 0xd800 && point < 0xe000) {
+        point = 0xfffd; /* a half alone is no character */
+    }
+    add_character(buffer, (uint32_t)point);
+    return at;
+}
+
+bool bt_json_text(bt_text object, const char *name, bt_buffer *text) {
+    static const char escapes[] = "\"\\/bfnrt", meant[] = "\"\\/\b\f\n\r\t";
+    bt_text json;
+    if (!bt_json_string(object, name, &json)) return false;
+    for (size_t at = 0; at < json.len;) {
+        size_t start = at;
+        while (at < json.len && json.ptr[at] != '\\') at++;
+        bt_add(text, json.ptr + start, at - start);
+        if (json.len - at < 2) break;
+        char kind = json.ptr[at + 1];
+        const char *escape = memchr(escapes, kind, sizeof escapes - 1);
+        at += 2;
+        if (kind == 'u') at = add_escaped(text, json, at);
+        else if (escape) bt_add(text, &meant[escape - escapes], 1);
+    }
+    return true;
+}
+
 bool bt_json_number(bt_text object, const char *name, double *number) {
     bt_text value;
-    char text[64], *end;
-    if (!bt_json_member(object, name, &value) || value.len >= sizeof text) return false;
+    if (!bt_json_member(object, name, &value) || value.len == 0) return false;
+    char first = value.ptr[0];
+    if (first != '-' && (first < '0' || first > '9')) return false;
+    /* A copy with a zero at its end: a number may have any length, and few are long. */
+    char few[64], *end;
+    char *text = value.len < sizeof few ? few : bt_allocate(NULL, value.len + 1);
     memcpy(text, value.ptr, value.len);
     text[value.len] = 0;
-    *number = strtod(text, &end);
-    return end == text + value.len && value.len > 0;
+    double found = strtod(text, &end);
+    bool is_number = end == text + value.len;
+    if (text != few) free(text);
+    if (is_number) *number = found;
+    return is_number;
 }
 
 bt_world_string_t bt_borrowed(const char *text) { return (bt_world_string_t){(uint8_t *)text, strlen(text)}; }
@@ -195,6 +262,16 @@ void bt_counter_add(const char *name, uint64_t delta) {
 void bt_gauge_set(const char *name, double value) {
     bt_world_string_t text = bt_borrowed(name);
     bridge_telemetry_counters_set(&text, value);
+}
+
+const char *bt_refused(bridge_telemetry_types_plugin_error_t *error) {
+    static char *last;
+    bt_text said = bt_shown(error->val.other); /* every case has a text in the same place */
+    last = bt_allocate(last, said.len + 1);
+    memcpy(last, said.ptr, said.len);
+    last[said.len] = 0;
+    bridge_telemetry_types_plugin_error_free(error);
+    return last;
 }
 
 void bt_fault(bridge_telemetry_types_plugin_error_t *error, uint8_t tag, const char *message) {

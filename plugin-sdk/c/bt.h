@@ -53,15 +53,17 @@ bool bt_text_is(bt_text text, const char *other);
 bool bt_json_member(bt_text object, const char *name, bt_text *value);
 /* A member that is a string: what stands between its quotes, escapes as they are; false: there is none, or it is no string. */
 bool bt_json_string(bt_text object, const char *name, bt_text *text);
+/* The same without escapes, added to a buffer. */
+bool bt_json_text(bt_text object, const char *name, bt_buffer *text);
 /* A member that is a number; false: there is none, or it is no number. */
 bool bt_json_number(bt_text object, const char *name, double *number);
 
-/* Adds bytes, a C string, a text or a number to a buffer. */
+/* Adds bytes, a C string, a text or a number to a buffer; what is no number, or infinite, is added as null. */
 void bt_add(bt_buffer *buffer, const void *bytes, size_t len);
 void bt_add_string(bt_buffer *buffer, const char *text);
 void bt_add_text(bt_buffer *buffer, bt_text text);
 void bt_add_number(bt_buffer *buffer, double number);
-/* Adds a text as a JSON string, with its quotes. */
+/* Adds a text as a JSON string, with its quotes. In a request's body it arrives as it is: ${secret:NAME} in it names no secret. */
 void bt_add_json_string(bt_buffer *buffer, bt_text text);
 void bt_buffer_free(bt_buffer *buffer);
 

@@ -33,8 +33,11 @@ static bool open_group(accumulator_t *self, uint32_t number, fault_t *fault) {
     }
     size_t size = self->function->group_size;
     if (number >= self->room) {
-        self->room = self->room * 2 > number ? self->room * 2 : (size_t)number + 1;
-        self->groups = bt_allocate(self->groups, self->room * size);
+        size_t room = self->room * 2 > number ? self->room * 2 : (size_t)number + 1;
+        /* Beyond all sizes there are, a product begins at 0 again. */
+        if (size && room > SIZE_MAX / size) __builtin_trap();
+        self->groups = bt_allocate(self->groups, room * size);
+        self->room = room;
     }
     if (number >= self->count) {
         memset(group_at(self, self->count), 0, (number + 1 - self->count) * size);

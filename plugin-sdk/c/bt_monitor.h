@@ -2,7 +2,9 @@
 #ifndef BT_MONITOR_H
 #define BT_MONITOR_H
 
+#include "bt_key_value.h"
 #include "bt_patterns.h"
+#include "bt_query.h"
 #include "bt_rows.h"
 #include "bt_schemas.h"
 
@@ -13,7 +15,9 @@ typedef struct {
     const char *name, *value;
 } bt_label;
 
-/* A finding. Signals with one key are one alert; `firing` false resolves it. */
+/* A finding. Signals with one key are one alert; `firing` false resolves it. For a key of more than 512 bytes, or with control
+ * characters, its beginning with a hash of the whole stands as the alert's. An alert has the first 32 labels, and of these what 8 KiB
+ * have room for; a name has at most 512 bytes, and of a longer value these are kept. */
 typedef struct {
     bt_text key;
     bool firing;

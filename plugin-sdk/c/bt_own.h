@@ -10,6 +10,8 @@ bt_world_string_t bt_borrowed(const char *text);
 bt_world_string_t bt_owned(bt_text text);
 bt_world_string_t bt_owned_string(const char *text);
 bt_text bt_shown(bt_world_string_t text);
+/* What the host said that is wrong, until it says so again; the error is freed. */
+const char *bt_refused(bridge_telemetry_types_plugin_error_t *error);
 void bt_fault(bridge_telemetry_types_plugin_error_t *error, uint8_t tag, const char *message);
 void bt_subscribe(bridge_telemetry_types_subscription_t *subscription);
 /* String `index` of a column; the host gives whole columns. */

@@ -2,23 +2,14 @@
 #include "bt_patterns.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "bt_own.h"
 
-_Static_assert(sizeof(bt_found) == sizeof(bridge_telemetry_patterns_found_t), "they are taken one for the other");
+typedef bridge_telemetry_patterns_found_t found_t;
 
-/* What the host said last of what is wrong. */
-static char *last_fault;
-
-static const char *fault_of(bridge_telemetry_types_plugin_error_t *error) {
-    bt_text said = bt_shown(error->val.other); /* every case has a text in the same place */
-    last_fault = bt_allocate(last_fault, said.len + 1);
-    memcpy(last_fault, said.ptr, said.len);
-    last_fault[said.len] = 0;
-    bridge_telemetry_types_plugin_error_free(error);
-    return last_fault;
-}
+_Static_assert(sizeof(bt_found) == sizeof(found_t) && offsetof(bt_found, text) == offsetof(found_t, text) &&
+                   offsetof(bt_found, start) == offsetof(found_t, start) && offsetof(bt_found, end) == offsetof(found_t, end),
+               "they are taken one for the other");
 
 static bt_world_string_t lent_text(bt_text text) { return (bt_world_string_t){(uint8_t *)text.ptr, text.len}; }
 
@@ -30,7 +21,7 @@ const char *bt_pattern_compile(bt_text expression, bt_pattern *pattern) {
     bt_world_string_t given = lent_text(expression);
     bridge_telemetry_patterns_own_pattern_t compiled;
     bridge_telemetry_types_plugin_error_t error;
-    if (!bridge_telemetry_patterns_static_pattern_compile(&given, &compiled, &error)) return fault_of(&error);
+    if (!bridge_telemetry_patterns_static_pattern_compile(&given, &compiled, &error)) return bt_refused(&error);
     pattern->handle = compiled.__handle;
     return NULL;
 }
@@ -39,7 +30,7 @@ const char *bt_pattern_match(bt_pattern pattern, bt_text text, bool *matches) {
     bt_world_string_t given = lent_text(text);
     bridge_telemetry_types_plugin_error_t error;
     *matches = false;
-    if (!bridge_telemetry_patterns_method_pattern_is_match(lent(pattern), &given, matches, &error)) return fault_of(&error);
+    if (!bridge_telemetry_patterns_method_pattern_is_match(lent(pattern), &given, matches, &error)) return bt_refused(&error);
     return NULL;
 }
 
@@ -57,7 +48,7 @@ const char *bt_pattern_find(bt_pattern pattern, const bt_text *texts, size_t cou
     bt_buffer_free(&bytes);
     bt_buffer_free(&ends);
     *findings = (bt_findings){0};
-    if (!searched) return fault_of(&error);
+    if (!searched) return bt_refused(&error);
     *findings = (bt_findings){
         .found = (const bt_found *)answer.found.ptr,
         .count = answer.found.len,

@@ -23,7 +23,7 @@ typedef struct {
     size_t given_up_count;
 } bt_findings;
 
-/* Each of these answers NULL, or what is wrong; that stays until the next one that fails. */
+/* Each of these answers NULL, or what is wrong; that stays until the next call of the host that fails. */
 
 /* Compiles an expression, such as bt_text_of("[0-9]+"). */
 const char *bt_pattern_compile(bt_text expression, bt_pattern *pattern);

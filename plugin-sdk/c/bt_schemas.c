@@ -1,31 +1,24 @@
 /* JSON Schemas, by which the host judges the data of events. */
 #include "bt_schemas.h"
 
-#include <string.h>
-
 #include "bt_own.h"
 
 typedef bridge_telemetry_json_schemas_fault_t fault_t;
 
-_Static_assert(sizeof(bt_schema_fault) == sizeof(fault_t), "they are taken one for the other");
-
-/* What the host said last of what is wrong. */
-static char *last_fault;
-
-static const char *fault_of(bridge_telemetry_types_plugin_error_t *error) {
-    bt_text said = bt_shown(error->val.other); /* every case has a text in the same place */
-    last_fault = bt_allocate(last_fault, said.len + 1);
-    memcpy(last_fault, said.ptr, said.len);
-    last_fault[said.len] = 0;
-    bridge_telemetry_types_plugin_error_free(error);
-    return last_fault;
-}
+_Static_assert(sizeof(bt_schema_fault) == sizeof(fault_t) && offsetof(bt_schema_fault, row) == offsetof(fault_t, row) &&
+                   offsetof(bt_schema_fault, path) == offsetof(fault_t, path) &&
+                   offsetof(bt_schema_fault, keyword) == offsetof(fault_t, keyword) &&
+                   offsetof(bt_schema_fault, message) == offsetof(fault_t, message),
+               "they are taken one for the other");
+_Static_assert(sizeof(bt_text) == sizeof(bt_world_string_t) && offsetof(bt_text, ptr) == offsetof(bt_world_string_t, ptr) &&
+                   offsetof(bt_text, len) == offsetof(bt_world_string_t, len),
+               "texts are taken for strings");
 
 const char *bt_schema_compile(bt_text schema_json, bt_schema *schema) {
     bt_world_string_t given = {(uint8_t *)schema_json.ptr, schema_json.len};
     bridge_telemetry_json_schemas_own_schema_t compiled;
     bridge_telemetry_types_plugin_error_t error;
-    if (!bridge_telemetry_json_schemas_static_schema_compile(&given, &compiled, &error)) return fault_of(&error);
+    if (!bridge_telemetry_json_schemas_static_schema_compile(&given, &compiled, &error)) return bt_refused(&error);
     schema->handle = compiled.__handle;
     return NULL;
 }
@@ -36,7 +29,7 @@ const char *bt_schema_check(bt_schema schema, const uint32_t *rows, size_t count
     bridge_telemetry_json_schemas_list_fault_t answer;
     bridge_telemetry_types_plugin_error_t error;
     *faults = (bt_schema_faults){0};
-    if (!bridge_telemetry_json_schemas_method_schema_check(lent, &given, most, &answer, &error)) return fault_of(&error);
+    if (!bridge_telemetry_json_schemas_method_schema_check(lent, &given, most, &answer, &error)) return bt_refused(&error);
     *faults = (bt_schema_faults){(const bt_schema_fault *)answer.ptr, answer.len};
     return NULL;
 }

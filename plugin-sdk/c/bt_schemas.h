@@ -13,7 +13,7 @@ typedef struct {
 typedef struct {
     uint32_t row;    /* the event's */
     bt_text path;    /* where, a JSON pointer from the top of data; empty for the whole */
-    bt_text keyword; /* what of the schema it does not fit, such as required; limit where judging it took too many steps */
+    bt_text keyword; /* what of the schema it does not fit, such as required; limit where judging it takes too much */
     bt_text message; /* what is wrong, for a person; it never repeats a value */
 } bt_schema_fault;
 
@@ -23,7 +23,7 @@ typedef struct {
     size_t count;
 } bt_schema_faults;
 
-/* Each of these answers NULL, or what is wrong; that stays until the next one that fails. */
+/* Each of these answers NULL, or what is wrong; that stays until the next call of the host that fails. */
 
 /* Compiles a schema, such as bt_text_of("{\"required\":[\"id\"]}"). It refers to what stands in it, and to nothing else. */
 const char *bt_schema_compile(bt_text schema_json, bt_schema *schema);

@@ -2,6 +2,7 @@
 #ifndef BT_SINK_H
 #define BT_SINK_H
 
+#include "bt_key_value.h"
 #include "bt_patterns.h"
 
 /* One state of an alert on its way to one receiver. Times are nanoseconds since 1970. */
@@ -15,7 +16,7 @@ typedef struct {
     int64_t first_seen, last_seen;
     int64_t resolved_at; /* 0 while it fires */
     uint64_t times_seen;
-    bt_text json; /* the whole alert as people see it */
+    bt_text json; /* the whole alert as people see it; in a request's body it names no secret: ${ is written \u0024{ in it */
     const void *labels;
 } bt_alert;
 
@@ -40,7 +41,8 @@ typedef struct {
     const char *name, *value;
 } bt_header;
 
-/* A request to a granted origin. `${secret:NAME}` in a header's value and in the body is replaced by the host. */
+/* A request to a granted origin. `${secret:NAME}` in a header's value and in the body is replaced by the host, whoever wrote it: what
+ * others wrote, such as an alert's texts, is added to JSON with bt_add_json_string, and then names none. */
 typedef struct {
     const char *method, *url;
     const bt_header *headers;

@@ -25,3 +25,13 @@ export function answered(call) {
     }
   };
 }
+
+/** What the host answers, or its error as one that a plugin throws. */
+export function asked(call) {
+  try {
+    return call();
+  } catch (error) {
+    const { tag, val } = error?.payload ?? error ?? {};
+    throw tag ? new PluginError(tag, val) : error;
+  }
+}

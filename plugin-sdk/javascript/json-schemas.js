@@ -1,27 +1,18 @@
 import { Schema as HostSchema } from "bridge:telemetry/json-schemas@0.2.2";
 
-import { PluginError } from "./errors.js";
-
-/** What the host answers, or its error as one that a plugin throws. */
-function asked(call) {
-  try {
-    return call();
-  } catch (error) {
-    const { tag, val } = error?.payload ?? error ?? {};
-    throw tag ? new PluginError(tag, val) : error;
-  }
-}
+import { asked } from "./errors.js";
 
 /**
  * A JSON Schema by which the host judges the `data` of events: faster than a library within the component, and no megabytes of it. For
- * validators and monitors. Of draft 4, 6, 7, 2019-09 or 2020-12, as JSON text; it refers to what stands in it, and to nothing else. It
- * takes a part of the plugin's memory: make what every call judges by in `start()`, since there is no host yet while the plugin's
- * module is loaded.
+ * validators and monitors. Of draft 4, 6, 7, 2019-09 or 2020-12, as JSON text or as what `JSON.parse` makes of it; it refers to what
+ * stands in it, and to nothing else. It takes a part of the plugin's memory: make what every call judges by in `start()`, since there is
+ * no host yet while the plugin's module is loaded.
  */
 export class Schema {
   #host;
 
-  constructor(schemaJson) {
+  constructor(schema) {
+    const schemaJson = typeof schema === "string" ? schema : JSON.stringify(schema);
     this.#host = asked(() => HostSchema.compile(schemaJson));
   }
 
@@ -29,14 +20,15 @@ export class Schema {
    * Judges the events in these rows (`event.row`) of the batch that the plugin is called with: the faults of each in turn, at most
    * `most` of each; there are none of an event that fits. A fault is `{ row, path, keyword, message }`: `path` is a JSON pointer from
    * the top of `data`, empty for the whole, and `keyword` what of the schema is not fitted, such as `required`, or `limit` where
-   * judging took too many steps. A message never repeats a value.
+   * judging takes too much. A message never repeats a value.
    */
-  check(rows, most) {
+  check(rows, most = 16) {
     return asked(() => this.#host.check(rows, most));
   }
 
   /** Gives its memory back: nothing can be judged by it any more. */
   drop() {
-    this.#host[Symbol.dispose]();
+    this.#host?.[Symbol.dispose]();
+    this.#host = undefined;
   }
 }

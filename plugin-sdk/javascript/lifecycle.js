@@ -43,10 +43,16 @@ export function lifecycleOf(plugin) {
   };
 }
 
+/** Names as the contract has them, where an empty list is all of them: here it is none, and `*` is all. */
+function named(names) {
+  if (!names?.length) return undefined;
+  return names.includes("*") ? [] : names;
+}
+
 /** What a plugin subscribes to. */
 export const subscriptionOf = (plugin) => ({
-  eventTypes: plugin.eventTypes,
-  sources: plugin.sources,
-  metrics: plugin.metrics,
+  eventTypes: plugin.sources?.length === 0 ? undefined : named(plugin.eventTypes),
+  sources: named(plugin.sources),
+  metrics: named(plugin.metrics),
   tickMilliseconds: plugin.tickSeconds === undefined ? undefined : Math.max(1, Math.round(plugin.tickSeconds * 1000)),
 });

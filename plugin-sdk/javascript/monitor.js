@@ -1,16 +1,12 @@
-import * as hostKeyValue from "bridge:telemetry/key-value@0.2.2";
 import { getMetrics as hostGetMetrics } from "bridge:telemetry/query@0.2.2";
 
 import { events, samples } from "./batch.js";
-import { answered } from "./errors.js";
+import { answered, asked } from "./errors.js";
 import { lifecycleOf, running, subscriptionOf } from "./lifecycle.js";
 import { read } from "./values.js";
 
 /** Takes and answers what `get_metrics` of the host does, as of the time of the records. */
-export const getMetrics = (request) => JSON.parse(hostGetMetrics(JSON.stringify(request)));
-
-/** The plugin's own durable key-value space, values are bytes: `get(key)`, `put(key, value)`, `delete(key)`. */
-export const keyValue = hostKeyValue;
+export const getMetrics = (request) => JSON.parse(asked(() => hostGetMetrics(JSON.stringify(request))));
 
 const signals = (answers) =>
   answers
@@ -30,10 +26,15 @@ const signals = (answers) =>
  * The exports of a plugin that watches what was stored:
  * `export const { lifecycle, monitoring } = exportMonitor({ name, metrics, onSample(sample) { … } });`
  *
- * `places` are JSON pointers within events' `data`, such as `/status`: what stands there is in `event.values`, found by the host, which
- * is much faster than parsing `event.data`. Implement `onEvent(event)`, `onSample(sample)`, `tick(now)`: each answers a signal, several, or nothing. A signal has `key`,
- * `summary`, `timestamp`, and may have `firing`, `severity`, `value`, `labels`. Implement `save()` and `restore(state, version)` for
- * what it has to remember. `tickSeconds` says how often `tick` is called.
+ * `eventTypes`, `sources` and `metrics` say what is shown: a trailing `*` matches a prefix, and `*` alone all; nothing without names, and
+ * any source where `sources` is absent. `places` are JSON pointers within events' `data`, such as `/status`: what stands there is in
+ * `event.values`, found by the host, which is much faster than parsing `event.data`. Implement `onEvent(event)`, `onSample(sample)`,
+ * `tick(now)`: each answers a signal, several, or nothing. A signal has `key`, `summary`, `timestamp`, and may have `firing`,
+ * `severity`, `value`, `labels`. Implement `save()` and `restore(state, version)` for what it has to remember. `tickSeconds` says how
+ * often `tick` is called.
+ *
+ * For a key of more than 512 bytes, or with control characters, its beginning with a hash of the whole stands as the alert's. An alert
+ * has the first 32 labels, and of these what 8 KiB have room for; a name has at most 512 bytes, and of a longer value these are kept.
  */
 export const exportMonitor = (plugin) => ({
   lifecycle: lifecycleOf(plugin),

@@ -1,17 +1,7 @@
 import { Pattern as HostPattern } from "bridge:telemetry/patterns@0.2.2";
 
-import { PluginError } from "./errors.js";
+import { asked } from "./errors.js";
 import { decode, encode } from "./utf8.js";
-
-/** What the host answers, or its error as one that a plugin throws. */
-function asked(call) {
-  try {
-    return call();
-  } catch (error) {
-    const { tag, val } = error?.payload ?? error ?? {};
-    throw tag ? new PluginError(tag, val) : error;
-  }
-}
 
 /** Places in UTF-8 as places in the text, from left to right. */
 function placesIn(text, bytes, found) {
@@ -62,6 +52,7 @@ export class Pattern {
 
   /** Gives its memory back: nothing can be searched for with it any more. */
   drop() {
-    this.#host[Symbol.dispose]();
+    this.#host?.[Symbol.dispose]();
+    this.#host = undefined;
   }
 }

@@ -25,8 +25,8 @@ class Verdict {
  * The exports of a plugin that refuses or normalises records before they are stored:
  * `export const { lifecycle, validation } = exportValidator({ name, eventTypes, config, validateEvent(event) { … } });`
  *
- * `eventTypes`, `sources` and `metrics` say what is shown: all with an empty list, nothing when absent (any source); a trailing `*`
- * matches a prefix. `places` are JSON pointers within events' `data`, such as `/command_id`: what stands there is in `event.values`,
+ * `eventTypes`, `sources` and `metrics` say what is shown: a trailing `*` matches a prefix, and `*` alone all; nothing without names, and
+ * any source where `sources` is absent. `places` are JSON pointers within events' `data`, such as `/command_id`: what stands there is in `event.values`,
  * found by the host, which is much faster than parsing `event.data`. Implement `validateEvent(event)`, `validateSample(sample)` or both. Each row is judged by itself.
  */
 export const exportValidator = (plugin) => ({

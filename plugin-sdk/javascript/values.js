@@ -1,11 +1,12 @@
 import { read as hostRead } from "bridge:telemetry/event-values@0.2.2";
 
 import { texts } from "./batch.js";
+import { asked } from "./errors.js";
 
 /** For each event of the batch, what stands at each of the places, found by the host; nothing where none is asked for. */
 export function read(places) {
   if (!places?.length) return undefined;
-  const table = hostRead(places);
+  const table = asked(() => hostRead(places));
   const strings = texts(table.texts);
   const rows = [];
   for (let start = 0; start < table.kinds.length; start += places.length) {

@@ -1,7 +1,8 @@
 //! HTTP to the origins that the plugin's grant names, and nowhere else. For sinks.
 //!
-//! `${secret:NAME}` in a header's value or in the body is replaced by the host: the plugin never sees the secret. Redirects are
-//! not followed. In native builds the answers come from [`testing::on_http`](crate::testing::on_http).
+//! `${secret:NAME}` in a header's value or in the body is replaced by the host: the plugin never sees the secret. What others wrote,
+//! such as an alert's texts, belongs into [`Request::json`], where it names none. Redirects are not followed. In native builds the
+//! answers come from [`testing::on_http`](crate::testing::on_http).
 
 use std::fmt;
 use std::time::Duration;
@@ -66,19 +67,19 @@ impl Request {
         self
     }
 
-    /// Sets the body.
+    /// Sets the body. `${secret:NAME}` in it is replaced, whoever wrote it.
     #[must_use]
     pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
         self
     }
 
-    /// Sets the body to JSON and says so in `Content-Type`. A value that JSON cannot express, such as a map with keys that are
-    /// not text, becomes `null`.
+    /// Sets the body to JSON and says so in `Content-Type`. Its texts arrive as they are: `${secret:NAME}` in one of them names no
+    /// secret. A value that JSON cannot express, such as a map with keys that are not text, becomes `null`.
     #[must_use]
     pub fn json<T: Serialize + ?Sized>(self, value: &T) -> Self {
         let body = serde_json::to_vec(value).unwrap_or_else(|_| b"null".to_vec());
-        self.header("Content-Type", "application/json").body(body)
+        self.header("Content-Type", "application/json").body(without_references(&body))
     }
 
     /// Sets the time for the whole exchange.
@@ -111,6 +112,20 @@ impl Request {
     pub fn send(self) -> Result<Response, HttpError> {
         crate::testing::host::answer_http(&self)
     }
+}
+
+/// The same JSON without `${`, which the host would look at: in JSON it only stands within texts, where it can be written otherwise.
+fn without_references(json: &[u8]) -> Vec<u8> {
+    let mut written = Vec::with_capacity(json.len());
+    let mut rest = json;
+    while let Some((&byte, after)) = rest.split_first() {
+        match (byte, after.first()) {
+            (b'$', Some(b'{')) => written.extend_from_slice(br"\u0024"),
+            _ => written.push(byte),
+        }
+        rest = after;
+    }
+    written
 }
 
 /// The far side's answer, whatever its status.
@@ -196,5 +211,24 @@ impl From<crate::bindings::imports::outbound_http::Failure> for HttpError {
             Failure::TooLarge => Self::TooLarge,
             Failure::Other(why) => Self::Other(why),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_in_json_name_no_secret_and_arrive_as_they_are() {
+        let texts = serde_json::json!({
+            "${secret:A}": "${secret:A} $${secret:B}",
+            "escaped": "\\${secret:A}\"$",
+            "harmless": ["$", "{", "$ {", "100 $", "\u{e4}"],
+        });
+        let body = Request::post("http://a").json(&texts).body;
+        let text = std::str::from_utf8(&body).unwrap();
+        assert!(!text.contains("${"), "{text}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(text).unwrap(), texts);
+        assert_eq!(Request::post("http://a").body("${secret:A}").body, b"${secret:A}");
     }
 }

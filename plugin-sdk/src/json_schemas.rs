@@ -7,8 +7,10 @@
 //! judging take the call's own time, and together with the searches for patterns there may be so many in a call: two thousand, and 256
 //! for each record.
 //!
-//! In native builds the crate [`jsonschema`](https://docs.rs/jsonschema) judges, and finds the same, if the SDK's feature
-//! `json-schemas` is on; without it no schema is compiled. It takes a minute to compile, and only a plugin's tests need it:
+//! In native builds the crate [`jsonschema`](https://docs.rs/jsonschema) judges, if the SDK's feature `json-schemas` is on; without it
+//! no schema is compiled. It finds the same faults, but has none of the host's limits, and takes what the host refuses: flags in
+//! patterns, identifiers within. A test case for `plugin test` shows what the host says. It takes a minute to compile, and only a
+//! plugin's tests need it:
 //!
 //! ```toml
 //! [dev-dependencies]
@@ -56,8 +58,10 @@ impl Schema {
     ///
     /// # Errors
     /// [`PluginError::Unsupported`](crate::PluginError::Unsupported) says where it is wrong, or which limit of the host it is over:
-    /// 256 KiB of text, 64 patterns, 1,024 schemas that are kept, and the plugin's memory, of which each takes 32 bytes for each byte
-    /// of its text and 256 KiB for each of its patterns.
+    /// 256 KiB of text, schemas 64 levels deep, 64 different patterns of 384 bytes each, which take 32 MiB together when they are
+    /// compiled, 1,024 schemas that are kept, and the plugin's memory, of which each takes 32 bytes for each byte of its text, 2 KiB
+    /// for each schema within it and as much as its place is long some ten times, 160 bytes for each value, and for each different
+    /// pattern 128 KiB, for what two threads keep of their searches, and what it becomes when it is compiled.
     pub fn new(schema_json: &str) -> Result<Self> {
         Ok(Self(host::Schema::compile(schema_json)?))
     }
@@ -70,12 +74,17 @@ impl Schema {
     /// one that was kept from an earlier call, a component is told about the events that stand in those rows now, or that there is
     /// no such row. Native tests do not show that, since there `batch` itself is judged.
     ///
-    /// An event whose judgement takes too many steps is not judged to its end: it has one fault, of the keyword `limit`.
+    /// An event that takes too much to judge is not judged to its end: it has one fault, of the keyword `limit`. That is one that
+    /// takes too many steps or more than a tenth of a second, one for whose values the plugin's memory has no room, one with a text,
+    /// or with names of members, too long for the patterns of the schema, and, where the schema has `uniqueItems`, one with an array of
+    /// too many arrays or objects: their number times that of all values within them is at most 16 Mi, for which 1,500 objects with
+    /// three members are few enough. Numbers and texts may be as many as there are.
+    ///
+    /// Where all faults would come to more than 16 MiB, of later events only the keyword of the first one is told.
     ///
     /// # Errors
     /// When there is no such row, or no batch at all, as in [`Plugin::new`](crate::Plugin::new) and
-    /// [`tick`](crate::Monitor::tick); and when the faults come to more than 16 MiB: ask for fewer rows at once, of which two thousand
-    /// with 16 faults each are usually a tenth of that.
+    /// [`tick`](crate::Monitor::tick); and when there are more rows than the batch has.
     pub fn check(&self, batch: &EventBatch, rows: &[u32], most: u32) -> Result<Vec<SchemaFault>> {
         #[cfg(target_arch = "wasm32")]
         let faults = {

@@ -143,9 +143,12 @@ impl From<types::Severity> for Severity {
 }
 
 /// A finding. Signals with one key are one alert.
+///
+/// Keys and labels may be made of what senders wrote: what is over a limit fails no call. The host counts it in the plugin's status.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Signal {
-    /// The alert's identity within the monitor; not empty.
+    /// The alert's identity within the monitor; not empty. For a key of more than 512 bytes, or with control characters, its beginning
+    /// with a hash of the whole stands as the alert's key: the same for the same key, and another one for any other.
     pub key: String,
     /// Whether the condition holds; `false` resolves the alert.
     pub firing: bool,
@@ -157,7 +160,8 @@ pub struct Signal {
     pub value: Option<f64>,
     /// When it was found: the time of the record or tick.
     pub timestamp: Timestamp,
-    /// Routes match on these.
+    /// Routes match on these. An alert has the first 32 by name, and of these what 8 KiB have room for; a name has at most 512 bytes, and
+    /// of a longer value these are kept.
     pub labels: BTreeMap<String, String>,
 }
 

@@ -2,9 +2,11 @@
 //! of it besides. For validators, monitors and sinks.
 //!
 //! The syntax is that of the crate [`regex`](https://docs.rs/regex/latest/regex/#syntax), Unicode included: without look-around and
-//! back-references, a search takes time in proportion to the text. It is the call's own time. A call that floods the host with
-//! expressions and searches fails: more than two thousand, and as many as there may be expressions (256) for each record, sample or alert that the call is about. In native
-//! builds that crate itself searches, and finds the same.
+//! back-references, one match is found in time in proportion to the text, and of many each takes as long as what has to be read
+//! behind it (`.*b|a` reads to the end for each `a`). It is the call's own time. A call that floods the host with
+//! expressions and searches fails: more than two thousand, and as many as there may be expressions (256) for each record, sample or
+//! alert that the call is about. In native builds that crate itself searches. It finds the same places, but has none of the host's
+//! limits: it takes more and longer expressions, and gives up no text.
 
 use std::ops::Range;
 

@@ -69,18 +69,33 @@ impl Visitor<'_> for PeriodVisitor {
     }
 
     fn visit_i64<E: Error>(self, seconds: i64) -> Result<Period, E> {
-        u64::try_from(seconds)
-            .map(Period::from_seconds)
-            .map_err(|_| E::custom("a length of time is not negative"))
+        u64::try_from(seconds).map(Period::from_seconds).map_err(|_| E::custom(NEGATIVE))
     }
 
     fn visit_f64<E: Error>(self, seconds: f64) -> Result<Period, E> {
-        Duration::try_from_secs_f64(seconds).map(Period).map_err(|error| E::custom(error.to_string()))
+        if seconds < 0.0 {
+            return Err(E::custom(NEGATIVE));
+        }
+        duration(seconds).map(Period).ok_or_else(|| E::custom(TOO_LONG))
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Period, E> {
         parse(text).map(|nanos| Period(Duration::from_nanos(nanos))).map_err(E::custom)
     }
+}
+
+const NEGATIVE: &str = "a length of time is not negative";
+const TOO_LONG: &str = "it is too long";
+
+/// So many seconds, to the nearest nanosecond. What the standard library has for it takes a kilobyte of a component.
+fn duration(seconds: f64) -> Option<Duration> {
+    const SECONDS_OF_64_BITS: f64 = 18_446_744_073_709_551_616.0;
+    if !(0.0..SECONDS_OF_64_BITS).contains(&seconds) {
+        return None;
+    }
+    let whole = seconds as u64;
+    let nanos = (seconds - whole as f64) * 1e9 + 0.5;
+    Duration::from_secs(whole).checked_add(Duration::from_nanos(nanos as u64))
 }
 
 /// The nanoseconds of `"1h 30m"`: numbers with units. The crate for this, humantime, is 13 KB of a component with what it needs.
@@ -95,43 +110,51 @@ fn parse(text: &str) -> Result<u64, Cow<'static, str>> {
     let mut nanos = 0_u64;
     while !rest.is_empty() {
         let (number, behind) = leading(rest, |character| character.is_ascii_digit() || character == '.');
-        let (unit, behind) = leading(behind.trim_start(), char::is_alphabetic);
+        // What is a letter, a table of 2 KB would say.
+        let (unit, behind) = leading(behind.trim_start(), |character| {
+            !(character.is_ascii_digit() || character == '.' || character.is_whitespace())
+        });
         nanos = unit_nanos(unit)
             .ok_or_else(|| format!("there is no unit of time \"{unit}\"; there are {UNITS}"))
             .and_then(|unit| {
                 times(number, unit).ok_or_else(|| format!("\"{number}\" is no number, or too large"))
             })?
             .checked_add(nanos)
-            .ok_or("it is too long")?;
+            .ok_or(TOO_LONG)?;
         rest = behind.trim_start();
     }
     Ok(nanos)
 }
 
 /// What a text begins with, and the rest of it.
-fn leading(text: &str, belongs: impl Fn(char) -> bool) -> (&str, &str) {
+fn leading(text: &str, belongs: fn(char) -> bool) -> (&str, &str) {
     let end = text.find(|character| !belongs(character)).unwrap_or(text.len());
     text.split_at_checked(end).unwrap_or((text, ""))
 }
 
 const UNITS: &str = "ns, us, ms, s, m, h, days, weeks, months (M, 30.44 days) and years (365.25 days)";
 
-/// Nanoseconds of a unit; its names are those of the crate humantime.
+const SECOND: u64 = 1_000_000_000;
+/// The units' names, which are those of the crate humantime, and their nanoseconds. A comparison in code for each would be larger.
+const NAMES: [(&[u8], u64); 10] = [
+    (b"nanos nsec ns", 1),
+    ("usec us µs".as_bytes(), 1_000),
+    (b"millis msec ms", 1_000_000),
+    (b"seconds second secs sec s", SECOND),
+    (b"minutes minute min mins m", 60 * SECOND),
+    (b"hours hour hr hrs h", 3_600 * SECOND),
+    (b"days day d", 86_400 * SECOND),
+    (b"weeks week wk wks w", 7 * 86_400 * SECOND),
+    (b"months month M", 2_630_016 * SECOND),
+    (b"years year yr yrs y", 31_557_600 * SECOND),
+];
+
+/// Nanoseconds of a unit.
 fn unit_nanos(unit: &str) -> Option<u64> {
-    const SECOND: u64 = 1_000_000_000;
-    Some(match unit {
-        "nanos" | "nsec" | "ns" => 1,
-        "usec" | "us" | "µs" => 1_000,
-        "millis" | "msec" | "ms" => 1_000_000,
-        "seconds" | "second" | "secs" | "sec" | "s" => SECOND,
-        "minutes" | "minute" | "min" | "mins" | "m" => 60 * SECOND,
-        "hours" | "hour" | "hr" | "hrs" | "h" => 3_600 * SECOND,
-        "days" | "day" | "d" => 86_400 * SECOND,
-        "weeks" | "week" | "wk" | "wks" | "w" => 7 * 86_400 * SECOND,
-        "months" | "month" | "M" => 2_630_016 * SECOND,
-        "years" | "year" | "yr" | "yrs" | "y" => 31_557_600 * SECOND,
-        _ => return None,
-    })
+    let mut names = NAMES.iter();
+    let found =
+        names.find(|(names, _)| names.split(|byte| *byte == b' ').any(|name| name == unit.as_bytes()));
+    found.map(|(_, nanos)| *nanos)
 }
 
 /// So many units; what is below a nanosecond is cut off.
@@ -185,6 +208,14 @@ mod tests {
         }
 
         #[test]
+        fn a_number_of_seconds_is_the_same_as_a_text(seconds in "[0-9]{1,6}[.][0-9]{1,9}", number in 0.0..1e15_f64) {
+            let nanos = duration(seconds.parse().unwrap()).unwrap().as_nanos();
+            prop_assert_eq!(Ok(nanos), parse(&format!("{seconds}s")).map(u128::from));
+            let exact = Duration::try_from_secs_f64(number).unwrap();
+            prop_assert!(duration(number).unwrap().abs_diff(exact) <= Duration::from_nanos(1), "{}", number);
+        }
+
+        #[test]
         fn any_text_is_taken_or_refused(text in "[0-9. a-zM\u{b5}é-]{0,12}|.{0,8}") {
             if let Ok(nanos) = parse(&text) {
                 prop_assert!(nanos == 0 || text.contains(|digit: char| digit.is_ascii_digit()));
@@ -205,6 +236,10 @@ mod tests {
         assert_eq!(fault("600y"), "\"600\" is no number, or too large");
         assert_eq!(fault("500y 500y"), "it is too long");
         assert_eq!(fault("  "), "a length of time is missing");
+        assert!(fault("5s, 3m").starts_with("there is no unit of time \"s,\""), "{}", fault("5s, 3m"));
+        let of_number = |json: &str| serde_json::from_str::<Period>(json).unwrap_err().to_string();
+        assert!(of_number("-0.5").contains(NEGATIVE), "{}", of_number("-0.5"));
+        assert!(of_number("1e300").contains(TOO_LONG), "{}", of_number("1e300"));
         assert_eq!(parse(" 1.5h "), Ok(5_400_000_000_000));
     }
 

@@ -115,22 +115,21 @@ pub struct Alert {
     /// This attempt, from 1.
     pub attempt: u32,
     /// All but key and attempt as the host wrote it for people, for passing on: an object with `alert_id`, `monitor`, `key`,
-    /// `status`, `severity`, `summary`, `value`, `labels`, `first_seen`, `last_seen`, `resolved_at` (RFC 3339), `times_seen`.
+    /// `status`, `severity`, `summary`, `value`, `labels`, `first_seen`, `last_seen`, `resolved_at` (RFC 3339), `times_seen`. It names no
+    /// secret in a request's body: `${` of its texts is written `\u0024{`.
     pub json: String,
 }
 
 impl Alert {
-    /// A label's value. `monitor`, `key`, `severity` and `status` are found too, unless a label of that name is there.
+    /// A label's value. `monitor`, `key`, `severity` and `status` are the alert's own, as in the host's routes: labels of those
+    /// names, which may come from whoever sends a metric, are found in [`labels`](Self::labels) alone.
     pub fn label(&self, name: &str) -> Option<&str> {
-        if let Some(value) = self.labels.get(name) {
-            return Some(value);
-        }
         match name {
             "monitor" => Some(&self.monitor),
             "key" => Some(&self.key),
             "severity" => Some(self.severity.as_str()),
             "status" => Some(self.status.as_str()),
-            _ => None,
+            _ => self.labels.get(name).map(String::as_str),
         }
     }
 
@@ -240,5 +239,15 @@ mod tests {
         assert_eq!(alert.label("severity"), Some("warning"));
         assert_eq!(alert.label("status"), Some("resolved"));
         assert_eq!(alert.label("other"), None);
+    }
+
+    #[test]
+    fn no_label_hides_what_the_alert_is() {
+        let own = [("monitor", "threshold"), ("key", "k"), ("severity", "warning"), ("status", "firing")];
+        let alert = AlertBuilder::firing("threshold", "k");
+        let alert = own.iter().fold(alert, |alert, (name, _)| alert.label(name, "other")).build();
+        for (name, value) in own {
+            assert_eq!(alert.label(name), Some(value), "{name}");
+        }
     }
 }

@@ -43,8 +43,9 @@ impl SavedState {
     /// # Errors
     /// When `state` uses a serde feature that the format has not; see above.
     pub fn new<T: Serialize + ?Sized>(version: u32, state: &T) -> Result<Self> {
-        let bytes = postcard::to_allocvec(state)
-            .map_err(|error| PluginError::Other(format!("the state cannot be saved: {error}")))?;
+        let bytes = postcard::to_allocvec(state).map_err(|_| {
+            PluginError::other("the state cannot be saved: its type needs what the format has not")
+        })?;
         Ok(Self { version, bytes })
     }
 
@@ -73,8 +74,9 @@ impl SavedState {
     /// # Errors
     /// When the bytes are not a `T`.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T> {
-        let (state, rest) = postcard::take_from_bytes(&self.bytes)
-            .map_err(|error| PluginError::Other(format!("the saved state cannot be read: {error}")))?;
+        let (state, rest) = postcard::take_from_bytes(&self.bytes).map_err(|_| {
+            PluginError::other("the saved state cannot be read: its bytes are of another type")
+        })?;
         if rest.is_empty() {
             Ok(state)
         } else {

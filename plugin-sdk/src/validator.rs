@@ -68,7 +68,8 @@ pub struct Issue {
     pub message: String,
 }
 
-/// New parts of one event.
+/// New parts of one event. One that would then have more than 4 MiB as compact JSON, or a part that nests more than 100 deep, is
+/// refused, with the code `rewrite_too_large`, and echoed and logged without these parts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EventRewrite {
     /// The row of the batch.
@@ -83,6 +84,7 @@ pub struct EventRewrite {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct EventVerdict {
     pub(crate) issues: Vec<Issue>,
+    /// By row: the same one is found again, however many there are.
     pub(crate) rewrites: Vec<EventRewrite>,
 }
 
@@ -134,7 +136,7 @@ impl EventVerdict {
         &self.issues
     }
 
-    /// The new parts so far.
+    /// The new parts so far, by row.
     pub fn rewrites(&self) -> &[EventRewrite] {
         &self.rewrites
     }
@@ -144,21 +146,21 @@ impl EventVerdict {
         self.issues.is_empty() && self.rewrites.is_empty()
     }
 
-    /// Changes the rewrite of this event: usually the last one, since rows come in order.
+    /// Changes the rewrite of this event.
     fn rewrite(&mut self, event: Event<'_>, change: impl FnOnce(&mut EventRewrite)) {
         let row = event.row();
-        match self.rewrites.iter_mut().rfind(|rewrite| rewrite.row == row) {
-            Some(rewrite) => change(rewrite),
-            None => {
-                let mut rewrite = EventRewrite { row, data_json: None, extra_json: None };
-                change(&mut rewrite);
-                self.rewrites.push(rewrite);
-            }
+        let at = self.rewrites.binary_search_by_key(&row, |rewrite| rewrite.row).unwrap_or_else(|at| {
+            self.rewrites.insert(at, EventRewrite { row, data_json: None, extra_json: None });
+            at
+        });
+        if let Some(rewrite) = self.rewrites.get_mut(at) {
+            change(rewrite);
         }
     }
 }
 
-/// The new context of one of a batch's series.
+/// The new context of one of a batch's series. Samples whose context would then have more than 8 KiB as compact JSON, or 128 keys, or
+/// nest more than 100 deep, are refused, with the code `rewrite_too_large`, and echoed and logged without it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SeriesRewrite {
     /// The series' number in the batch.
@@ -171,6 +173,7 @@ pub struct SeriesRewrite {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SampleVerdict {
     pub(crate) issues: Vec<Issue>,
+    /// By series, as those of events are by row.
     pub(crate) rewrites: Vec<SeriesRewrite>,
 }
 
@@ -205,9 +208,13 @@ impl SampleVerdict {
     /// As [`replace_context`](Self::replace_context), with the object as JSON text.
     pub fn replace_context_json(&mut self, series: Series<'_>, context_json: String) {
         let series = series.number();
-        match self.rewrites.iter_mut().rfind(|rewrite| rewrite.series == series) {
-            Some(rewrite) => rewrite.context_json = context_json,
-            None => self.rewrites.push(SeriesRewrite { series, context_json }),
+        match self.rewrites.binary_search_by_key(&series, |rewrite| rewrite.series) {
+            Ok(at) => {
+                if let Some(there) = self.rewrites.get_mut(at) {
+                    there.context_json = context_json;
+                }
+            }
+            Err(at) => self.rewrites.insert(at, SeriesRewrite { series, context_json }),
         }
     }
 
@@ -216,7 +223,7 @@ impl SampleVerdict {
         &self.issues
     }
 
-    /// The new contexts so far.
+    /// The new contexts so far, by series.
     pub fn rewrites(&self) -> &[SeriesRewrite] {
         &self.rewrites
     }
@@ -239,4 +246,40 @@ fn issue(
     message: impl Into<String>,
 ) -> Issue {
     Issue { row, reject, code: code.into(), path: path.into(), message: message.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{EventBatchBuilder, SampleBatchBuilder};
+
+    #[test]
+    fn an_event_has_one_rewrite_in_whatever_order_they_come() {
+        let batch =
+            EventBatchBuilder::new().event("A", "s", "{}").event("B", "s", "{}").event("C", "s", "{}");
+        let batch = batch.build();
+        let events: Vec<_> = batch.events().collect();
+        let mut verdict = EventVerdict::default();
+        verdict.replace_data_json(events[2], "{\"first\":1}".to_owned());
+        verdict.replace_data_json(events[0], "{}".to_owned());
+        verdict.replace_extra_json(events[2], "{\"e\":1}".to_owned());
+        verdict.replace_data_json(events[1], "{}".to_owned());
+        verdict.replace_data_json(events[2], "{\"last\":1}".to_owned());
+        assert_eq!(verdict.rewrites().iter().map(|rewrite| rewrite.row).collect::<Vec<_>>(), [0, 1, 2]);
+        let last = &verdict.rewrites()[2];
+        assert_eq!(last.data_json.as_deref(), Some("{\"last\":1}"));
+        assert_eq!(last.extra_json.as_deref(), Some("{\"e\":1}"));
+    }
+
+    #[test]
+    fn a_series_has_one_context_in_whatever_order_they_come() {
+        let batch = SampleBatchBuilder::new().sample("a", "{}", 0, 1.0).sample("b", "{}", 0, 1.0).build();
+        let series: Vec<_> = batch.series().collect();
+        let mut verdict = SampleVerdict::default();
+        for (at, context) in [(1, "{\"n\":1}"), (0, "{\"n\":2}"), (1, "{\"n\":3}")] {
+            verdict.replace_context_json(series[at], context.to_owned());
+        }
+        let found = verdict.rewrites().iter().map(|rewrite| (rewrite.series, &*rewrite.context_json));
+        assert_eq!(found.collect::<Vec<_>>(), [(0, "{\"n\":2}"), (1, "{\"n\":3}")]);
+    }
 }

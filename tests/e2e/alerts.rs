@@ -6,6 +6,8 @@ mod flow;
 pub(crate) mod hook;
 mod refusal;
 mod restart;
+mod senders;
+mod slow;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -44,6 +44,18 @@ pub(crate) fn with_plugin(mut config: Value, name: &str, component: &Path, setti
     config
 }
 
+/// A test guest's component with an order in it, which stands there before there is any configuration: see the crate
+/// `bridge-telemetry-zoo`.
+pub(crate) fn with_order(component: &Path, order: &str) -> Vec<u8> {
+    const PLACE: &[u8] = b"zoo-order-> ";
+    const PLACE_BYTES: usize = 80;
+    let mut bytes = std::fs::read(component).unwrap();
+    let at = bytes.windows(PLACE.len()).position(|window| window == PLACE).unwrap() + PLACE.len();
+    let room = PLACE_BYTES - PLACE.len();
+    bytes[at..at + room].copy_from_slice(format!("{order:room$}").as_bytes());
+    bytes
+}
+
 /// An envelope's error code.
 pub(crate) fn code(envelope: &Envelope) -> &str {
     envelope.body.pointer("/error/code").and_then(Value::as_str).unwrap_or("success")

@@ -82,7 +82,6 @@ fn an_endless_log() {
     check("endless_log", "limit");
 }
 
-/// Within its deadline, it would go on at every batch for ever: it is restarted, and set aside with its name.
 #[test]
 fn an_import_that_meets_a_failing_validator_can_be_sent_again() {
     let (host, clock) = under_attack();
@@ -111,6 +110,7 @@ fn an_import_that_meets_a_failing_validator_can_be_sent_again() {
     assert_eq!(import("harmless").body["known"], json!(true));
 }
 
+/// Within its deadline, it would go on at every batch for ever: it is restarted, and set aside with its name.
 #[test]
 fn a_monitor_that_floods_its_log_is_set_aside() {
     let order = json!({"config": {"order": "on-events/log-flood", "only": "FLOOD"}});
@@ -140,6 +140,41 @@ fn a_monitor_that_floods_its_log_is_set_aside() {
     assert_eq!(health["status"], "degraded");
     assert!(health["issues"].to_string().contains("flooder"), "{}", health["issues"]);
     assert_eq!(code(&metric(&host, json!({"metric_name": "m", "metric_value": 1}))), "success");
+}
+
+/// Any caller can bring a validator there that writes more than it reads: it must neither cost the validator its good name, and with it
+/// everybody their records, nor show what the validator wanted gone.
+#[test]
+fn a_rewrite_to_more_than_is_stored_costs_its_record_alone() {
+    let settings = json!({"limits": {"deadline_ms": 30_000}});
+    let (host, _) = host_with_clock(with_plugin(in_memory(), "evil", &guest("evil").unwrap(), settings));
+    let refused = |answer: &Envelope, field: &str| {
+        assert_eq!(code(answer), "INVALID_EVENT", "{}", answer.body);
+        assert!(!answer.body.to_string().contains("hunter"), "{}", answer.body);
+        let details = &answer.body["error"]["details"];
+        let issue = &details["validation_errors"][0];
+        assert_eq!(
+            (&issue["validator"], &issue["code"], &issue["field"]),
+            (&json!("evil"), &json!("rewrite_too_large"), &json!(field))
+        );
+        details["received_event"].clone()
+    };
+    for number in 0..telemetry_core::limits::PLUGIN_FAILURES_TO_QUARANTINE {
+        let data = json!({"password": "hunter2", "number": number});
+        let large = json!({"event_type": "rewrite_giant", "source": "s", "data": data, "kept": 1});
+        let received = refused(&event(&host, large), "/data");
+        assert_eq!((&received["data"], &received["kept"]), (&json!({}), &json!(1)));
+        let context = json!({"token": "hunter2"});
+        let large = json!({"metric_name": "giant_context", "metric_value": "a text", "context": context});
+        let received = refused(&metric(&host, large), "/context");
+        assert_eq!((&received["context"], &received["metric_value"]), (&json!({}), &json!("a text")));
+    }
+    assert_eq!(code(&attack(&host, "harmless")), "success");
+    let health = host.health_json().body;
+    assert_eq!(health["status"], "healthy", "{}", health["issues"]);
+    assert_eq!(health["plugins"][0]["failures"], 0);
+    let counts = (&health["stats"]["events_total"], &health["stats"]["metrics_total"]);
+    assert_eq!(counts, (&json!(1), &json!(0)));
 }
 
 #[test]

@@ -26,5 +26,6 @@ mod reload;
 mod retention;
 mod rollups;
 mod server;
+mod splitting;
 mod toolkit;
 mod zoo;

@@ -1,12 +1,18 @@
 //! Hot reload: new versions of plugins take the place of old ones while the host works, and bad ones do not.
 
+mod absent;
 mod files;
+mod leaving;
 mod monitors;
+mod overlap;
 mod refused;
 mod rollback;
 mod sinks;
 mod soak;
+mod switching;
+mod trials;
 mod validators;
+mod versions;
 
 use std::path::{Path, PathBuf};
 
@@ -62,7 +68,7 @@ impl Shelf {
 }
 
 /// A component with a further custom section.
-fn revised(component: &Path, revision: u32) -> Vec<u8> {
+pub(crate) fn revised(component: &Path, revision: u32) -> Vec<u8> {
     let mut bytes = std::fs::read(component).unwrap();
     let name = b"revision";
     let payload = revision.to_le_bytes();

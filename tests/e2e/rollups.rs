@@ -1,12 +1,14 @@
 //! Rollups of aggregations: a plugin's states are kept per series and bucket, queries use them, and nobody can tell but by the
 //! time it takes.
 
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bridge_telemetry::envelope::Envelope;
+use bridge_telemetry::plugins::ReloadOutcome;
 use bridge_telemetry::rollups::{RollupState, RollupStatus};
-use bridge_telemetry::{Clock, Host, ManualClock, Timestamp};
+use bridge_telemetry::{Clock, Config, Host, HostBuilder, ManualClock, Timestamp};
 use bridge_telemetry_tests::{guest, plugin};
 use serde_json::{Value, json};
 
@@ -14,6 +16,8 @@ use crate::fixture::{code, host_with_clock, in_folder, in_memory, metric, open, 
 
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
+/// Beyond any work of a host under load.
+const LONG: Duration = Duration::from_secs(120);
 
 fn with_percentile(config: Value, component: &Path) -> Value {
     with_plugin(config, "percentile", component, json!({}))
@@ -94,7 +98,7 @@ fn answers_from_states_are_those_from_samples() {
     let config = keeping(with_percentile(in_folder(folder.path()), &component));
     let (keeping, clock) = host_with_clock(config.clone());
     let plain_config = with_percentile(in_memory(), &component);
-    let plain = open(plain_config, std::sync::Arc::clone(&clock) as _);
+    let plain = open(plain_config, Arc::clone(&clock) as _);
     let both = |work: &dyn Fn(&Host)| [&keeping, &plain].into_iter().for_each(work);
     both(&|host| record(host, clock.now(), 48, 7));
     // In the head still.
@@ -120,7 +124,7 @@ fn answers_from_states_are_those_from_samples() {
     // A restart goes on with what there is.
     keeping.close();
     drop(keeping);
-    let keeping = open(config, std::sync::Arc::clone(&clock) as _);
+    let keeping = open(config, Arc::clone(&clock) as _);
     assert_same(&keeping, &plain, clock.now());
     keeping.maintain().unwrap();
     assert_eq!(built(&keeping, "percentile(q=0.99)"), 0, "nothing was left to build");
@@ -130,12 +134,15 @@ fn answers_from_states_are_those_from_samples() {
 }
 
 /// The same component with another hash: a custom section that says nothing.
-fn another_version(folder: &Path) -> PathBuf {
+fn another_version() -> Vec<u8> {
     let mut bytes = std::fs::read(plugin("percentile").unwrap()).unwrap();
     bytes.extend_from_slice(&[0, 5, 4, b'n', b'e', b'x', b't']);
-    let path = folder.join("percentile-next.wasm");
-    std::fs::write(&path, bytes).unwrap();
-    path
+    bytes
+}
+
+/// Kinds of kept states in the store, wanted or not.
+fn kinds(host: &Host) -> usize {
+    host.health_check().stats.storage.state_rollups.len()
 }
 
 #[test]
@@ -151,20 +158,122 @@ fn another_version_of_the_plugin_is_built_anew_and_the_old_states_go() {
     let before = ask(&host, &question).body;
     host.close();
     drop(host);
-    let next = another_version(folder.path());
+    let next = folder.path().join("percentile-next.wasm");
+    std::fs::write(&next, another_version()).unwrap();
     let config = keeping(with_percentile(in_folder(folder.path()), &next));
-    let host = open(config, std::sync::Arc::clone(&clock) as std::sync::Arc<dyn Clock>);
+    let host = open(config, Arc::clone(&clock) as Arc<dyn Clock>);
     assert_eq!(ask(&host, &question).body, before, "from samples: the old states are not its own");
     host.maintain().unwrap();
     assert_eq!(built(&host, "percentile(q=0.99)"), first);
     assert_eq!(built(&host, "APPROX_QUANTILE"), 0, "a built-in function's states stay");
     assert_eq!(ask(&host, &question).body, before);
-    let kinds = |host: &Host| host.health_check().stats.storage.state_rollups.len();
     assert_eq!(kinds(&host), 4, "the old ones wait, for the case that it is put back");
     clock.advance(HOUR);
     host.maintain().unwrap();
     assert_eq!(kinds(&host), 3);
     assert_eq!(ask(&host, &question).body, before);
+}
+
+/// Whether something comes true within a time, by the work of the host's own threads.
+fn comes_true(within: Duration, is_so: impl Fn() -> bool) -> bool {
+    let end = Instant::now() + within;
+    while !is_so() {
+        if Instant::now() > end {
+            return false;
+        }
+        std::thread::yield_now();
+    }
+    true
+}
+
+/// A host with a background, which nobody asks for maintenance.
+#[test]
+fn a_plugin_that_is_replaced_has_its_states_built_anew_in_the_background() {
+    let folder = tempfile::tempdir().unwrap();
+    let component = folder.path().join("percentile.wasm");
+    std::fs::copy(plugin("percentile").unwrap(), &component).unwrap();
+    let mut config = keeping(with_percentile(in_folder(folder.path()), &component));
+    config["plugins"]["reload"] = json!({"watch": false});
+    config["plugins"]["runtime_metrics"] = json!({"enabled": false});
+    let (host, clock) = host_with_clock(config.clone());
+    record(&host, clock.now(), 30, 10);
+    clock.advance(HOUR);
+    host.maintain().unwrap();
+    let first = built(&host, "percentile(q=0.99)");
+    assert!(first > 0);
+    host.close();
+    drop(host);
+
+    let builder = HostBuilder::new(Config::from_value(config).unwrap());
+    let host = builder.clock(Arc::clone(&clock) as Arc<dyn Clock>).open().unwrap();
+    let questions = [json!(null), json!("1h"), json!("1d")]
+        .map(|step| json!({"aggregation": "percentile(q=0.9)", "group_by": ["host"], "step": step}));
+    let answers = || questions.each_ref().map(|question| ask(&host, question).body);
+    let before = answers();
+    std::fs::write(&component, another_version()).unwrap();
+    let report = host.reload_plugin("percentile").unwrap().remove(0);
+    assert_eq!(report.outcome, ReloadOutcome::Reloaded);
+    let is_rebuilt = || {
+        let health = host.health_check();
+        let status = rollup(&health.rollups, "percentile(q=0.99)");
+        let states = status.kept.as_ref().map_or(0, |kept| kept.states_built);
+        status.state == RollupState::Ready && states == first
+    };
+    let rebuilt = comes_true(LONG, || {
+        // At once, and all the while: what has no state yet is read.
+        assert_eq!(answers(), before);
+        is_rebuilt()
+    });
+    let health = host.health_check();
+    let status = rollup(&health.rollups, "percentile(q=0.99)");
+    assert!(rebuilt, "{status:?}");
+    assert_eq!(answers(), before);
+    assert_eq!((status.refused_states, status.lag_seconds), (0, 0), "no state of the old version is taken");
+    assert_eq!(built(&host, "APPROX_QUANTILE"), 0, "a built-in function's states stay");
+
+    // The old version's states go when nobody has wanted them for a while. Since when the host knows that may be later than here.
+    assert!((0..10).any(|_| {
+        clock.advance(HOUR);
+        comes_true(Duration::from_secs(10), || kinds(&host) == 3)
+    }));
+    assert_eq!(answers(), before);
+    host.close();
+}
+
+#[test]
+fn other_parameters_of_a_rollup_are_another_rollup() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = |aggregation: &str| {
+        let mut config = with_percentile(in_folder(folder.path()), &plugin("percentile").unwrap());
+        config["rollups"] = json!([{"aggregation": aggregation}]);
+        config
+    };
+    let answers = |host: &Host| {
+        ["percentile(q=0.99)", "percentile(q=0.5)"]
+            .map(|aggregation| ask(host, &json!({"aggregation": aggregation, "step": "6h"})).body)
+    };
+    let (host, clock) = host_with_clock(config("percentile(q=0.99)"));
+    record(&host, clock.now(), 30, 10);
+    clock.advance(HOUR);
+    let read = answers(&host);
+    host.maintain().unwrap();
+    let first = built(&host, "percentile(q=0.99)");
+    assert!(first > 0);
+    assert_eq!(answers(&host), read);
+    host.close();
+    drop(host);
+
+    let host = open(config("percentile(q=0.5)"), Arc::clone(&clock) as Arc<dyn Clock>);
+    let looked = |host: &Host| rollup(&host.health_check().rollups, "percentile(q=0.5)").queries;
+    assert_eq!(answers(&host), read, "the old states are of another parameter");
+    assert_eq!(looked(&host), 1, "one of the two questions is the rollup's");
+    host.maintain().unwrap();
+    assert_eq!(built(&host, "percentile(q=0.5)"), first);
+    assert_eq!((answers(&host), looked(&host)), (read.clone(), 2));
+    assert_eq!(kinds(&host), 2, "the old ones wait, for the case that it is put back");
+    clock.advance(HOUR);
+    host.maintain().unwrap();
+    assert_eq!((answers(&host), kinds(&host)), (read, 1));
 }
 
 #[test]
@@ -192,7 +301,7 @@ fn with_evil(aggregation: &str) -> Value {
     config
 }
 
-fn evil_host(aggregation: &str) -> (Host, std::sync::Arc<ManualClock>) {
+fn evil_host(aggregation: &str) -> (Host, Arc<ManualClock>) {
     let (host, clock) = host_with_clock(with_evil(aggregation));
     record(&host, clock.now(), 5, 10);
     clock.advance(HOUR);

@@ -4,6 +4,9 @@
 //! Which attacks there are, and what each becomes, is the sandbox's own matrix (`host/sandbox/tests/sandbox/zoo`). This is about the host
 //! around it.
 
+pub(crate) mod shapes;
+mod successors;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -52,14 +55,17 @@ impl Attacker {
     }
 
     fn guest(&self) -> &'static str {
-        match self.kind {
-            "validator" => "evil",
-            "aggregator" => "evil-aggregation",
-            "monitor" => "evil-monitor",
-            _ => "evil-sink",
-        }
+        GUESTS.iter().find(|(kind, _)| *kind == self.kind).map(|(_, guest)| *guest).unwrap()
     }
 }
+
+/// The hostile guest of each kind.
+const GUESTS: [(&str, &str); 4] = [
+    ("validator", "evil"),
+    ("aggregator", "evil-aggregation"),
+    ("monitor", "evil-monitor"),
+    ("sink", "evil-sink"),
+];
 
 /// Every attack at every one of these exports.
 fn attackers(kind: &'static str, exports: &[&'static str]) -> Vec<Attacker> {
@@ -70,9 +76,9 @@ fn attackers(kind: &'static str, exports: &[&'static str]) -> Vec<Attacker> {
     exports.iter().flat_map(of).collect()
 }
 
-fn plugins_of(mut config: Value, attackers: &[Attacker]) -> Value {
+fn plugins_of(mut config: Value, attackers: &[Attacker], component: impl Fn(&str) -> PathBuf) -> Value {
     for attacker in attackers {
-        let component = guest(attacker.guest()).unwrap();
+        let component = component(attacker.guest());
         if attacker.kind == "sink" {
             let Value::Object(mut receiver) = attacker.settings() else { unreachable!() };
             receiver.remove("limits");
@@ -91,13 +97,21 @@ fn plugins_of(mut config: Value, attackers: &[Attacker]) -> Value {
     config
 }
 
-/// Beside the attackers: a validator, an aggregation, a monitor and a sink that mean well.
-fn zoo(attackers: &[Attacker]) -> (Host, Arc<ManualClock>) {
+/// A configuration to which attackers are added.
+fn base() -> Value {
     let cache = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("code-cache");
     let mut config = in_memory();
     config["plugins"] = json!({"cache_directory": cache});
     config["alerting"] = json!({"receivers": {"board": {"plugin": "console"}}});
-    let mut config = plugins_of(config, attackers);
+    config
+}
+
+fn zoo(attackers: &[Attacker]) -> (Host, Arc<ManualClock>) {
+    with_well_meant(plugins_of(base(), attackers, |name| guest(name).unwrap()))
+}
+
+/// Beside the attackers: a validator, an aggregation, a monitor and a sink that mean well.
+fn with_well_meant(mut config: Value) -> (Host, Arc<ManualClock>) {
     for name in ["redact", "percentile", "console"] {
         config = with_plugin(config, name, &plugin(name).unwrap(), json!({}));
     }
@@ -125,6 +139,11 @@ fn check_named(host: &Host, attackers: &[Attacker]) {
         assert!(failures.is_some_and(|count| count > 0), "{}: {plugin}", attacker.name());
         assert!(plugin["last_failure"].is_string(), "{}: {plugin}", attacker.name());
     }
+    check_undisturbed(&listed);
+}
+
+/// Those that mean well.
+fn check_undisturbed(listed: &BTreeMap<String, Value>) {
     for name in ["redact", "percentile", "witness", "board"] {
         assert_eq!(
             (&listed[name]["failures"], &listed[name]["state"]),
@@ -142,6 +161,31 @@ fn check_serves(host: &Host, number: u32) {
     assert_eq!(code(&metric(host, json!({"metric_name": "good", "metric_value": 2}))), "success");
     let answer = query(host, json!({"metric_names": ["good"], "aggregation": "percentile(q=0.5)"}));
     assert_eq!(answer.body["metrics"]["good"]["value"], 2, "{}", answer.body);
+}
+
+/// Shows the monitor that means well an event, and has it told.
+fn bear_witness(host: &Host, clock: &ManualClock) {
+    assert_eq!(code(&event(host, json!({"event_type": "WITNESS", "source": "s"}))), "success");
+    clock.advance(Duration::from_secs(2));
+    // Those that fail pause, so that not all is done.
+    host.drain(Duration::from_secs(60));
+}
+
+/// The monitor that means well saw all events that were meant for it, and the sink delivered every state of every alert, each once.
+fn check_told(host: &Host, witnessed: u64) {
+    let alerts = host.alerts(bridge_telemetry::alerts::AlertFilter::All).unwrap();
+    let seen: Vec<_> = alerts.iter().filter(|alert| alert.monitor == "witness").collect();
+    let [alert] = &seen[..] else { panic!("{alerts:?}") };
+    assert_eq!((alert.key.as_str(), alert.times_seen), ("WITNESS", witnessed));
+    let health = host.health_check();
+    let monitor = health.monitors.iter().find(|monitor| monitor.monitor == "witness").unwrap();
+    assert_eq!((monitor.lag, monitor.failures, monitor.poison_records), (0, 0, 0), "{monitor:?}");
+    let outbox = health.outbox.unwrap();
+    let board = outbox.receivers.iter().find(|receiver| receiver.receiver == "board").unwrap();
+    let states: u64 = alerts.iter().map(|alert| 1 + u64::from(alert.resolved_at.is_some())).sum();
+    let tally = &board.tally;
+    assert_eq!((tally.delivered, board.waiting, board.on_the_way), (states, 0, 0), "{board:?}, {alerts:?}");
+    assert_eq!((tally.retried, tally.duplicates, tally.dead), (0, 0, 0), "{board:?}");
 }
 
 #[test]
@@ -170,13 +214,37 @@ fn validators_cost_the_records_that_they_are_asked_about() {
 
 #[test]
 fn aggregations_cost_the_queries_that_name_them() {
-    let attackers = attackers("aggregator", &["create", "update", "evaluate"]);
+    let attackers = attackers("aggregator", &["create", "update", "evaluate", "save", "merge"]);
+    let (host, clock) = zoo(&attackers);
+    check_serves(&host, 0);
+    clock.advance(Duration::from_secs(60));
+    check_serves(&host, 1);
+    for (number, attacker) in attackers.iter().enumerate() {
+        // The states of two minutes are saved, and merged to that of the whole.
+        let function = attacker.function();
+        let answer = query(&host, json!({"metric_names": ["good"], "aggregation": function, "step": "1m"}));
+        assert_eq!(code(&answer), "PLUGIN_FAILURE", "{}: {}", attacker.name(), answer.body);
+        assert_eq!(answer.body["error"]["details"]["plugin"], attacker.name());
+        check_serves(&host, 2 + number as u32);
+    }
+    bear_witness(&host, &clock);
+    check_named(&host, &attackers);
+    check_told(&host, 1);
+}
+
+/// The end of an accumulator has no answer: who asked has his, and the instance is lost.
+#[test]
+fn aggregations_that_fail_at_the_end_cost_an_instance() {
+    let mut attackers = attackers("aggregator", &["drop"]);
+    // An error cannot be answered there.
+    attackers.retain(|attacker| attacker.attack != "giant-error");
     let (host, _clock) = zoo(&attackers);
     check_serves(&host, 0);
     for (number, attacker) in attackers.iter().enumerate() {
         let answer = query(&host, json!({"metric_names": ["good"], "aggregation": attacker.function()}));
-        assert_eq!(code(&answer), "PLUGIN_FAILURE", "{}: {}", attacker.name(), answer.body);
-        assert_eq!(answer.body["error"]["details"]["plugin"], attacker.name());
+        assert_eq!(code(&answer), "success", "{}: {}", attacker.name(), answer.body);
+        let samples = 1 + number as u64;
+        assert_eq!(answer.body["metrics"]["good"]["value"], 2 * samples, "{}", answer.body);
         check_serves(&host, 1 + number as u32);
     }
     check_named(&host, &attackers);
@@ -187,7 +255,6 @@ fn monitors_and_sinks_cost_their_own_alerts() {
     let mut attackers = attackers("monitor", &["on-events", "on-samples", "tick", "snapshot"]);
     attackers.extend(self::attackers("sink", &["deliver"]));
     let (host, clock) = zoo(&attackers);
-    let witness = json!({"event_type": "WITNESS", "source": "s"});
     for round in 0..3 {
         for attacker in &attackers {
             let name = attacker.name();
@@ -195,21 +262,37 @@ fn monitors_and_sinks_cost_their_own_alerts() {
             assert_eq!(code(&event(&host, given)), "success");
             assert_eq!(code(&metric(&host, json!({"metric_name": name, "metric_value": 1}))), "success");
         }
-        assert_eq!(code(&event(&host, witness.clone())), "success");
-        clock.advance(Duration::from_secs(2));
-        host.drain(Duration::from_secs(60));
         check_serves(&host, round);
+        bear_witness(&host, &clock);
     }
     check_named(&host, &attackers);
-    let health = host.health_json().body;
-    // Those that mean well saw and delivered everything.
-    let receivers = health["outbox"]["receivers"].as_array().unwrap();
-    let board = receivers.iter().find(|receiver| receiver["receiver"] == "board").unwrap();
-    assert!(board["delivered"].as_u64().unwrap() > 0, "{board}");
-    let alerts = host.alerts_json(bridge_telemetry::alerts::AlertFilter::All).body;
-    let seen =
-        |monitor: &str| alerts["alerts"].as_array().unwrap().iter().any(|alert| alert["monitor"] == monitor);
-    assert!(seen("witness"), "{alerts}");
+    check_told(&host, 3);
+}
+
+/// A monitor whose findings are random: each host raises others, and nothing else is wrong with it. What a replay makes of it is
+/// the toolkit's own test.
+#[test]
+fn a_monitor_that_rolls_dice_fails_nobody() {
+    let summary = || {
+        let settings = json!({"config": {"order": "on-events/nondeterminism", "only": "DICE"}});
+        let config = with_plugin(base(), "dice", &guest("evil-monitor").unwrap(), settings);
+        let (host, clock) = with_well_meant(config);
+        for round in 0..3 {
+            let dice = json!({"event_type": "DICE", "source": "s", "data": {"round": round}});
+            assert_eq!(code(&event(&host, dice)), "success");
+            check_serves(&host, round);
+            bear_witness(&host, &clock);
+        }
+        let listed = listed(&host);
+        assert_eq!((&listed["dice"]["failures"], &listed["dice"]["state"]), (&json!(0), &json!("active")));
+        check_undisturbed(&listed);
+        check_told(&host, 3);
+        let alerts = host.alerts(bridge_telemetry::alerts::AlertFilter::All).unwrap();
+        let alert = alerts.iter().find(|alert| alert.monitor == "dice").unwrap();
+        assert_eq!((alert.key.as_str(), alert.times_seen), ("k", 3));
+        alert.summary.clone()
+    };
+    assert_ne!(summary(), summary());
 }
 
 #[test]

@@ -13,8 +13,7 @@ use serde_json::{Map, Value};
 use crate::limits;
 
 pub use integers::overlong_integer;
-pub(crate) use nesting::is_deeper;
-pub use nesting::{ELIDED, elided};
+pub use nesting::{ELIDED, elided, is_deeper};
 
 /// A JSON object kept as compact text, in the key order it came with. Cloning shares the text.
 #[derive(Clone, PartialEq, Eq, Hash)]

@@ -1,26 +1,23 @@
 //! An aggregation plugin as core's `AggregationSource`.
 //!
-//! Invariant: an accumulator holds its instance for its life; the resource inside is dropped before the instance is
-//! given to another.
+//! A query may hold several accumulators of a function that can be merged in any order, each in an instance of its own.
 
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use telemetry_core::aggregation::{
-    Accumulator, AggregateValue, Aggregation, AggregationError, AggregationSource, SampleRun, StateIdentity,
+    Accumulator, AccumulatorsAtOnce, Aggregation, AggregationError, AggregationSource, StateIdentity,
 };
 use telemetry_core::extension::{FailureReason, PluginFailure, SavedState};
-use telemetry_core::{Timestamp, limits};
-use wasmtime::component::ResourceAny;
 
-use crate::bindings::types::StateParam;
+use crate::accumulator::PluginAccumulator;
 use crate::convert::{self, CheckedAggregate};
-use crate::guest::{Aggregation as Guest, Answer, Runs};
+use crate::guest::Aggregation as Guest;
 use crate::inspect::AggregateInfo;
 use crate::instance::{Instance, Template};
 use crate::pool::{Lease, Pool};
-use crate::state::Allowance;
+use crate::splitting::{Pause, Whole};
 
 /// What a plugin was made of, as far as its states may depend on it.
 pub(crate) struct BirthCertificate<'a> {
@@ -46,9 +43,16 @@ impl BirthCertificate<'_> {
 /// The aggregate functions of one plugin.
 pub(crate) struct PluginAggregations {
     pool: Arc<Pool<Guest>>,
-    offered: Vec<CheckedAggregate>,
+    offered: Vec<Offer>,
     /// See [`StateIdentity::origin`].
     origin: Arc<str>,
+}
+
+/// One function that a plugin offers.
+struct Offer {
+    aggregate: CheckedAggregate,
+    /// Whether its queries are split.
+    whole: Arc<Whole>,
 }
 
 impl PluginAggregations {
@@ -66,6 +70,8 @@ impl PluginAggregations {
             .map_err(|reason| plugin.answered(reason))?;
         let instances = plugin.runtime.instances(plugin.limits.instances);
         let origin = birth.origin(&plugin.name).into();
+        let offered =
+            offered.into_iter().map(|aggregate| Offer { aggregate, whole: Arc::default() }).collect();
         Ok(Self { pool: Arc::new(Pool::new(template, instances, first, restored)), offered, origin })
     }
 
@@ -74,15 +80,22 @@ impl PluginAggregations {
         self.pool.with(Instance::snapshot)
     }
 
+    /// The functions whose queries are not split now, because their states did not get from one instance to another.
+    pub(crate) fn unsplit(&self) -> Vec<String> {
+        let now = self.pool.plugin().runtime.clock.monotonic();
+        let unsplit = self.offered.iter().filter(|offer| offer.whole.is_whole(now));
+        unsplit.map(|offer| offer.aggregate.name.clone()).collect()
+    }
+
     /// The functions for people.
     pub(crate) fn infos(&self) -> Vec<AggregateInfo> {
-        self.offered.iter().map(AggregateInfo::of).collect()
+        self.offered.iter().map(|offer| AggregateInfo::of(&offer.aggregate)).collect()
     }
 }
 
 impl AggregationSource for PluginAggregations {
     fn names(&self) -> Vec<String> {
-        self.offered.iter().map(|aggregate| aggregate.name.clone()).collect()
+        self.offered.iter().map(|offer| offer.aggregate.name.clone()).collect()
     }
 
     fn find(
@@ -90,7 +103,8 @@ impl AggregationSource for PluginAggregations {
         name: &str,
         parameters: &Map<String, Value>,
     ) -> Option<Result<Arc<dyn Aggregation>, AggregationError>> {
-        let aggregate = self.offered.iter().find(|aggregate| aggregate.name.eq_ignore_ascii_case(name))?;
+        let named = |offer: &&Offer| offer.aggregate.name.eq_ignore_ascii_case(name);
+        let Offer { aggregate, whole } = self.offered.iter().find(named)?;
         let canonical = StateIdentity::canonical(parameters);
         let parameters = Value::Object(parameters.clone());
         let faults = aggregate.parameters.faults(&parameters);
@@ -105,6 +119,7 @@ impl AggregationSource for PluginAggregations {
             parameters: parameters.to_string(),
             mergeable: aggregate.mergeable,
             needs_timestamps: aggregate.needs_timestamps,
+            whole: Arc::clone(whole),
             canonical,
             origin: Arc::clone(&self.origin),
         })))
@@ -118,6 +133,8 @@ struct PluginAggregation {
     parameters: String,
     mergeable: bool,
     needs_timestamps: bool,
+    /// See [`Offer::whole`].
+    whole: Arc<Whole>,
     canonical: String,
     origin: Arc<str>,
 }
@@ -135,6 +152,36 @@ impl Aggregation for PluginAggregation {
         self.needs_timestamps
     }
 
+    /// An instance each; one alone where times matter, since the samples of all series are then in one order.
+    fn accumulators_at_once(&self) -> AccumulatorsAtOnce {
+        let now = self.pool.plugin().runtime.clock.monotonic();
+        if self.mergeable && !self.needs_timestamps && !self.whole.is_whole(now) {
+            AccumulatorsAtOnce::PerThread(self.pool.max())
+        } else {
+            AccumulatorsAtOnce::ONE
+        }
+    }
+
+    fn handing_over_failed(&self, error: &AggregationError) {
+        let (plugin, aggregate) = (self.pool.plugin(), self.name.as_str());
+        let Some(pause) = self.whole.note(error, plugin.runtime.clock.monotonic()) else { return };
+        let remark = match pause {
+            Pause::ForGood => {
+                format!("the states of {aggregate} do not merge, its queries are not split any more: {error}")
+            }
+            Pause::For(time) => {
+                format!(
+                    "states of {aggregate} did not merge, its queries are not split for {time:?}: {error}"
+                )
+            }
+        };
+        plugin.log.remark(tracing::Level::WARN, &remark);
+        if !plugin.log.is_silent() {
+            let plugin = &*plugin.name;
+            tracing::warn!(plugin, aggregate, "{remark}");
+        }
+    }
+
     /// None where times matter: the states of a bucket would have to be merged in order.
     fn state_identity(&self) -> Option<StateIdentity> {
         (self.mergeable && !self.needs_timestamps).then(|| StateIdentity {
@@ -145,7 +192,17 @@ impl Aggregation for PluginAggregation {
     }
 
     fn accumulator(&self) -> Result<Box<dyn Accumulator>, AggregationError> {
-        let mut lease = self.pool.lease()?;
+        self.begin(self.pool.lease()?)
+    }
+
+    fn spare_accumulator(&self) -> Result<Option<Box<dyn Accumulator>>, AggregationError> {
+        self.pool.spare().map(|lease| self.begin(lease)).transpose()
+    }
+}
+
+impl PluginAggregation {
+    /// An accumulator in this instance.
+    fn begin(&self, mut lease: Lease<Guest>) -> Result<Box<dyn Accumulator>, AggregationError> {
         let plugin = self.pool.plugin();
         let (deadline, now) = (plugin.limits.deadline(), plugin.runtime.clock.now());
         let created = lease.call(|instance| {
@@ -153,15 +210,10 @@ impl Aggregation for PluginAggregation {
                 .call(deadline, now, |guest, store| guest.call_create(store, &self.name, &self.parameters))
         });
         match created {
-            Ok(resource) => Ok(Box::new(PluginAccumulator {
-                name: self.name.clone(),
-                lease: Some(lease),
-                resource,
-                groups: 0,
-                needs_timestamps: self.needs_timestamps,
-                now,
-                columns: Columns::default(),
-            })),
+            Ok(resource) => {
+                let name = self.name.clone();
+                Ok(Box::new(PluginAccumulator::new(name, lease, resource, self.needs_timestamps, now)))
+            }
             Err(failure) => {
                 if lease.is_alive() {
                     lease.give_back();
@@ -179,202 +231,5 @@ fn refused_parameters(name: &str, failure: PluginFailure) -> AggregationError {
             AggregationError::Unsupported { name: name.to_owned(), reason: Some(reason) }
         }
         _ => failure.into(),
-    }
-}
-
-/// Running states inside a plugin.
-struct PluginAccumulator {
-    name: String,
-    /// None once the instance was given back.
-    lease: Option<Lease<Guest>>,
-    resource: ResourceAny,
-    groups: usize,
-    needs_timestamps: bool,
-    now: Timestamp,
-    columns: Columns,
-}
-
-/// Runs put together to the columns of one call; kept, so that their buffers are allocated once.
-#[derive(Debug, Default)]
-struct Columns {
-    groups: Vec<u32>,
-    lengths: Vec<u32>,
-    timestamps: Vec<i64>,
-    values: Vec<f64>,
-}
-
-impl Columns {
-    fn clear(&mut self) {
-        self.groups.clear();
-        self.lengths.clear();
-        self.timestamps.clear();
-        self.values.clear();
-    }
-
-    fn push(&mut self, run: &SampleRun<'_>, needs_timestamps: bool) {
-        self.groups.push(run.group);
-        self.lengths.push(u32::try_from(run.values.len()).unwrap_or(u32::MAX));
-        self.values.extend_from_slice(run.values);
-        if needs_timestamps {
-            self.timestamps.extend_from_slice(run.timestamps);
-        }
-    }
-}
-
-impl PluginAccumulator {
-    /// Runs one call about so many samples or groups.
-    fn call<R>(
-        &mut self,
-        rows: usize,
-        call: impl FnOnce(&Guest, &mut wasmtime::Store<crate::state::HostState>, ResourceAny) -> Answer<R>,
-    ) -> Result<R, PluginFailure> {
-        let (resource, now) = (self.resource, self.now);
-        self.with(|instance, deadline| {
-            let allowance = Allowance::for_rows(deadline, rows);
-            instance.call(allowance, now, |guest, store| call(guest, store, resource))
-        })
-    }
-
-    fn with<R>(
-        &mut self,
-        call: impl FnOnce(&mut Instance<Guest>, std::time::Duration) -> Result<R, FailureReason>,
-    ) -> Result<R, PluginFailure> {
-        match &mut self.lease {
-            Some(lease) => {
-                let deadline = lease.deadline();
-                lease.call(|instance| call(instance, deadline))
-            }
-            None => Err(PluginFailure {
-                plugin: self.name.clone(),
-                reason: FailureReason::Other("the accumulator is closed".to_owned()),
-            }),
-        }
-    }
-
-    fn send(&mut self) -> Result<(), PluginFailure> {
-        let columns = std::mem::take(&mut self.columns);
-        let Columns { groups, lengths, timestamps, values } = &columns;
-        if let Some(lease) = &self.lease {
-            lease.meters().batch(values.len());
-        }
-        let runs = Runs { groups, lengths, timestamps, values };
-        let sent = self.call(values.len(), |guest, store, resource| guest.call_update(store, resource, runs));
-        self.columns = columns;
-        self.columns.clear();
-        sent
-    }
-
-    fn open_groups(&mut self, group: u32) -> Result<(), AggregationError> {
-        let groups = group as usize + 1;
-        let limit = limits::MAX_ACCUMULATOR_GROUPS;
-        if groups > limit {
-            return Err(AggregationError::Limit {
-                name: self.name.clone(),
-                what: "groups",
-                limit: limit as u64,
-            });
-        }
-        self.groups = self.groups.max(groups);
-        Ok(())
-    }
-}
-
-impl Accumulator for PluginAccumulator {
-    fn update(&mut self, runs: &[SampleRun<'_>]) -> Result<(), AggregationError> {
-        self.columns.clear();
-        for run in runs {
-            self.open_groups(run.group)?;
-            if self.needs_timestamps && run.timestamps.len() != run.values.len() {
-                let reason = Some("it needs the samples' times".to_owned());
-                return Err(AggregationError::Unsupported { name: self.name.clone(), reason });
-            }
-            let mut rest = *run;
-            loop {
-                let room = limits::MAX_SAMPLES_PER_CALL.saturating_sub(self.columns.values.len());
-                let (now, later) = split(rest, room);
-                self.columns.push(&now, self.needs_timestamps);
-                if later.values.is_empty() {
-                    break;
-                }
-                self.send()?;
-                rest = later;
-            }
-        }
-        if !self.columns.groups.is_empty() {
-            self.send()?;
-        }
-        Ok(())
-    }
-
-    fn merge(&mut self, saved: &SavedState, group_map: &[u32]) -> Result<(), AggregationError> {
-        if let Some(greatest) = group_map.iter().max() {
-            self.open_groups(*greatest)?;
-        }
-        let state = StateParam { version: saved.version, bytes: &saved.bytes };
-        let merged = self.call(group_map.len(), |guest, store, resource| {
-            guest.call_merge(store, resource, state, group_map)
-        });
-        merged.map_err(|failure| match failure.reason {
-            FailureReason::Unsupported(reason) => {
-                AggregationError::SavedState { name: self.name.clone(), reason }
-            }
-            _ => failure.into(),
-        })
-    }
-
-    fn save(&mut self) -> Result<SavedState, AggregationError> {
-        let state = self.call(self.groups, |guest, store, resource| guest.call_save(store, resource))?;
-        Ok(SavedState { version: state.version, bytes: state.bytes })
-    }
-
-    fn evaluate(&mut self) -> Result<Vec<AggregateValue>, AggregationError> {
-        let (resource, now, groups) = (self.resource, self.now, self.groups);
-        let values = self.with(|instance, deadline| {
-            let allowance = Allowance::for_rows(deadline, groups);
-            let values =
-                instance.call(allowance, now, |guest, store| guest.call_evaluate(store, resource))?;
-            convert::values(values, groups)
-        })?;
-        Ok(values)
-    }
-}
-
-/// The first `length` samples of a run, and the others.
-fn split(run: SampleRun<'_>, length: usize) -> (SampleRun<'_>, SampleRun<'_>) {
-    let (values, later_values) = run.values.split_at_checked(length).unwrap_or((run.values, &[]));
-    let (timestamps, later_timestamps) =
-        run.timestamps.split_at_checked(length).unwrap_or((run.timestamps, &[]));
-    (
-        SampleRun { group: run.group, timestamps, values },
-        SampleRun { group: run.group, timestamps: later_timestamps, values: later_values },
-    )
-}
-
-impl Drop for PluginAccumulator {
-    fn drop(&mut self) {
-        let (resource, now) = (self.resource, self.now);
-        let dropped = self.with(|instance, deadline| instance.drop_resource(deadline, now, resource));
-        if let Some(lease) = self.lease.take().filter(|_| dropped.is_ok()) {
-            lease.give_back();
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn runs_are_cut_where_a_call_is_full() {
-        let run = SampleRun { group: 3, timestamps: &[1, 2, 3], values: &[1.0, 2.0, 3.0] };
-        let (now, later) = split(run, 2);
-        assert_eq!(
-            (now.values, now.timestamps, later.values, later.timestamps),
-            (&[1.0, 2.0][..], &[1, 2][..], &[3.0][..], &[3][..])
-        );
-        let (now, later) = split(run, 3);
-        assert_eq!((now.values.len(), later.values.len()), (3, 0));
-        let (now, later) = split(SampleRun { timestamps: &[], ..run }, 0);
-        assert_eq!((now.values.len(), later.values.len(), later.timestamps.len()), (0, 3, 0));
     }
 }

@@ -32,6 +32,14 @@ pub(crate) struct Birth {
     pub(crate) restored: Option<SavedState>,
 }
 
+/// An instance that said what it is, and the schema of its configuration: compiled, and as it is written.
+struct Described<G: Export> {
+    instance: Instance<G>,
+    info: CheckedInfo,
+    schema: Schema,
+    written: Value,
+}
+
 impl Birth {
     /// The plugin, ready to be used.
     pub(crate) fn load(self) -> Result<Plugin, LoadError> {
@@ -101,7 +109,7 @@ impl Birth {
         ) -> Result<Role, PluginFailure>,
     ) -> Result<Plugin, LoadError> {
         let template = self.template::<G>()?;
-        let (mut first, described, schema) = self.describe(&template)?;
+        let Described { instance: mut first, info: described, schema, written } = self.describe(&template)?;
         let config = if self.config.is_null() { &Value::Object(Default::default()) } else { &self.config };
         let faults = schema.faults(config);
         if !faults.is_empty() {
@@ -116,7 +124,7 @@ impl Birth {
             config: &self.config,
         };
         let role = role(template, first, &certificate, restored)?;
-        let mut info = self.info(described, schema);
+        let mut info = self.info(described, written);
         if let Role::Aggregator(aggregations) = &role {
             info.aggregates = aggregations.infos();
         }
@@ -125,8 +133,8 @@ impl Birth {
 
     fn described<G: Export>(mut self) -> Result<PluginInfo, LoadError> {
         let template = self.template::<G>()?;
-        let (_, described, schema) = self.describe(&template)?;
-        Ok(self.info(described, schema))
+        let Described { info, written, .. } = self.describe(&template)?;
+        Ok(self.info(info, written))
     }
 
     fn template<G: Export>(&mut self) -> Result<Template<G>, LoadError> {
@@ -139,26 +147,23 @@ impl Birth {
             .map_err(types)
     }
 
-    fn describe<G: Export>(
-        &self,
-        template: &Template<G>,
-    ) -> Result<(Instance<G>, CheckedInfo, Schema), LoadError> {
+    fn describe<G: Export>(&self, template: &Template<G>) -> Result<Described<G>, LoadError> {
         let mut instance = self.born(template)?;
-        let described =
+        let info =
             instance.describe().and_then(convert::info).map_err(|reason| self.shared.answered(reason))?;
-        let schema =
-            Schema::parse(&described.config_schema_json).map_err(|reason| LoadError::Schema { reason })?;
-        Ok((instance, described, schema))
+        let (schema, written) =
+            Schema::read(&info.config_schema_json).map_err(|reason| LoadError::Schema { reason })?;
+        Ok(Described { instance, info, schema, written })
     }
 
-    fn info(&mut self, described: CheckedInfo, schema: Schema) -> PluginInfo {
+    fn info(&mut self, described: CheckedInfo, config_schema: Value) -> PluginInfo {
         PluginInfo {
             name: described.name,
             kind: self.compiled.kind,
             contract: self.compiled.contract.as_str(),
             version: described.version,
             description: described.description,
-            config_schema: schema.text,
+            config_schema,
             imports: std::mem::take(&mut self.compiled.imports),
             sha256: std::mem::take(&mut self.compiled.sha256),
             component_bytes: self.compiled.bytes,

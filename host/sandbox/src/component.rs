@@ -53,12 +53,8 @@ impl Checked {
         let limit = runtime.options.max_component_bytes;
         let bytes = match source {
             Component::File(path) => read(&path, limit)?,
-            Component::Bytes(bytes) => bytes,
+            Component::Bytes(bytes) => within(bytes, limit)?,
         };
-        let size = bytes.len() as u64;
-        if size > limit {
-            return Err(LoadError::TooLarge { what: "bytes", size, limit });
-        }
         let Outline { imports, exports } = Outline::read(&bytes)?;
         let (kind, contract) = world::check(&imports, &exports)?;
         let sha256 = component_sha256(&bytes);
@@ -112,6 +108,14 @@ fn read(path: &Path, limit: u64) -> Result<Vec<u8>, LoadError> {
         .take(limit.saturating_add(1))
         .read_to_end(&mut bytes)
         .map_err(failed)?;
+    within(bytes, limit)
+}
+
+fn within(bytes: Vec<u8>, limit: u64) -> Result<Vec<u8>, LoadError> {
+    let size = bytes.len() as u64;
+    if size > limit {
+        return Err(LoadError::TooLarge { what: "bytes", size, limit });
+    }
     Ok(bytes)
 }
 

@@ -62,7 +62,7 @@ impl AggregateInfo {
         Self {
             name: checked.name.clone(),
             description: checked.description.clone(),
-            parameters_schema: checked.parameters.text.clone(),
+            parameters_schema: checked.parameters_schema.clone(),
             mergeable: checked.mergeable,
             needs_timestamps: checked.needs_timestamps,
         }

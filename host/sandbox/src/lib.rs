@@ -8,7 +8,7 @@
 //! The way in: `component` (bytes to compiled code; `outline`, `census` and `world` before, then `compiler`, with `cache` beside it) → `prepared` (tried
 //! with the ports of `trial` before it replaces another version) → `birth` → `instance` (a live copy,
 //! with `state`, `limiter` and `linker` around it, entered through `guest`) → `pool`, `monitor` and `sink` (who holds instances) → `validator` and
-//! `aggregation`. `convert` is the only way out.
+//! `aggregation` (with `accumulator`). `convert` is the only way out.
 //!
 //! Calls run on the caller's thread and need up to 1 MiB of its stack; Rust's own threads have 2 MiB. A thread with less must
 //! not call a plugin.
@@ -17,6 +17,7 @@
     allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")
 )]
 
+mod accumulator;
 mod aggregation;
 mod bindings;
 mod birth;
@@ -28,6 +29,7 @@ mod convert;
 mod engine;
 mod error;
 mod failure;
+mod faults;
 mod grants;
 mod guest;
 mod heap;
@@ -54,6 +56,7 @@ mod sandbox;
 mod schema;
 mod sink;
 mod spec;
+mod splitting;
 mod state;
 mod status;
 mod supervisor;

@@ -38,14 +38,18 @@ impl InstanceLimiter {
         self.memory
     }
 
+    /// Whether the host might have so many bytes more for this instance. That it might not is not remembered.
+    pub(crate) fn has_room(&self, bytes: usize) -> bool {
+        self.memory.saturating_add(bytes) <= self.memory_limit
+    }
+
     /// The host wants so many bytes more for this instance: whether it may have them.
     pub(crate) fn host_grows(&mut self, bytes: usize) -> bool {
-        let memory = self.memory.saturating_add(bytes);
-        if memory > self.memory_limit {
+        if !self.has_room(bytes) {
             self.refused = Some(Refusal::Memory);
             return false;
         }
-        self.memory = memory;
+        self.memory = self.memory.saturating_add(bytes);
         self.meters.memory_grew(bytes);
         true
     }
@@ -164,6 +168,8 @@ mod tests {
         let meters = Arc::new(Meters::default());
         let mut limiter = InstanceLimiter::new(Arc::clone(&meters), 100);
         assert!(limiter.host_grows(60));
+        assert!(limiter.has_room(40) && !limiter.has_room(41));
+        assert!(limiter.refusal().is_none(), "who only asks is refused nothing");
         assert!(!limiter.memory_growing(0, 60, None).unwrap());
         limiter.begin();
         assert!(!limiter.host_grows(60));

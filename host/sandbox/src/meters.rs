@@ -24,6 +24,8 @@ pub(crate) struct Meters {
     restarts: AtomicU64,
     http_requests: AtomicU64,
     http_failed: AtomicU64,
+    signal_keys_replaced: AtomicU64,
+    signal_labels_cut: AtomicU64,
     /// By the rule that was broken.
     http_refused: Mutex<BTreeMap<&'static str, u64>>,
     failures: Mutex<Failures>,
@@ -58,6 +60,8 @@ pub(crate) struct Reading {
     pub(crate) http_requests: u64,
     pub(crate) http_failed: u64,
     pub(crate) http_refused: BTreeMap<&'static str, u64>,
+    pub(crate) signal_keys_replaced: u64,
+    pub(crate) signal_labels_cut: u64,
     pub(crate) failures: BTreeMap<&'static str, u64>,
     pub(crate) last_failure: Option<String>,
     pub(crate) counters: BTreeMap<String, f64>,
@@ -137,6 +141,16 @@ impl Meters {
         *self.http_refused.lock().entry(rule).or_default() += 1;
     }
 
+    /// Signals of a call had so many keys and labels over their limits: mostly none, and then nothing is written.
+    pub(crate) fn signals_cut(&self, keys_replaced: u64, labels_cut: u64) {
+        if keys_replaced > 0 {
+            self.signal_keys_replaced.fetch_add(keys_replaced, Ordering::Relaxed);
+        }
+        if labels_cut > 0 {
+            self.signal_labels_cut.fetch_add(labels_cut, Ordering::Relaxed);
+        }
+    }
+
     /// Adds to a counter of the plugin's own.
     pub(crate) fn add(&self, name: &str, delta: u64) {
         #[allow(
@@ -180,6 +194,8 @@ impl Meters {
             http_requests: get(&self.http_requests),
             http_failed: get(&self.http_failed),
             http_refused: self.http_refused.lock().clone(),
+            signal_keys_replaced: get(&self.signal_keys_replaced),
+            signal_labels_cut: get(&self.signal_labels_cut),
             failures,
             last_failure,
             counters: counters.values.clone(),

@@ -105,10 +105,11 @@ impl PluginMonitor {
         call: impl FnOnce(&mut Instance<Monitoring>, Allowance) -> Result<Vec<monitoring::Signal>, FailureReason>,
     ) -> Result<Vec<Signal>, PluginFailure> {
         let allowance = Allowance::for_rows(self.plugin().limits.deadline(), rows);
-        let signals = self.run(|instance| call(instance, allowance).and_then(convert::signals))?;
+        let checked = self.run(|instance| call(instance, allowance).and_then(convert::signals))?;
+        self.plugin().meters.signals_cut(checked.keys_replaced, checked.labels_cut);
         // A restart that only starts is no recovery: the plugin has recovered when it took records or a tick again.
         self.plugin().supervisor.succeeded();
-        Ok(signals)
+        Ok(checked.signals)
     }
 }
 

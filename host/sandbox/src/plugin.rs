@@ -1,12 +1,12 @@
 //! A loaded plugin: what it is, how it does, and the core traits through which the host uses it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use telemetry_core::aggregation::AggregationSource;
 use telemetry_core::extension::{FailureReason, Monitor, PluginFailure, SavedState, Sink, Validator};
 
 use crate::aggregation::PluginAggregations;
+use crate::faults::{Faults, Mark, User};
 use crate::inspect::PluginInfo;
 use crate::limits::PluginLimits;
 use crate::log::PluginLog;
@@ -40,7 +40,7 @@ pub(crate) struct PluginShared {
     pub(crate) ports: Ports,
     pub(crate) runtime: Arc<Runtime>,
     /// Failures that are this version's own fault.
-    faults: AtomicU64,
+    pub(crate) faults: Faults,
     alarm: OnceLock<Alarm>,
 }
 
@@ -64,13 +64,13 @@ impl PluginShared {
             limits,
             ports,
             runtime,
-            faults: AtomicU64::new(0),
+            faults: Faults::default(),
             alarm: OnceLock::new(),
         }
     }
 
-    fn fault(&self) {
-        self.faults.fetch_add(1, Ordering::AcqRel);
+    /// A fault was counted.
+    fn raise_alarm(&self) {
         if let Some(alarm) = self.alarm.get() {
             alarm();
         }
@@ -89,19 +89,32 @@ impl PluginShared {
 
     /// The plugin itself answered an error.
     pub(crate) fn answered(&self, reason: FailureReason) -> PluginFailure {
+        self.answered_since(self.faults.mark(User::Asker), reason)
+    }
+
+    /// The plugin itself answered an error to somebody who got the instance at the mark.
+    pub(crate) fn answered_since(&self, mark: Mark, reason: FailureReason) -> PluginFailure {
         self.meters.failed(&reason);
         // The other errors are about what it was asked, or pass.
-        if let FailureReason::Other(_) = reason {
-            self.fault();
+        if matches!(reason, FailureReason::Other(_)) && self.faults.note(mark) {
+            self.raise_alarm();
         }
         self.failure(reason)
     }
 
     /// An instance was lost, or could not be made.
     pub(crate) fn lost(&self, reason: FailureReason) -> PluginFailure {
+        self.lost_since(self.faults.mark(User::Asker), reason)
+    }
+
+    /// An instance was lost by somebody who got it at the mark.
+    pub(crate) fn lost_since(&self, mark: Mark, reason: FailureReason) -> PluginFailure {
         self.meters.failed(&reason);
+        if !self.faults.note(mark) {
+            return self.failure(reason);
+        }
         self.supervisor.failed();
-        self.fault();
+        self.raise_alarm();
         let plugin = &*self.name;
         if self.log.is_silent() {
             // A trial says itself what became of it.
@@ -155,7 +168,11 @@ impl Plugin {
 
     /// How the plugin does.
     pub fn status(&self) -> PluginStatus {
-        PluginStatus::of(&self.inner.shared)
+        let unsplit = match &self.inner.role {
+            Role::Aggregator(aggregations) => aggregations.unsplit(),
+            _ => Vec::new(),
+        };
+        PluginStatus::of(&self.inner.shared, unsplit)
     }
 
     pub(crate) fn lineage(&self) -> Lineage {
@@ -174,9 +191,9 @@ impl Plugin {
     }
 
     /// How often this version failed by its own fault: it trapped, took too long or too much, answered what cannot be used,
-    /// or an error that does not pass.
+    /// or an error that does not pass. What several threads of one query meet counts once.
     pub fn faults(&self) -> u64 {
-        self.inner.shared.faults.load(Ordering::Acquire)
+        self.inner.shared.faults.count()
     }
 
     /// Calls back at each of these failures, on the thread that met it, which may hold locks. The first callback stays.

@@ -1,14 +1,18 @@
 //! The instances of a validator or aggregation: reused, made when they are needed, never more than the limit.
 //!
-//! Invariant: an instance is either idle in the pool, or held by one lease; a lease that is not given back is a loss.
+//! Invariant: an instance is either idle in the pool, or held by one lease; a lease that is not given back is a loss. Who can do with
+//! fewer instances takes those alone that nobody waits for, and learns when somebody does.
 
+use std::cell::Cell;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 use telemetry_core::extension::{FailureReason, PluginFailure, SavedState};
 
 use crate::failure::loses_instance;
+use crate::faults::{Mark, User};
 use crate::guest::Export;
 use crate::instance::{Instance, Template};
 use crate::meters::Meters;
@@ -22,6 +26,10 @@ pub(crate) struct Pool<G: Export> {
     max: usize,
     slots: Mutex<Slots<G>>,
     freed: Condvar,
+    /// Calls that wait for an instance. Changes with the slots locked.
+    waiting: AtomicUsize,
+    /// Those of them for whom no helper is about to give an instance back. Grows with the slots locked.
+    wanted: AtomicUsize,
 }
 
 struct Slots<G> {
@@ -32,12 +40,45 @@ struct Slots<G> {
     live: usize,
     /// Lost and not replaced yet.
     lost: usize,
+    for_helpers: ForHelpers,
+}
+
+/// Whether an instance may be made for a helper. The query that it helps waits until that is done, so that one at a time is enough.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum ForHelpers {
+    /// It may.
+    Makes,
+    /// One is being made.
+    Making,
+    /// None could be made: who cannot do without one tries again first, and the supervisor hears of that.
+    Failed,
+}
+
+/// Who comes first where several want an instance.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// Whoever comes while one is free. A call is short, and less is lost than by waking another thread for each.
+    Any,
+    /// Who waits already. Accumulators are held for long, and those who give one back want the next one at once.
+    InOrder,
+}
+
+/// Where an instance is to be had at once.
+enum Free<G> {
+    /// This one is idle.
+    Idle(Box<Instance<G>>),
+    /// One may be made, and counts already.
+    Unmade,
 }
 
 /// An instance in use.
 pub(crate) struct Lease<G: Export> {
     pool: Arc<Pool<G>>,
     instance: Option<Box<Instance<G>>>,
+    /// The faults that there had been before.
+    mark: Mark,
+    /// Whether its helper was told that it is wanted.
+    is_claimed: Cell<bool>,
 }
 
 impl<G: Export> Pool<G> {
@@ -48,8 +89,15 @@ impl<G: Export> Pool<G> {
         first: Instance<G>,
         restored: Option<SavedState>,
     ) -> Self {
-        let slots = Mutex::new(Slots { idle: vec![Box::new(first)], live: 1, lost: 0 });
-        Self { template, restored, max: max.max(1), slots, freed: Condvar::new() }
+        let for_helpers = ForHelpers::Makes;
+        let slots = Mutex::new(Slots { idle: vec![Box::new(first)], live: 1, lost: 0, for_helpers });
+        let (waiting, wanted) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Self { template, restored, max: max.max(1), slots, freed: Condvar::new(), waiting, wanted }
+    }
+
+    /// Instances that there may be at once.
+    pub(crate) fn max(&self) -> usize {
+        self.max
     }
 
     pub(crate) fn plugin(&self) -> &Arc<PluginShared> {
@@ -61,7 +109,7 @@ impl<G: Export> Pool<G> {
         self: &Arc<Self>,
         call: impl FnOnce(&mut Instance<G>) -> Result<R, FailureReason>,
     ) -> Result<R, PluginFailure> {
-        let mut lease = self.lease()?;
+        let mut lease = self.lease_at(Turn::Any)?;
         let answer = lease.call(call);
         if answer.is_ok() || lease.is_alive() {
             lease.give_back();
@@ -69,50 +117,120 @@ impl<G: Export> Pool<G> {
         answer
     }
 
-    /// An instance, as soon as one is free.
+    /// An instance, as soon as one is free and those who waited before have theirs.
     pub(crate) fn lease(self: &Arc<Self>) -> Result<Lease<G>, PluginFailure> {
+        self.lease_at(Turn::InOrder)
+    }
+
+    fn lease_at(self: &Arc<Self>, turn: Turn) -> Result<Lease<G>, PluginFailure> {
         let plugin = self.plugin();
         plugin.supervisor.admit(false).map_err(|reason| plugin.refused(reason))?;
-        let instance = match self.take() {
-            Ok(Some(instance)) => instance,
-            Ok(None) => self.make()?,
+        let instance = match self.take(turn) {
+            Ok(Free::Idle(instance)) => instance,
+            Ok(Free::Unmade) => {
+                let instance = self.make().map_err(|reason| plugin.lost(reason))?;
+                let mut slots = self.slots.lock();
+                if slots.for_helpers == ForHelpers::Failed {
+                    slots.for_helpers = ForHelpers::Makes;
+                }
+                instance
+            }
             Err(reason) => {
                 plugin.supervisor.abandoned();
                 return Err(plugin.refused(reason));
             }
         };
-        Ok(Lease { pool: Arc::clone(self), instance: Some(instance) })
+        Ok(self.leased(instance, User::Asker))
     }
 
-    /// An idle instance, or `None` for leave to make one.
-    fn take(&self) -> Result<Option<Box<Instance<G>>>, FailureReason> {
-        let mut slots = self.slots.lock();
-        let mut until = None;
-        loop {
-            if let Some(instance) = slots.idle.pop() {
-                return Ok(Some(instance));
-            }
-            if slots.live < self.max {
-                slots.live += 1;
-                if slots.lost > 0 {
-                    slots.lost -= 1;
-                    self.plugin().meters.restarted();
-                }
-                return Ok(None);
-            }
-            let wait = self.plugin().limits.wait();
-            let until = *until.get_or_insert_with(|| Instant::now() + wait);
-            if self.freed.wait_until(&mut slots, until).timed_out() {
-                return Err(FailureReason::Busy(wait));
-            }
+    /// An instance that is free now and that nobody waits for. None of a plugin that has yet to show that it recovered: who can do
+    /// without is not the one to try.
+    pub(crate) fn spare(self: &Arc<Self>) -> Option<Lease<G>> {
+        if !self.plugin().supervisor.is_calm() {
+            return None;
         }
+        let instance = match self.take_spare()? {
+            Free::Idle(instance) => instance,
+            Free::Unmade => {
+                let made = self.make();
+                let outcome = if made.is_ok() { ForHelpers::Makes } else { ForHelpers::Failed };
+                self.slots.lock().for_helpers = outcome;
+                // It is seen that it could not be made, and no reason to give up what goes on without it.
+                made.inspect_err(|reason| self.plugin().meters.failed(reason)).ok()?
+            }
+        };
+        Some(self.leased(instance, User::Helper))
     }
 
-    fn make(&self) -> Result<Box<Instance<G>>, PluginFailure> {
-        self.template.start(self.restored.as_ref()).map(Box::new).map_err(|reason| {
-            self.forget();
-            self.plugin().lost(reason)
-        })
+    fn leased(self: &Arc<Self>, instance: Box<Instance<G>>, user: User) -> Lease<G> {
+        let mark = self.plugin().faults.mark(user);
+        Lease { pool: Arc::clone(self), instance: Some(instance), mark, is_claimed: Cell::new(false) }
+    }
+
+    fn take_spare(&self) -> Option<Free<G>> {
+        let mut slots = self.slots.lock();
+        let must_be_made = slots.idle.is_empty();
+        if self.waiting.load(Ordering::Relaxed) > 0
+            || (must_be_made && slots.for_helpers != ForHelpers::Makes)
+        {
+            return None;
+        }
+        let free = self.free(&mut slots)?;
+        if must_be_made {
+            slots.for_helpers = ForHelpers::Making;
+        }
+        Some(free)
+    }
+
+    fn take(&self, turn: Turn) -> Result<Free<G>, FailureReason> {
+        let mut slots = self.slots.lock();
+        let may_take = turn == Turn::Any || self.waiting.load(Ordering::Relaxed) == 0;
+        if let Some(free) = may_take.then(|| self.free(&mut slots)).flatten() {
+            return Ok(free);
+        }
+        let wait = self.plugin().limits.wait();
+        let until = Instant::now() + wait;
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        self.wanted.fetch_add(1, Ordering::Relaxed);
+        let taken = loop {
+            let timed_out = self.freed.wait_until(&mut slots, until).timed_out();
+            if let Some(free) = self.free(&mut slots) {
+                break Ok(free);
+            }
+            if timed_out {
+                break Err(FailureReason::Busy(wait));
+            }
+        };
+        let others = self.waiting.load(Ordering::Relaxed).saturating_sub(1);
+        self.waiting.store(others, Ordering::Relaxed);
+        // What was claimed for those who are gone is not wanted any more.
+        self.wanted.fetch_min(others, Ordering::Relaxed);
+        if others > 0 {
+            // They queued behind this one, and there may be more.
+            self.freed.notify_one();
+        }
+        taken
+    }
+
+    /// What is to be had at once.
+    fn free(&self, slots: &mut Slots<G>) -> Option<Free<G>> {
+        if let Some(instance) = slots.idle.pop() {
+            return Some(Free::Idle(instance));
+        }
+        if slots.live >= self.max {
+            return None;
+        }
+        slots.live += 1;
+        if slots.lost > 0 {
+            slots.lost -= 1;
+            self.plugin().meters.restarted();
+        }
+        Some(Free::Unmade)
+    }
+
+    fn make(&self) -> Result<Box<Instance<G>>, FailureReason> {
+        let made = self.template.start(self.restored.as_ref());
+        made.map(Box::new).inspect_err(|_| self.forget())
     }
 
     /// A leased instance is no more.
@@ -143,11 +261,11 @@ impl<G: Export> Lease<G> {
             Err(reason) if loses_instance(&reason) => {
                 self.instance = None;
                 self.pool.forget();
-                Err(self.pool.plugin().lost(reason))
+                Err(self.pool.plugin().lost_since(self.mark, reason))
             }
             Err(reason) => {
                 plugin.supervisor.succeeded();
-                Err(plugin.answered(reason))
+                Err(plugin.answered_since(self.mark, reason))
             }
         }
     }
@@ -155,6 +273,16 @@ impl<G: Export> Lease<G> {
     /// The plugin's counts.
     pub(crate) fn meters(&self) -> &Meters {
         &self.pool.plugin().meters
+    }
+
+    /// Whether a call waits for this instance: of several helpers each waiting call claims one. Once told so it is to be given back.
+    pub(crate) fn is_wanted(&self) -> bool {
+        let wanted = &self.pool.wanted;
+        if !self.is_claimed.get() && wanted.load(Ordering::Relaxed) > 0 {
+            let claim = |wanted: usize| wanted.checked_sub(1);
+            self.is_claimed.set(wanted.fetch_update(Ordering::Relaxed, Ordering::Relaxed, claim).is_ok());
+        }
+        self.is_claimed.get()
     }
 
     /// Time for one call.

@@ -78,6 +78,11 @@ impl PreparedPlugin {
         self.bear(Lineage::default(), None)
     }
 
+    /// Initialises it where another was stopped, whose log it continues; its counts are its own.
+    pub fn load_after(&self, log: Arc<LogRing>) -> Result<Plugin, LoadError> {
+        self.bear(Lineage { log, ..Lineage::default() }, None)
+    }
+
     /// Initialises it as the next version of `before`, whose log and counts it continues, with what that one handed over.
     pub fn succeed(&self, before: &Plugin, restored: Option<SavedState>) -> Result<Plugin, LoadError> {
         self.bear(before.lineage(), restored)

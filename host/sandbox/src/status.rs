@@ -59,6 +59,10 @@ pub struct PluginStatus {
     pub failures_by_kind: BTreeMap<&'static str, u64>,
     /// Instances that replaced a lost one.
     pub restarts: u64,
+    /// Aggregate functions whose queries are not split among its instances now, because their states did not get from one to another;
+    /// its log says why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unsplit_aggregates: Vec<String>,
     /// Time spent inside it.
     #[serde(rename = "time_used_seconds", serialize_with = "seconds")]
     pub time_used: Duration,
@@ -91,6 +95,10 @@ pub struct PluginStatus {
     pub http_refused: u64,
     /// The same by the rule that was broken: `origin`, `address`, `url`, `method`, `header`, `secret`, `size`, `body`, `time`.
     pub http_refused_by_rule: BTreeMap<&'static str, u64>,
+    /// Keys of its signals that were too long or could not be shown, so that others stand for them.
+    pub signal_keys_replaced: u64,
+    /// Labels of its signals that were left out or cut, because there were too many or they were too long.
+    pub signal_labels_cut: u64,
     /// Its own measurements.
     pub counters: BTreeMap<String, f64>,
     /// Its own measurements that were left out: too many names, or no number.
@@ -98,7 +106,7 @@ pub struct PluginStatus {
 }
 
 impl PluginStatus {
-    pub(crate) fn of(plugin: &PluginShared) -> Self {
+    pub(crate) fn of(plugin: &PluginShared, unsplit_aggregates: Vec<String>) -> Self {
         let reading = plugin.meters.read();
         let state = match plugin.supervisor.standing() {
             Standing::Active => PluginState::Active,
@@ -111,6 +119,7 @@ impl PluginStatus {
             failures: reading.failures.values().sum(),
             failures_by_kind: reading.failures,
             restarts: reading.restarts,
+            unsplit_aggregates,
             time_used: reading.time_used,
             fuel_used: reading.fuel_used,
             cpu_time: reading.own_time,
@@ -125,6 +134,8 @@ impl PluginStatus {
             http_failed: reading.http_failed,
             http_refused: reading.http_refused.values().sum(),
             http_refused_by_rule: reading.http_refused,
+            signal_keys_replaced: reading.signal_keys_replaced,
+            signal_labels_cut: reading.signal_labels_cut,
             counters: reading.counters,
             counters_dropped: reading.counters_dropped,
         }

@@ -105,7 +105,7 @@ impl Supervisor {
     /// Whether a call may be made now. `sole` says that the caller is the only one there is, so that a probe that it
     /// began goes on with its next call.
     pub(crate) fn admit(&self, sole: bool) -> Result<(), FailureReason> {
-        if self.calm.load(Ordering::Acquire) {
+        if self.is_calm() {
             return Ok(());
         }
         let now = self.clock.monotonic();
@@ -136,9 +136,14 @@ impl Supervisor {
         }
     }
 
+    /// Whether no failure is to be recovered from.
+    pub(crate) fn is_calm(&self) -> bool {
+        self.calm.load(Ordering::Acquire)
+    }
+
     /// A call was answered.
     pub(crate) fn succeeded(&self) {
-        if self.calm.load(Ordering::Acquire) {
+        if self.is_calm() {
             return;
         }
         let mut history = self.history.lock();
@@ -193,7 +198,7 @@ impl Supervisor {
 
     /// Where the plugin stands now.
     pub(crate) fn standing(&self) -> Standing {
-        if self.calm.load(Ordering::Acquire) {
+        if self.is_calm() {
             return Standing::Active;
         }
         let now = self.clock.monotonic();

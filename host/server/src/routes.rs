@@ -10,8 +10,12 @@
 //! | `GET /v1/store/stats` | `quick` (`true` leaves out what must be counted) | `{"status","store":{…},"limits":{…},"readers":{…},"partitions":[…],"families":[…]}` |
 //! | `POST /v1/store/verify` | `{}` or nothing | `{"status","sound","tables","bytes","rows","families":[…],"findings":[{"family","file","rows","reason"}],"findings_left_out"}`, however long it takes |
 //! | `POST /v1/plugins/{name}/reload` | `{}` or nothing | `{"status","reloads":[{"plugin","outcome",…}]}`, however long the component takes to compile; 404 when there is no such plugin, 500 when the new version was refused and the one before goes on |
+//! | `POST /v1/plugins/{name}/disable` | `{}` or nothing | `{"status","changed","reloads":[{"plugin","outcome":"disabled",…}]}` when it has stopped, for good as by `plugin disable`; 404 when there is no such plugin or no folder of plugins, 400 when the configuration requires it |
+//! | `POST /v1/plugins/{name}/enable` | `{}` or nothing | the same with `"outcome":"loaded"`, however long the component takes to compile; 500 when it was refused and does not run |
 //! | `GET /v1/plugins/{name}/logs` | `after` (0), `limit` (100; at most 1,000), both optional | `{"status","plugin","lines":[{"number","timestamp","level","message","fields"}],"last":n}`, oldest first; `after` = `last` asks for what came since |
 //! | `POST /v1/clock/accept` | `{}` or nothing | `{"status","time"}`: records expire by this clock from now on |
+
+mod plugins;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -81,9 +85,11 @@ pub(crate) fn router(host: Arc<Host>, fence: Fence) -> Router {
         .route("/v1/store/backup", post(backup))
         .route("/v1/store/stats", get(store_stats))
         .route("/v1/store/verify", post(verify))
-        .route("/v1/plugins", get(plugins))
-        .route("/v1/plugins/{name}/reload", post(reload_plugin))
-        .route("/v1/plugins/{name}/logs", get(plugin_log))
+        .route("/v1/plugins", get(plugins::list))
+        .route("/v1/plugins/{name}/reload", post(plugins::reload))
+        .route("/v1/plugins/{name}/disable", post(plugins::disable))
+        .route("/v1/plugins/{name}/enable", post(plugins::enable))
+        .route("/v1/plugins/{name}/logs", get(plugins::log))
         .route("/v1/openapi.json", get(document))
         .fallback(no_such_route)
         .method_not_allowed_fallback(wrong_method)
@@ -103,9 +109,6 @@ pub(crate) fn router(host: Arc<Host>, fence: Fence) -> Router {
 
 /// Time of a request that reads the whole store.
 const WHOLE_STORE_TIME: Duration = Duration::from_secs(24 * 3_600);
-
-/// Time of a request that compiles a component: an interpreter takes some ten seconds.
-const COMPILE_TIME: Duration = Duration::from_secs(600);
 
 impl Served {
     /// For calls that read the store, which may take long: only so many run at once, the others wait for as long as they may take.
@@ -290,32 +293,6 @@ async fn store_stats(State(served): State<Served>, pairs: Pairs) -> Answer {
             served.reading().call_by(deadline, move |host| host.store_stats_json(texts(&pairs))).await
         }
         Err(rejection) => unreadable(&rejection),
-    }
-}
-
-async fn plugins(State(served): State<Served>) -> Answer {
-    served.call(Host::plugins_json).await
-}
-
-type Name = Result<Path<String>, PathRejection>;
-
-async fn reload_plugin(State(served): State<Served>, name: Name, request: Request) -> Answer {
-    let name = match name {
-        Ok(Path(name)) => name,
-        Err(rejection) => return Answer::error(ErrorCode::NotFound, &rejection.body_text(), Map::new()),
-    };
-    served
-        .call_with_body_within(COMPILE_TIME, request, move |host, body| host.reload_plugin_json(&name, body))
-        .await
-}
-
-async fn plugin_log(State(served): State<Served>, name: Name, pairs: Pairs) -> Answer {
-    match (name, pairs) {
-        (Ok(Path(name)), Ok(Query(pairs))) => {
-            served.call(move |host| host.plugin_log_json(&name, texts(&pairs))).await
-        }
-        (Err(rejection), _) => Answer::error(ErrorCode::NotFound, &rejection.body_text(), Map::new()),
-        (_, Err(rejection)) => unreadable(&rejection),
     }
 }
 

@@ -191,6 +191,11 @@ impl Cells {
         self.numbered.iter().filter_map(|place| self.cells.get(*place as usize)).copied()
     }
 
+    /// How many cells have a number: states in the accumulator.
+    pub(super) fn states(&self) -> usize {
+        self.numbered.len()
+    }
+
     /// Memory that they take, in bytes.
     pub(super) fn bytes(&self) -> u64 {
         let cells = self.cells.capacity().saturating_mul(size_of::<Cell>());

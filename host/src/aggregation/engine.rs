@@ -20,13 +20,15 @@ use super::joining::side_by_side;
 use super::kept::KeptUse;
 use super::memory::{Charge, Memory, SharedMemory};
 use super::outcome::Outcome;
-use super::parallel::{Helpers, each, is_worth_a_thread};
+use super::parallel::{Crew, Helpers, Parts, Role, each, is_worth_a_thread};
 use super::reader::{SampleReader, SelectedSeries};
 use super::registry::{AggregationRegistry, BoundAggregation};
+use super::stop::Stop;
 use super::task::Task;
 use super::watch::Watch;
 use super::{merging, per_series, sequential};
 use crate::query::{MetricQuery, QueryError};
+use crate::rollups::KeptChoice;
 
 /// Answers metric queries. Cheap to share; it holds no samples.
 #[derive(Clone, Debug)]
@@ -73,6 +75,8 @@ struct Run<'a> {
     watch: &'a Watch<'a>,
     /// The samples that are seen: the asked range, cut off where the query is as of an earlier time.
     range: TimeRange,
+    /// Nanoseconds from the start of that to its end, or to now.
+    length: i64,
     step: Option<i64>,
     helpers: &'a Helpers,
     merged_samples: usize,
@@ -84,6 +88,26 @@ struct Run<'a> {
 struct Left {
     points: usize,
     groups: usize,
+}
+
+/// What was worked out of one metric.
+struct Worked<'a> {
+    /// `None` when it has no samples in the range.
+    answer: Option<MetricAnswer>,
+    /// What it takes of the query's bounds.
+    used: Left,
+    /// The rollup whose states were looked for.
+    kept: Option<&'a KeptChoice>,
+}
+
+impl Worked<'_> {
+    /// The answer, which the query gives: whatever else was worked out for it before counts for nothing.
+    fn answered(self) -> Option<MetricAnswer> {
+        if let Some(kept) = self.kept {
+            kept.note_query();
+        }
+        self.answer
+    }
 }
 
 impl Left {
@@ -164,18 +188,20 @@ impl Engine {
         if range.is_reversed() || query.names.as_ref().is_some_and(Vec::is_empty) {
             return Ok(answer);
         }
+        let until = range.end.unwrap_or_else(|| self.clock.now());
         let run = Run {
             query,
             reader,
             watch: &watch,
             range,
+            length: until.nanos().saturating_sub(range.first().nanos()),
             step: query.step.map(saturating_nanos),
             helpers: &self.helpers,
             merged_samples: self.bounds.merged_samples,
             left: Left { points: self.bounds.points, groups: self.bounds.groups },
         };
         let (metrics, _charge) = run.series_by_metric()?;
-        let outcomes = match run.side_by_side(&metrics, &aggregations) {
+        let outcomes = match run.side_by_side(&metrics, &aggregations)? {
             Some(outcomes) => outcomes,
             None => run.one_by_one(&metrics, &aggregations)?,
         };
@@ -268,10 +294,11 @@ impl<'a> Run<'a> {
         let mut answers = Vec::with_capacity(metrics.len());
         let mut found = 0_usize;
         for (name, series) in metrics {
-            let (answer, used) = self.metric(name, series, aggregations.of_metric(name))?;
-            self.left.take(used)?;
-            found = found.saturating_add(usize::from(answer.is_some()));
-            answers.push(answer);
+            let metric = self.metric(name, series, aggregations.of_metric(name), Role::Asker);
+            let worked = metric.map_err(Stop::into_error)?;
+            self.left.take(worked.used)?;
+            found = found.saturating_add(usize::from(worked.answer.is_some()));
+            answers.push(worked.answered());
             if self.query.limit.is_some_and(|limit| found > limit) {
                 break;
             }
@@ -280,40 +307,49 @@ impl<'a> Run<'a> {
     }
 
     /// The same, worked out by several threads; `None` where that does not pay, is not allowed or failed. Who then works them out
-    /// one by one meets the same failure, or finds that it was one of too much at once.
+    /// one by one finds that it was too much at once, or meets the failure of the first metric that has one. A plugin that failed is
+    /// not asked again: its failure is answered, and of several metrics' the one that came first.
     fn side_by_side(
         mut self,
         metrics: &[(Arc<str>, MetricSeries)],
         aggregations: &Aggregations,
-    ) -> Option<Vec<Option<MetricAnswer>>> {
+    ) -> Result<Option<Vec<Option<MetricAnswer>>>, QueryError> {
         let all: usize = metrics.iter().map(|(_, series)| series.len()).sum();
         let is_cut = self.query.limit.is_some_and(|limit| limit < metrics.len());
-        let by_turns = |(name, _): &(Arc<str>, MetricSeries)| {
-            aggregations.of_metric(name).function.accumulators_at_once() < metrics.len()
-        };
-        if metrics.len() < 2 || is_cut || !is_worth_a_thread(all) || metrics.iter().any(by_turns) {
-            return None;
+        let threads = metrics.iter().map(|(name, _)| aggregations.of_metric(name).at_once().threads());
+        let most = threads.min().unwrap_or(1);
+        if metrics.len() < 2 || is_cut || !is_worth_a_thread(all) || most < 2 {
+            return Ok(None);
         }
-        let done = each(metrics.len(), self.helpers, self.watch, |place| {
+        let crew = Crew { helpers: self.helpers, watch: self.watch, role: Role::Asker, most };
+        let done = each(metrics.len(), crew, |place, role| {
             let (name, series) = metrics.get(place).ok_or(QueryError::Cancelled)?;
-            self.metric(name, series, aggregations.of_metric(name))
+            self.metric(name, series, aggregations.of_metric(name), role)
         });
         let taken = done.and_then(|done| {
-            done.into_iter().map(|(answer, used)| self.left.take(used).map(|()| answer)).collect()
+            for worked in &done {
+                self.left.take(worked.used)?;
+            }
+            Ok(done)
         });
-        if taken.is_err() {
-            self.watch.resume();
+        match taken {
+            Ok(done) => Ok(Some(done.into_iter().map(Worked::answered).collect())),
+            Err(Stop::Failed(error @ QueryError::Plugin { .. })) => Err(error),
+            Err(_) => {
+                self.watch.resume();
+                Ok(None)
+            }
         }
-        taken.ok()
     }
 
-    /// One metric's answer, `None` when it has no samples in the range, and what it takes of the query's bounds.
-    fn metric(
+    /// Works one metric out.
+    fn metric<'b>(
         &self,
         name: &str,
         series: &MetricSeries,
-        aggregation: &BoundAggregation,
-    ) -> Result<(Option<MetricAnswer>, Left), QueryError> {
+        aggregation: &'b BoundAggregation,
+        role: Role,
+    ) -> Result<Worked<'b>, Stop> {
         let labels = &self.query.group_by;
         let (series, continued) = match aggregation.function.sums_over_series() {
             true => side_by_side(series),
@@ -323,7 +359,7 @@ impl<'a> Run<'a> {
         let grouping = Grouping::by_labels(labels, contexts, self.left.groups)?;
         let groups = grouping.keys.len();
         if groups > self.left.groups {
-            return Err(too_many_groups());
+            return Err(too_many_groups().into());
         }
         let ids: Vec<u32> = series.iter().map(|one| one.id).collect();
         let kept = KeptUse::of(aggregation, name, self.step);
@@ -342,14 +378,15 @@ impl<'a> Run<'a> {
             merged_samples: self.merged_samples,
             kept: kept.as_ref(),
             helpers: self.helpers,
-            parts: aggregation.function.accumulators_at_once(),
+            role,
+            parts: Parts::of(aggregation.at_once(), self.length),
         })?;
         let used = Left { points: outcome.point_count(), groups };
-        let assembly = Assembly { query: self.query, aggregation, step: self.step };
-        Ok((assembly.answer(outcome, &grouping), used))
+        let answer = Assembly { query: self.query, aggregation, step: self.step }.answer(outcome, &grouping);
+        Ok(Worked { answer, used, kept: kept.as_ref().map(KeptUse::choice) })
     }
 
-    fn work_out(&self, task: &Task<'_>) -> Result<Outcome, QueryError> {
+    fn work_out(&self, task: &Task<'_>) -> Result<Outcome, Stop> {
         let function = &*task.aggregation.function;
         if function.sums_over_series() {
             per_series::run(task)

@@ -6,11 +6,13 @@ use telemetry_core::aggregation::{Accumulator, AggregateValue, AggregationError,
 use telemetry_core::extension::{FailureReason, PluginFailure, SavedState};
 
 use super::registry::BoundAggregation;
+use super::stop::Stop;
+use super::task::Task;
 use crate::query::QueryError;
 
 /// Blocks from this size go to the accumulator without a copy: the price of a plugin's call is then below that of copying.
 const LARGE_BLOCK: usize = 512;
-/// The same of functions of which a query may hold many accumulators: they are called within the process.
+/// The same of functions whose accumulators take memory alone: they are called within the process.
 const LARGE_NATIVE_BLOCK: usize = 32;
 /// Gathered samples that are handed over at once.
 const GATHERED: usize = 16_384;
@@ -31,12 +33,11 @@ pub(super) struct Feed {
 
 impl Feed {
     /// Feeds a new accumulator.
-    pub(super) fn new(aggregation: &BoundAggregation) -> Result<Self, QueryError> {
-        let native = aggregation.function.accumulators_at_once() > 1;
+    pub(super) fn new(task: &Task<'_>) -> Result<Self, Stop> {
         Ok(Self {
-            accumulator: aggregation.accumulator()?,
-            large: if native { LARGE_NATIVE_BLOCK } else { LARGE_BLOCK },
-            shown: aggregation.shown.clone(),
+            accumulator: task.accumulator()?,
+            large: if task.has_few_accumulators() { LARGE_BLOCK } else { LARGE_NATIVE_BLOCK },
+            shown: task.aggregation.shown.clone(),
             times: Vec::new(),
             values: Vec::new(),
             runs: Vec::new(),
@@ -108,6 +109,11 @@ impl Feed {
         self.values.clear();
         self.runs.clear();
         outcome.map_err(|error| failed(&self.shown, error))
+    }
+
+    /// Whether somebody waits for what the accumulator holds.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.accumulator.is_wanted()
     }
 
     /// Bytes of the states so far.

@@ -7,6 +7,8 @@ use super::cells::Cells;
 use super::feed::{Feed, Run};
 use super::kept::KeptUse;
 use super::memory::Charge;
+use super::parallel::Role;
+use super::stop::Stop;
 use super::task::Task;
 use crate::query::QueryError;
 
@@ -75,6 +77,9 @@ pub(super) struct Intake<'a> {
     previous: Option<Vec<Option<(i64, f64)>>>,
     runs: Vec<Run>,
     kept: Option<&'a KeptUse<'a>>,
+    role: Role,
+    /// States beyond which they cannot go to another accumulator.
+    pub(super) most_states: usize,
     charge: Charge<'a>,
 }
 
@@ -89,30 +94,39 @@ pub(super) struct Filled<'a> {
 
 impl<'a> Intake<'a> {
     /// Empty cells with an accumulator of their own, at most `points` of them buckets.
-    pub(super) fn new(task: &Task<'a>, grain: Grain, points: usize) -> Result<Self, QueryError> {
+    pub(super) fn new(task: &Task<'a>, grain: Grain, points: usize) -> Result<Self, Stop> {
         let continues = grain != Grain::Whole && task.aggregation.function.continues_over_buckets();
         Ok(Self {
             grain,
             cells: Cells::new(task.step, points),
             extent: Extent::NONE,
-            feed: Feed::new(task.aggregation)?,
+            feed: Feed::new(task)?,
             wants_extent: task.wants_extent,
             previous: continues.then(Vec::new),
             runs: Vec::new(),
             kept: task.kept,
+            role: task.role,
+            most_states: usize::MAX,
             charge: task.watch.memory.holder(),
         })
     }
 
     /// Takes one block of an owner.
-    pub(super) fn block(&mut self, owner: u32, block: ScanBlock<'_>) -> Result<(), QueryError> {
+    pub(super) fn block(&mut self, owner: u32, block: ScanBlock<'_>) -> Result<(), Stop> {
         match block {
             ScanBlock::Digest(digest) => self.digest(owner, digest)?,
             ScanBlock::State(kept) => self.state(owner, kept)?,
             ScanBlock::Samples { timestamps, values } => self.samples(owner, timestamps, values)?,
             ScanBlock::Text { timestamps } => self.text(owner, timestamps)?,
         }
-        self.account()
+        self.account()?;
+        if self.cells.states() > self.most_states {
+            return Err(Stop::Unsplit);
+        }
+        if self.role == Role::Helper && self.feed.is_wanted() {
+            return Err(Stop::GaveWay);
+        }
+        Ok(())
     }
 
     fn account(&mut self) -> Result<(), QueryError> {

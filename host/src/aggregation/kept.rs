@@ -25,8 +25,12 @@ impl<'a> KeptUse<'a> {
         let wanted = aggregation.kept.iter().filter(|choice| choice.wants(metric)).filter(fits);
         let width = |choice: &&KeptChoice| choice.states.width;
         let choice = if step.is_some() { wanted.max_by_key(width) } else { wanted.min_by_key(width) }?;
-        choice.note_query();
         Some(Self { choice, refused: AtomicBool::new(false) })
+    }
+
+    /// Which rollup's they are.
+    pub(super) fn choice(&self) -> &'a KeptChoice {
+        self.choice
     }
 
     pub(super) fn states(&self) -> KeptStates {

@@ -1,5 +1,6 @@
 //! What was worked out of one metric, before it becomes an answer.
 
+use serde_json::Value;
 use telemetry_core::aggregation::AggregateValue;
 
 use super::cells::Cell;
@@ -71,14 +72,70 @@ impl Outcome {
         }
     }
 
+    /// Adds the figures of other groups, all but the total.
+    pub(super) fn append(&mut self, other: Self) {
+        self.groups.extend(other.groups);
+        self.points.extend(other.points);
+        self.extent.absorb(other.extent);
+    }
+
     /// How many points there are.
     pub(super) fn point_count(&self) -> usize {
         self.points.iter().map(|group| group.points.len()).sum()
     }
+
+    /// Memory of groups and points in bytes.
+    pub(super) fn bytes(&self) -> u64 {
+        let points = self.point_count().saturating_mul(size_of::<(i64, Figure)>());
+        let lists = self.points.capacity().saturating_mul(size_of::<GroupPoints>());
+        let groups = self.groups.capacity().saturating_mul(size_of::<(u32, Figure)>());
+        let of_points = self.points.iter().flat_map(|group| &group.points).map(|(_, figure)| figure);
+        let figures = self.groups.iter().map(|(_, figure)| figure).chain(of_points);
+        let json = figures.map(|figure| match &figure.value {
+            AggregateValue::Json(value) => json_bytes(value),
+            _ => 0,
+        });
+        let own = points.saturating_add(lists).saturating_add(groups);
+        json.fold(own, usize::saturating_add) as u64
+    }
+}
+
+/// Memory of a JSON value in bytes, about. It is a parsed one, so that the depth is limited.
+fn json_bytes(value: &Value) -> usize {
+    let within = match value {
+        Value::String(text) => text.len(),
+        Value::Array(values) => values.iter().map(json_bytes).fold(0, usize::saturating_add),
+        Value::Object(members) => members
+            .iter()
+            .map(|(name, value)| json_bytes(value).saturating_add(name.len() + size_of::<String>()))
+            .fold(0, usize::saturating_add),
+        _ => 0,
+    };
+    within.saturating_add(size_of::<Value>())
 }
 
 /// The figure of a cell whose number is a place in `values`.
 pub(super) fn figure(cell: &Cell, values: &[AggregateValue]) -> Figure {
     let value = cell.number().and_then(|number| values.get(number as usize)).cloned();
     Figure { value: value.unwrap_or(AggregateValue::None), numeric: cell.numeric, text: cell.text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_grows_with_points_and_what_is_in_them() {
+        let outcome = |value: AggregateValue| {
+            let figure = Figure { value, numeric: 1, text: 0 };
+            let points = vec![GroupPoints { group: 0, points: vec![(0, figure.clone()); 100] }];
+            Outcome { points, groups: vec![(0, figure)], ..Outcome::empty() }
+        };
+        let numbers = outcome(AggregateValue::Number(1.0)).bytes();
+        assert!((4_000..8_000).contains(&numbers), "{numbers}");
+        let json = |text: &str| AggregateValue::Json(Box::new(serde_json::json!({"of": ["a", text, null]})));
+        let (short, long) = (outcome(json("")).bytes(), outcome(json(&"x".repeat(1_000))).bytes());
+        assert!(short > numbers + 101 * 4 * 24, "{short}");
+        assert_eq!(long - short, 101 * 1_000);
+    }
 }

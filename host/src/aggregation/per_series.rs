@@ -9,6 +9,7 @@ use super::intake::{Extent, Filled, Grain, Intake};
 use super::memory::Charge;
 use super::outcome::{Outcome, figure};
 use super::parallel::split;
+use super::stop::Stop;
 use super::task::Task;
 use super::timeline;
 use crate::query::QueryError;
@@ -21,8 +22,9 @@ const MOST_SERIES: usize = 256;
 const MANY_CELLS: usize = 1 << 16;
 
 /// Works a metric out.
-pub(super) fn run(task: &Task<'_>) -> Result<Outcome, QueryError> {
-    let parts = split(task.series.len(), task.parts, task.helpers, task.watch, |range| {
+pub(super) fn run(task: &Task<'_>) -> Result<Outcome, Stop> {
+    let parts = split(task.series.len(), task.parts, task.crew(), |range, role| {
+        let task = &task.in_role(role);
         let mut sums = Sums::new(task);
         // A series that goes on from the part before is that part's.
         let mut from = task.beginning_from(range.start);
@@ -51,7 +53,7 @@ fn next_count(series: usize, cells: usize) -> usize {
 }
 
 /// Reads the series from place `from` to `to`, each as the owner whose number is its distance from `from`.
-fn read(task: &Task<'_>, from: usize, to: usize, intake: &mut Intake<'_>) -> Result<(), QueryError> {
+fn read(task: &Task<'_>, from: usize, to: usize, intake: &mut Intake<'_>) -> Result<(), Stop> {
     let owner = |place: usize| u32::try_from(place).unwrap_or(u32::MAX);
     let series = task.series.get(from..to).unwrap_or_default();
     if !task.continued.get(from..to).unwrap_or_default().contains(&true) {
@@ -90,7 +92,7 @@ impl<'a> Sums<'a> {
     }
 
     /// Adds the series from place `from` to `to`; answers how many cells they had.
-    fn take(&mut self, task: &Task<'_>, from: usize, to: usize) -> Result<usize, QueryError> {
+    fn take(&mut self, task: &Task<'_>, from: usize, to: usize) -> Result<usize, Stop> {
         // One series alone has no more points than the answer may have; several are taken only where they have few.
         let points = task.points_left.saturating_mul(to.saturating_sub(from));
         let mut intake = Intake::new(task, Grain::every(task.step), points)?;

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use telemetry_core::aggregation::{
-    Accumulator, Aggregation, AggregationSource, AggregationSpec, BuiltInAggregations,
+    Accumulator, AccumulatorsAtOnce, Aggregation, AggregationError, AggregationSource, AggregationSpec,
+    BuiltInAggregations, SampleOrder,
 };
 
 use crate::query::QueryError;
@@ -95,9 +96,28 @@ impl AggregationRegistry {
 impl BoundAggregation {
     /// An empty accumulator. A plugin may refuse its parameters only here.
     pub(super) fn accumulator(&self) -> Result<Box<dyn Accumulator>, QueryError> {
-        self.function
-            .accumulator()
-            .map_err(|error| QueryError::of_binding(&self.shown, error, self.supported.to_vec()))
+        self.function.accumulator().map_err(|error| self.refused(error))
+    }
+
+    /// An empty accumulator for a thread that only helps; see [`Aggregation::spare_accumulator`].
+    pub(super) fn spare_accumulator(&self) -> Result<Option<Box<dyn Accumulator>>, QueryError> {
+        self.function.spare_accumulator().map_err(|error| self.refused(error))
+    }
+
+    /// How many accumulators a query may hold at once. Of those of which there are few, one only where parts cannot be brought
+    /// together in any order.
+    pub(super) fn at_once(&self) -> AccumulatorsAtOnce {
+        let function = &*self.function;
+        let may_split =
+            function.mergeable() && function.order() == SampleOrder::Any && !function.sums_over_series();
+        match function.accumulators_at_once() {
+            AccumulatorsAtOnce::PerThread(_) if !may_split => AccumulatorsAtOnce::ONE,
+            at_once => at_once,
+        }
+    }
+
+    fn refused(&self, error: AggregationError) -> QueryError {
+        QueryError::of_binding(&self.shown, error, self.supported.to_vec())
     }
 }
 

@@ -3,15 +3,15 @@
 use super::feed::evaluate;
 use super::intake::{Filled, Grain, Intake};
 use super::outcome::{Outcome, figure};
+use super::stop::Stop;
 use super::task::Task;
 use super::timeline;
-use crate::query::QueryError;
 
 /// The owner of the metric's own cells; group `g` owns `g + 1`.
 const METRIC: u32 = 0;
 
 /// Works a metric out.
-pub(super) fn run(task: &Task<'_>) -> Result<Outcome, QueryError> {
+pub(super) fn run(task: &Task<'_>) -> Result<Outcome, Stop> {
     let every = Grain::every(task.step);
     let mut intake = Intake::new(task, every, task.points_left)?;
     intake.grain = if task.grouped { Grain::Whole } else { every };

@@ -2,12 +2,15 @@
 
 use std::ops::ControlFlow;
 
-use telemetry_core::{ScanBlock, ScanOptions, TimeRange};
+use telemetry_core::aggregation::{Accumulator, AccumulatorsAtOnce};
+use telemetry_core::extension::{FailureReason, PluginFailure};
+use telemetry_core::{ScanBlock, ScanOptions, TimeRange, limits};
 
 use super::kept::KeptUse;
-use super::parallel::Helpers;
+use super::parallel::{Crew, Helpers, Parts, Role};
 use super::reader::{Completeness, SampleReader};
 use super::registry::BoundAggregation;
+use super::stop::Stop;
 use super::watch::{Pace, Watch};
 use crate::query::QueryError;
 
@@ -41,11 +44,56 @@ pub(super) struct Task<'a> {
     pub(super) kept: Option<&'a KeptUse<'a>>,
     /// Threads that may help.
     pub(super) helpers: &'a Helpers,
+    /// What the thread that works on it is to the query.
+    pub(super) role: Role,
     /// Parts into which the series may be split: each has an accumulator.
-    pub(super) parts: usize,
+    pub(super) parts: Parts,
 }
 
-impl Task<'_> {
+impl<'a> Task<'a> {
+    /// The same for another of its threads.
+    pub(super) fn in_role(&self, role: Role) -> Self {
+        Self { role, ..*self }
+    }
+
+    /// The threads that may work on it.
+    pub(super) fn crew(&self) -> Crew<'a> {
+        let most = self.aggregation.at_once().threads();
+        Crew { helpers: self.helpers, watch: self.watch, role: self.role, most }
+    }
+
+    /// Whether there are few accumulators, so that a thread must give one up before it takes another.
+    pub(super) fn has_few_accumulators(&self) -> bool {
+        self.aggregation.at_once() != AccumulatorsAtOnce::Unlimited
+    }
+
+    /// An empty accumulator; a thread that only helps takes none that others wait for.
+    pub(super) fn accumulator(&self) -> Result<Box<dyn Accumulator>, Stop> {
+        let accumulator = match self.role {
+            Role::Asker => self.awaited_accumulator()?,
+            Role::Helper => self.aggregation.spare_accumulator()?.ok_or(Stop::GaveWay)?,
+        };
+        self.watch.note_begun();
+        Ok(accumulator)
+    }
+
+    /// One that it waits for: as long as the function says at first, and until the query's own end once it has begun, since a thread
+    /// gives one up before it takes another, and others take it meanwhile.
+    fn awaited_accumulator(&self) -> Result<Box<dyn Accumulator>, QueryError> {
+        loop {
+            match self.aggregation.accumulator() {
+                Err(QueryError::Plugin {
+                    failure: PluginFailure { reason: FailureReason::Busy(waited), .. },
+                    ..
+                }) if self.watch.has_begun() => {
+                    self.watch.check()?;
+                    std::thread::sleep(limits::BUSY_PAUSE.saturating_sub(waited));
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
     /// The group of the series at this place.
     pub(super) fn group(&self, place: usize) -> u32 {
         self.groups.get(place).copied().unwrap_or(0)
@@ -62,14 +110,14 @@ impl Task<'_> {
         place.saturating_add(self.continued.iter().skip(place).take_while(|goes_on| **goes_on).count())
     }
 
-    /// Reads the series; `visit` gets the position in `series` with each block. The first error ends the scan.
+    /// Reads the series; `visit` gets the position in `series` with each block. The first reason to stop ends the scan.
     pub(super) fn scan(
         &self,
         series: &[u32],
         range: TimeRange,
         options: ScanOptions,
-        visit: &mut dyn FnMut(usize, ScanBlock<'_>) -> Result<(), QueryError>,
-    ) -> Result<(), QueryError> {
+        visit: &mut dyn FnMut(usize, ScanBlock<'_>) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
         for (nth, part) in series.chunks(SERIES_PER_SCAN).enumerate() {
             let first = nth.saturating_mul(SERIES_PER_SCAN);
             self.scan_part(part, range, options, &mut |place, block| {
@@ -84,23 +132,24 @@ impl Task<'_> {
         series: &[u32],
         range: TimeRange,
         options: ScanOptions,
-        visit: &mut dyn FnMut(usize, ScanBlock<'_>) -> Result<(), QueryError>,
-    ) -> Result<(), QueryError> {
+        visit: &mut dyn FnMut(usize, ScanBlock<'_>) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
         self.watch.check()?;
         let mut pace = Pace::new(self.watch);
-        let mut failure = None;
+        let mut reason = None;
         let scanned = self.reader.scan(series, range, options, &mut |place, block| match pace
             .step()
+            .map_err(Stop::from)
             .and_then(|()| visit(place, block))
         {
             Ok(()) => ControlFlow::Continue(()),
-            Err(error) => {
-                failure = Some(error);
+            Err(stop) => {
+                reason = Some(stop);
                 ControlFlow::Break(())
             }
         });
-        match failure {
-            Some(error) => Err(error),
+        match reason {
+            Some(stop) => Err(stop),
             None => {
                 if scanned.map_err(QueryError::Retrieval)? == Completeness::DamageLeftOut {
                     self.watch.note_damage();

@@ -6,16 +6,12 @@
 use telemetry_core::{ScanBlock, ScanOptions, TimeRange, Timestamp};
 
 use super::intake::{Extent, Intake};
+use super::stop::Stop;
 use super::task::Task;
 use crate::query::QueryError;
 
 /// Reads the series into `intake` as samples of `owner`, in time order.
-pub(super) fn read(
-    task: &Task<'_>,
-    series: &[u32],
-    intake: &mut Intake<'_>,
-    owner: u32,
-) -> Result<(), QueryError> {
+pub(super) fn read(task: &Task<'_>, series: &[u32], intake: &mut Intake<'_>, owner: u32) -> Result<(), Stop> {
     let ordered = ScanOptions { ordered: true, ..ScanOptions::default() };
     if let [_] = series {
         return task.scan(series, task.range, ordered, &mut |_, block| intake.block(owner, block));
@@ -35,7 +31,7 @@ pub(super) fn read(
         let to = from.saturating_add(width - 1).min(last);
         if !gather(task, series, from, to, &mut held)? {
             if width == 1 {
-                return Err(too_many_at_once(task.merged_samples));
+                return Err(too_many_at_once(task.merged_samples).into());
             }
             width = width / 2 + width % 2;
             continue;
@@ -57,12 +53,7 @@ struct Survey {
 }
 
 /// Counts the numeric samples without decoding what need not be; takes the text samples in on the way.
-fn survey(
-    task: &Task<'_>,
-    series: &[u32],
-    intake: &mut Intake<'_>,
-    owner: u32,
-) -> Result<Survey, QueryError> {
+fn survey(task: &Task<'_>, series: &[u32], intake: &mut Intake<'_>, owner: u32) -> Result<Survey, Stop> {
     let mut survey = Survey { samples: 0, extent: Extent::NONE };
     let options = ScanOptions { digests: true, ..ScanOptions::default() };
     task.scan(series, task.range, options, &mut |_, block| {
@@ -89,13 +80,7 @@ fn survey(
 type Held = (i64, usize, f64);
 
 /// Reads a slice in time order; false when it is more than may be held.
-fn gather(
-    task: &Task<'_>,
-    series: &[u32],
-    from: i64,
-    to: i64,
-    held: &mut Vec<Held>,
-) -> Result<bool, QueryError> {
+fn gather(task: &Task<'_>, series: &[u32], from: i64, to: i64, held: &mut Vec<Held>) -> Result<bool, Stop> {
     held.clear();
     let range = TimeRange::between(Timestamp::from_nanos(from), Timestamp::from_nanos(to));
     let options = ScanOptions { ordered: true, ..ScanOptions::default() };
@@ -105,7 +90,7 @@ fn gather(
         if let ScanBlock::Samples { timestamps, values } = block {
             fits = held.len().saturating_add(values.len()) <= task.merged_samples;
             if !fits {
-                return Err(too_many_at_once(task.merged_samples));
+                return Err(too_many_at_once(task.merged_samples).into());
             }
             held.extend(timestamps.iter().zip(values).map(|(time, value)| (*time, place, *value)));
         }
@@ -120,7 +105,7 @@ fn gather(
     Ok(true)
 }
 
-fn pass_on(held: &mut [Held], intake: &mut Intake<'_>, owner: u32) -> Result<(), QueryError> {
+fn pass_on(held: &mut [Held], intake: &mut Intake<'_>, owner: u32) -> Result<(), Stop> {
     const AT_ONCE: usize = 4096;
     let (mut times, mut values) = (Vec::with_capacity(AT_ONCE), Vec::with_capacity(AT_ONCE));
     for part in held.chunks(AT_ONCE) {

@@ -18,6 +18,7 @@ pub(super) struct Watch<'a> {
     end: Duration,
     cancelled: Option<&'a AtomicBool>,
     abandoned: AtomicBool,
+    begun: AtomicBool,
     damaged: AtomicBool,
     /// The memory that it holds.
     pub(super) memory: Memory,
@@ -38,6 +39,7 @@ impl<'a> Watch<'a> {
             end,
             cancelled,
             abandoned: AtomicBool::new(false),
+            begun: AtomicBool::new(false),
             damaged: AtomicBool::new(false),
             memory,
         }
@@ -53,6 +55,16 @@ impl<'a> Watch<'a> {
             return Err(QueryError::Deadline { limit: self.limit });
         }
         Ok(())
+    }
+
+    /// Some work is under way, which is in vain if the query fails.
+    pub(super) fn note_begun(&self) {
+        self.begun.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether some work is, or was, under way.
+    pub(super) fn has_begun(&self) -> bool {
+        self.begun.load(Ordering::Relaxed)
     }
 
     /// Some samples are damaged and left out.

@@ -93,6 +93,9 @@ pub(crate) struct State {
 pub(crate) struct ModelStore {
     pub(crate) state: Mutex<State>,
     grown: Condvar,
+    readings: AtomicUsize,
+    /// Records of one reading at most; 0 for no limit.
+    reading_limit: AtomicUsize,
 }
 
 impl ModelStore {
@@ -101,6 +104,16 @@ impl ModelStore {
         state.log.extend(records);
         self.grown.notify_all();
         state.log.len() as u64
+    }
+
+    /// How often the log was read.
+    pub(crate) fn readings(&self) -> usize {
+        self.readings.load(Ordering::Relaxed)
+    }
+
+    /// From now on a reading has no more records than these.
+    pub(crate) fn limit_readings(&self, records: usize) {
+        self.reading_limit.store(records, Ordering::Relaxed);
     }
 
     pub(crate) fn fail_next(&self, fault: Fault) {
@@ -205,9 +218,14 @@ impl LogStore for ModelStore {
 
     fn read_log(&self, from_sequence: u64, max_records: usize) -> Result<Vec<LogEntry>, StoreError> {
         let state = self.state.lock();
+        self.readings.fetch_add(1, Ordering::Relaxed);
         let from = usize::try_from(from_sequence).unwrap() - 1;
         let mut entries: Vec<LogEntry> = Vec::new();
-        for (place, record) in state.log.iter().enumerate().skip(from).take(max_records) {
+        let most = match self.reading_limit.load(Ordering::Relaxed) {
+            0 => max_records,
+            limit => max_records.min(limit),
+        };
+        for (place, record) in state.log.iter().enumerate().skip(from).take(most) {
             let sequence = place as u64 + 1;
             append(&mut entries, sequence, record);
         }

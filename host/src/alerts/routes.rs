@@ -17,7 +17,9 @@ pub struct Route {
 
 /// The ordered routes, and who is told when none matches.
 ///
-/// A route matches on an alert's labels and, where the alert has no label of that name, on `monitor`, `key` and `severity`.
+/// A route matches on `monitor`, `key`, `severity` and `status`, which are the alert's own, and on its labels. Those four go before
+/// labels of the same names: a monitor makes labels of what a sender says, which must not choose who is told. Routes are
+/// looked at while an alert fires; its end is told to whom it was told before.
 #[derive(Clone, Debug)]
 pub struct RoutingTable {
     routes: Vec<Route>,
@@ -68,13 +70,14 @@ impl RoutingTable {
     }
 }
 
-fn label<'a>(alert: &'a Alert, severity: Severity, key: &str) -> Option<&'a str> {
-    alert.labels.get(key).map(String::as_str).or(match key {
+fn label<'a>(alert: &'a Alert, severity: Severity, name: &str) -> Option<&'a str> {
+    match name {
         "monitor" => Some(&alert.monitor),
         "key" => Some(&alert.key),
         "severity" => Some(severity.as_str()),
-        _ => None,
-    })
+        "status" => Some(alert.status.as_str()),
+        _ => alert.labels.get(name).map(String::as_str),
+    }
 }
 
 #[cfg(test)]
@@ -116,9 +119,18 @@ mod tests {
     }
 
     #[test]
-    fn an_alerts_own_label_wins_over_its_property() {
-        let mut alert = alert("m", "k", Severity::Critical);
-        alert.labels = [("severity".to_owned(), "low".to_owned())].into();
-        assert_eq!(table().receivers(&alert), ["console".to_owned()].into());
+    fn no_label_hides_what_the_alert_is() {
+        let own = [("monitor", "m"), ("key", "k"), ("severity", "critical"), ("status", "firing")];
+        for (name, value) in own {
+            let mut alert = alert("m", "k", Severity::Critical);
+            alert.labels = own.map(|(name, _)| (name.to_owned(), "other".to_owned())).into();
+            let route = Route {
+                matches: vec![LabelFilter::parse(name, &json!(value)).unwrap()],
+                receivers: vec!["pager".to_owned()],
+                proceed: false,
+            };
+            let table = RoutingTable::new(vec![route], Vec::new());
+            assert_eq!(table.receivers(&alert), ["pager".to_owned()].into(), "{name}");
+        }
     }
 }

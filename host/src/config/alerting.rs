@@ -83,7 +83,7 @@ pub struct ReceiverConfig {
 #[serde(deny_unknown_fields)]
 pub struct RouteConfig {
     /// By label: a text, a list of texts, `{"regex": "…"}` (matched whole) or `{"not": …}`. All must match; without
-    /// any, every alert matches.
+    /// any, every alert matches. `monitor`, `key`, `severity` and `status` are the alert's own, whatever its labels say.
     #[serde(default, rename = "match")]
     pub matches: BTreeMap<String, Value>,
     /// Who gets the alert.

@@ -218,6 +218,11 @@ fn check_alerting(config: &AlertingConfig, plugins: &PluginsConfig, findings: &m
         let path = path.key("receivers").key(name);
         findings.name(&path, name);
         findings.name(&path.key("plugin"), &receiver.plugin);
+        if *name != receiver.plugin && plugins.settings.contains_key(name) {
+            let message =
+                "plugins.settings has a plugin of this name; a receiver of another one needs its own";
+            findings.add(path.clone(), message);
+        }
         if plugins.settings.get(&receiver.plugin).is_some_and(|settings| !settings.enabled) {
             let message = format!("the plugin \"{}\" is disabled in plugins.settings", receiver.plugin);
             findings.add(path.key("plugin"), message);

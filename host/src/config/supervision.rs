@@ -11,7 +11,8 @@ use super::quantity::Period;
 #[serde(deny_unknown_fields, default)]
 pub struct ReloadConfig {
     /// Whether the files of plugins are watched: a component that changed is tried and takes the place of the one before, a
-    /// new one of `plugins.directory` is loaded. Asking for a reload works in any case.
+    /// new one of `plugins.directory` is loaded, and what is disabled or removed by command is stopped. Asking for a reload works
+    /// in any case.
     pub watch: bool,
     /// How often the files are looked at; at least 100 ms. A change counts when it was seen twice alike.
     pub interval: Period,

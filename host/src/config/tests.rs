@@ -270,6 +270,23 @@ fn a_dict_is_checked_like_a_file() {
 }
 
 #[test]
+fn a_receiver_has_no_other_plugins_name() {
+    let config = |plugin: &str| {
+        json!({
+            "plugins": {"settings": {"tally": {}}},
+            "alerting": {"receivers": {"tally": {"plugin": plugin}}},
+        })
+    };
+    check_value(config("tally"), expect!["good"]);
+    check_value(
+        config("webhook"),
+        expect![
+            "alerting.receivers.tally: plugins.settings has a plugin of this name; a receiver of another one needs its own"
+        ],
+    );
+}
+
+#[test]
 fn changed_configurations_are_checked() {
     let mut config = Config::default();
     config.retention_policy.events.duration_days = 0;

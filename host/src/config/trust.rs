@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PluginPolicy {
-    /// A manifest with a signature by one of `trusted_keys`, and no older version than the one that was installed.
+    /// A manifest with a signature by one of `trusted_keys`, and no older version than one that was installed or ran.
     Signed,
     /// The hash that was noted when it was installed, in the folder's `plugins.lock`, or the one in
     /// `plugins.settings.NAME.sha256`.

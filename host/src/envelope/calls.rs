@@ -97,7 +97,7 @@ impl Host {
         let texts = match parse_payload(body).map_err(RecordError::from) {
             Err(error) => {
                 let received = || String::from_utf8_lossy(body).into_owned();
-                self.recorder.note_refusal(refused, &error, received);
+                self.recorder.note_unseen(refused, &error, [received]);
                 return Envelope::of_error(&error);
             }
             Ok(Payload::One(text)) => {
@@ -134,7 +134,7 @@ impl Host {
         read: impl Fn(&str) -> Result<T, RecordError>,
     ) -> Result<T, RecordError> {
         read(text.get()).inspect_err(|error| {
-            self.recorder.note_refusal(refused, error, || text.get().to_owned());
+            self.recorder.note_unseen(refused, error, [|| text.get().to_owned()]);
         })
     }
 }

@@ -18,7 +18,7 @@ type Texts<'a> = Vec<&'a RawValue>;
 pub(super) fn import_batch(host: &Host, body: &[u8]) -> Envelope {
     let read = read(host, body).inspect_err(|error| {
         let received = || String::from_utf8_lossy(body).into_owned();
-        host.recorder.note_refusal(Refused::Event, error, received);
+        host.recorder.note_unseen(Refused::Event, error, [received]);
     });
     match read.and_then(|(batch, faults)| Ok((host.import(batch)?, faults))) {
         Err(error) => Envelope::of_error(&error),

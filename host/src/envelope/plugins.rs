@@ -8,6 +8,7 @@ use super::calls::one;
 use super::failure::{Envelope, error_envelope};
 use super::operator::expect_nothing;
 use crate::host::Host;
+use crate::plugins::{PluginSwitch, SwitchError};
 use crate::query::QueryError;
 
 /// Plugins at the JSON edge. Every call answers an envelope; none fails otherwise.
@@ -24,6 +25,36 @@ impl Host {
         }
         self.answered("reload_plugin", || match self.reload_plugin(name) {
             Ok(reports) => one("reloads", serde_json::to_value(reports).unwrap_or_default()),
+            Err(error) => Envelope::of_error(&error),
+        })
+    }
+
+    /// Disables a plugin and stops it; takes `{}` or nothing. `reloads` says what became of each copy that ran, `changed` whether it
+    /// was not disabled already.
+    pub fn disable_plugin_json(&self, name: &str, body: &[u8]) -> Envelope {
+        self.switched("disable_plugin", body, || self.disable_plugin(name))
+    }
+
+    /// Enables a plugin and loads it; takes `{}` or nothing. `reloads` says what became of each copy that did not run, `changed`
+    /// whether it was disabled.
+    pub fn enable_plugin_json(&self, name: &str, body: &[u8]) -> Envelope {
+        self.switched("enable_plugin", body, || self.enable_plugin(name))
+    }
+
+    fn switched(
+        &self,
+        call: &'static str,
+        body: &[u8],
+        switch: impl FnOnce() -> Result<PluginSwitch, SwitchError>,
+    ) -> Envelope {
+        if let Err(error) = expect_nothing(body) {
+            return Envelope::of_error(&error);
+        }
+        self.answered(call, || match switch() {
+            Ok(PluginSwitch { changed, reloads }) => Envelope::success(Map::from_iter([
+                ("changed".to_owned(), changed.into()),
+                ("reloads".to_owned(), serde_json::to_value(reloads).unwrap_or_default()),
+            ])),
             Err(error) => Envelope::of_error(&error),
         })
     }

@@ -10,7 +10,7 @@ use crate::faults::HostFault;
 use crate::host::Host;
 use crate::logging::LogStats;
 use crate::monitors::{BacklogStatus, MonitorState, MonitorStatus};
-use crate::plugins::{PluginListing, PluginState, ReloadOutcome};
+use crate::plugins::{Absence, PluginListing, PluginState, ReloadOutcome};
 use crate::recording::RecordingCounters;
 use crate::rollups::{RollupState, RollupStatus};
 
@@ -92,6 +92,16 @@ impl Health {
         let mut issues = Issues::default();
         judge_store(&store, &mut issues);
         judge_plugins(&plugins, &mut issues);
+        host.plugins.read(|live| {
+            for absence in live.absent.values() {
+                if let Absence::Waiting { reason } = absence {
+                    issues.degraded(format!("deliveries wait: {reason}"));
+                }
+            }
+            if let Some(reason) = &live.version_fault {
+                issues.degraded(format!("which versions of plugins run is not noted: {reason}"));
+            }
+        });
         for (monitor, reason) in unstarted {
             issues.degraded(format!("monitor {monitor} could not be started: {reason}"));
         }
@@ -173,7 +183,9 @@ fn judge_plugins(plugins: &[PluginListing], issues: &mut Issues) {
         if let Some(note) = &plugin.history.file_note {
             issues.degraded(format!("plugin {}: {note}", plugin.name));
         }
-        if let Some(last) = &plugin.history.last_reload
+        // Of one that is not there its own reason is told.
+        if plugin.load == PluginState::Loaded
+            && let Some(last) = &plugin.history.last_reload
             && let ReloadOutcome::Refused { .. }
             | ReloadOutcome::RolledBack { .. }
             | ReloadOutcome::RollbackFailed { .. } = last.outcome

@@ -41,8 +41,8 @@ impl RefusalLog {
         Self { clock, throttle: Mutex::new(throttle) }
     }
 
-    /// Logs a refusal: the code and reason that were answered, and the record as it was refused, as text; `received` is
-    /// only asked for when it is logged.
+    /// Logs a refusal: its code and `reason`, and the record as text. Both are what was answered and refused, or less where a
+    /// validator might have masked something; `received` is only asked for when it is logged.
     pub fn log(&self, refused: Refused, code: ErrorCode, reason: &str, received: impl FnOnce() -> String) {
         // Not in the condition: the guard would live to the end of the block.
         let passed = self.throttle.lock().pass(self.clock.as_ref());

@@ -78,6 +78,13 @@ impl BacklogGate {
         self.moved.notify_all();
     }
 
+    /// Whether it knows where a monitor is, and would wait for it.
+    #[cfg(test)]
+    pub(crate) fn minds(&self, monitor: &str) -> bool {
+        let entry = self.entries.iter().find(|entry| entry.policy.monitor == monitor);
+        entry.is_some_and(|entry| entry.cursor.load(Ordering::Acquire) != u64::MAX)
+    }
+
     /// Waits until no monitor is too far behind; `false` when one does not catch up in time.
     pub(crate) fn pass(&self, store: &Store) -> bool {
         self.entries.iter().all(|entry| !entry.is_behind(store) || self.wait_for(entry, store))

@@ -1,16 +1,17 @@
-//! One monitor takes another's place, in a runner with threads and in one without.
+//! One monitor takes another's place, or ends, in a runner with threads and in one without.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
 
-use telemetry_core::extension::{FailureReason, PluginFailure, SavedState};
-use telemetry_core::{ManualClock, Severity};
+use telemetry_core::extension::{FailureReason, Monitor, MonitorCheckpoint, PluginFailure, SavedState};
+use telemetry_core::{EventBatch, ManualClock, SampleBatch, Severity, Signal, Subscription, Timestamp};
 
 use super::follower::Step;
 use super::testbed::{Levels, POISON, Sabotage, World, alerting, routes};
 use super::*;
 use crate::alerts::Dispatcher;
-use crate::alerts::model::{Mailbox, ModelStore, Record, Reported, at};
+use crate::alerts::model::{Fault, Mailbox, ModelStore, Record, Reported, at};
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -22,7 +23,15 @@ struct Scene {
 }
 
 impl Scene {
+    /// Where one monitor runs.
     fn new(background: bool) -> Self {
+        let scene = Self::with(background, Arc::default(), LONG);
+        scene.runner.add("levels", |restored| Ok(Levels::boxed(&Arc::default(), restored))).unwrap();
+        scene
+    }
+
+    /// Where none runs yet.
+    fn with(background: bool, gate: Arc<BacklogGate>, wait: Duration) -> Self {
         let (store, clock) = (Arc::<ModelStore>::default(), Arc::new(ManualClock::at(at(0))));
         let mailbox = Arc::default();
         let (dispatcher, host) = alerting(store.clone(), &clock, &mailbox);
@@ -31,7 +40,7 @@ impl Scene {
         let runner =
             MonitorRunner::start(log, clock, Arc::clone(&dispatcher), routes, host, faults, background)
                 .unwrap();
-        runner.add("levels", |restored| Ok(Levels::boxed(&Arc::default(), restored))).unwrap();
+        let runner = runner.with_backlog(gate).with_handover_wait(wait);
         Self { store, mailbox, dispatcher, runner }
     }
 
@@ -138,6 +147,115 @@ fn only_a_monitor_that_runs_can_be_replaced() {
         assert!(matches!(replace("nobody"), Err(HandoverError::NotRunning { .. })));
         scene.runner.stop();
         assert!(matches!(replace("levels"), Err(HandoverError::NotRunning { .. })));
+    });
+}
+
+#[test]
+fn one_that_is_ended_resolves_its_alerts_and_is_forgotten_while_the_others_go_on() {
+    in_both(|scene| {
+        let add = |name: &str| {
+            scene.runner.add(name, |restored| Ok(Levels::boxed(&Arc::default(), restored))).unwrap();
+        };
+        add("other");
+        scene.record(50.0);
+        scene.drain();
+        scene.record(60.0);
+        scene.runner.end_monitor("levels").unwrap();
+        scene.runner.end_monitor("levels").unwrap();
+        scene.drain();
+        let told = |firing| ("a".to_owned(), firing, Severity::Warning);
+        assert_eq!(scene.mailbox.states(), [told(true), told(true), told(false)]);
+        assert!(scene.store.load_cursor("levels").unwrap().is_none());
+        let running = || scene.runner.status().into_iter().map(|it| it.monitor).collect::<Vec<_>>();
+        assert_eq!(running(), ["other"]);
+        add("levels");
+        assert_eq!((running(), scene.runner.status()[0].cursor), (vec!["levels".into(), "other".into()], 3));
+    });
+}
+
+/// Stays in a call until the test lets it go on.
+struct Stuck {
+    subscription: Subscription,
+    entered: Sender<()>,
+    released: Receiver<()>,
+}
+
+impl Monitor for Stuck {
+    fn name(&self) -> &str {
+        "stuck"
+    }
+
+    fn subscription(&self) -> &Subscription {
+        &self.subscription
+    }
+
+    fn on_events(&mut self, _batch: &EventBatch) -> Result<Vec<Signal>, PluginFailure> {
+        Ok(Vec::new())
+    }
+
+    fn on_samples(&mut self, _batch: &SampleBatch) -> Result<Vec<Signal>, PluginFailure> {
+        // Where the test is over, nobody waits and nobody lets it go.
+        let _ = self.entered.send(());
+        let _ = self.released.recv();
+        Ok(Vec::new())
+    }
+
+    fn tick(&mut self, _now: Timestamp) -> Result<Vec<Signal>, PluginFailure> {
+        Ok(Vec::new())
+    }
+
+    fn checkpoint(&mut self) -> Result<MonitorCheckpoint, PluginFailure> {
+        Ok(MonitorCheckpoint::default())
+    }
+
+    fn committed(&mut self) {}
+
+    fn restart(&mut self, _restored: Option<SavedState>) -> Result<(), PluginFailure> {
+        Ok(())
+    }
+}
+
+#[test]
+fn one_that_does_not_end_in_time_holds_nobody_up_when_it_leaves_and_is_ended_later() {
+    let policy = BacklogPolicy { monitor: "stuck".to_owned(), records: 1, wait: Duration::ZERO };
+    let gate = Arc::new(BacklogGate::new(vec![policy]));
+    let scene = Scene::with(true, Arc::clone(&gate), Duration::ZERO);
+    let ((entered, entries), (release, released)) = (channel(), channel());
+    let subscription = Subscription { metrics: Some(Vec::new()), ..Subscription::default() };
+    let stuck = Stuck { subscription, entered, released };
+    scene.runner.add("stuck", move |_| Ok(Box::new(stuck))).unwrap();
+    scene.record(1.0);
+    entries.recv_timeout(LONG).unwrap();
+    assert!(gate.minds("stuck"));
+    let busy = scene.runner.end_monitor("stuck");
+    assert!(matches!(busy, Err(EndMonitorError::Busy { .. })), "{busy:?}");
+    // It does not see this one any more, and still nobody waits for it.
+    scene.record(2.0);
+    release.send(()).unwrap();
+    scene.drain();
+    let status = scene.runner.status().remove(0);
+    assert_eq!((status.state, status.cursor, gate.minds("stuck")), (MonitorState::Stopped, 2, false));
+    let began = Instant::now();
+    while let Err(error) = scene.runner.end_monitor("stuck") {
+        assert!(matches!(error, EndMonitorError::Busy { .. }) && began.elapsed() < LONG, "{error}");
+    }
+    assert!(scene.runner.status().is_empty() && scene.store.load_cursor("stuck").unwrap().is_none());
+}
+
+#[test]
+fn one_that_the_store_does_not_forget_at_once_is_ended_by_the_next_try() {
+    in_both(|scene| {
+        scene.record(50.0);
+        scene.drain();
+        scene.store.fail_next(Fault::Before);
+        let refused = scene.runner.end_monitor("levels");
+        assert!(matches!(refused, Err(EndMonitorError::Store(_))), "{refused:?}");
+        assert!(scene.runner.status().is_empty() && scene.store.load_cursor("levels").unwrap().is_some());
+        scene.runner.end_monitor("levels").unwrap();
+        scene.drain();
+        let told = [("a".to_owned(), true, Severity::Warning), ("a".to_owned(), false, Severity::Warning)];
+        assert_eq!(scene.mailbox.states(), told);
+        assert!(scene.store.load_cursor("levels").unwrap().is_none());
     });
 }
 

@@ -6,7 +6,7 @@ use telemetry_core::{EventBatch, SampleBatch};
 use telemetry_store::{LogBody, LogEntry};
 
 /// Entries of this many records and more stay alone: one call for each costs little, copying them would cost more.
-const LONG: usize = 256;
+pub(super) const LONG: usize = 256;
 
 /// The same records in the same order, in fewer entries.
 pub(crate) fn join(entries: Vec<LogEntry>) -> Vec<LogEntry> {
@@ -32,16 +32,14 @@ pub(crate) fn join(entries: Vec<LogEntry>) -> Vec<LogEntry> {
     joined
 }
 
-/// Whether `entry` may be joined to `last`. Rows are numbered from the first of their batch, so there must be a row for
-/// every sequence number of `last`.
+/// Whether `entry` may be joined to `last`: rows are numbered from the first of their batch.
 fn is_short(last: &LogEntry, entry: &LogEntry) -> bool {
-    let length = |entry: &LogEntry| match &entry.body {
+    let length = match &entry.body {
         LogBody::Events(batch) => batch.len(),
         LogBody::Samples(batch) => batch.len(),
-        _ => usize::MAX,
+        _ => return false,
     };
-    let numbered = last.next_sequence.saturating_sub(last.first_sequence) == length(last) as u64;
-    numbered && last.next_sequence == entry.first_sequence && length(entry) < LONG
+    last.next_sequence == entry.first_sequence && length < LONG
 }
 
 fn append_events(into: &mut EventBatch, batch: &EventBatch) {
@@ -86,10 +84,10 @@ mod tests {
     use proptest::prelude::*;
     use telemetry_core::{EventRow, Timestamp};
 
-    /// One entry of the log: (kind, records, text samples after them).
-    fn entries(shapes: &[(u8, usize, u64)]) -> Vec<LogEntry> {
+    /// Entries of the log: (kind, records).
+    fn entries(shapes: &[(u8, usize)]) -> Vec<LogEntry> {
         let (mut entries, mut sequence) = (Vec::new(), 1);
-        for (kind, count, texts) in shapes {
+        for (kind, count) in shapes {
             let first_sequence = sequence;
             let (records, body) = match kind {
                 0 => {
@@ -114,7 +112,7 @@ mod tests {
                     for n in 0..*count {
                         batch.push(series[n % 3], i64::try_from(sequence).unwrap() + n as i64, n as f64);
                     }
-                    (*count as u64 + texts, LogBody::Samples(batch))
+                    (*count as u64, LogBody::Samples(batch))
                 }
                 2 => (1, LogBody::Tick(Timestamp::EPOCH)),
                 _ => (*count as u64, LogBody::Gap),
@@ -148,7 +146,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn rows_and_their_numbers_stay(shapes in prop::collection::vec((0..4_u8, 1..6_usize, 0..2_u64), 0..40)) {
+        fn rows_and_their_numbers_stay(shapes in prop::collection::vec((0..4_u8, 1..6_usize), 0..40)) {
             let before = entries(&shapes);
             let after = join(before.clone());
             prop_assert_eq!(rows(&after), rows(&before));
@@ -159,8 +157,7 @@ mod tests {
 
     #[test]
     fn single_records_become_batches_and_long_ones_stay() {
-        let shapes: Vec<_> =
-            (0..100).map(|_| (1, 1, 0)).chain([(1, LONG, 0), (1, 1, 0), (0, 1, 0), (0, 1, 0)]).collect();
+        let shapes: Vec<_> = (0..100).map(|_| (1, 1)).chain([(1, LONG), (1, 1), (0, 1), (0, 1)]).collect();
         let lengths: Vec<u64> =
             join(entries(&shapes)).iter().map(|entry| entry.next_sequence - entry.first_sequence).collect();
         assert_eq!(lengths, [100, LONG as u64 + 1, 2]);

@@ -29,10 +29,13 @@ mod incidents;
 mod joining;
 mod log_store;
 mod poison;
+mod readings;
 #[cfg(test)]
 mod refusal_tests;
 mod runner;
 mod selection;
+#[cfg(test)]
+mod sharing_tests;
 mod status;
 #[cfg(test)]
 mod store_tests;
@@ -47,6 +50,6 @@ pub use backlog::{BacklogGate, BacklogPolicy, BacklogStatus};
 pub use follower::{Handover, HandoverError, StartSuccessor, StartedFrom, Successor};
 pub(crate) use joining::join;
 pub use log_store::LogStore;
-pub use runner::{AddMonitorError, MonitorRunner, RunnerError};
+pub use runner::{AddMonitorError, EndMonitorError, MonitorRunner, RunnerError};
 pub(crate) use selection::{select_events, select_samples};
 pub use status::{MonitorState, MonitorStatus};

@@ -1,8 +1,9 @@
 //! All monitors of a host: their threads, their ticks, and their coming and going.
 
+mod leaving;
 mod replacing;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -18,12 +19,15 @@ use super::fault::MonitorFault;
 use super::follower::{Follower, Ports};
 use super::incidents::Incidents;
 use super::log_store::LogStore;
+use super::readings::Readings;
 use super::status::{MonitorState, MonitorStatus};
 use super::ticks::TickGrid;
 use super::worker::{self, Control, Errand};
 use crate::alerts::{AlertBook, Dispatcher, FaultReport, HOST_MONITOR, HostAlerts, RoutingTable};
 use crate::envelope::EnvelopeError;
 use crate::priority::give_way;
+
+pub use leaving::EndMonitorError;
 
 /// A monitor cannot be added.
 #[derive(Debug, thiserror::Error)]
@@ -96,6 +100,8 @@ pub struct MonitorRunner {
     routes: Arc<RoutingTable>,
     host: Arc<HostAlerts>,
     background: bool,
+    /// How long a monitor that is replaced or ended is waited for.
+    handover_wait: Duration,
     control: Arc<Control>,
     grid: Arc<Mutex<TickGrid>>,
     workers: Mutex<BTreeMap<String, Worker>>,
@@ -123,10 +129,18 @@ impl MonitorRunner {
         background: bool,
     ) -> Result<Self, RunnerError> {
         let runner = Self {
-            ports: Ports { log, clock, dispatcher, faults, backlog: Arc::default() },
+            ports: Ports {
+                readings: Readings::of(Arc::clone(&log)),
+                log,
+                clock,
+                dispatcher,
+                faults,
+                backlog: Arc::default(),
+            },
             routes,
             host,
             background,
+            handover_wait: limits::HANDOVER_WAIT,
             control: Arc::default(),
             grid: Arc::default(),
             workers: Mutex::default(),
@@ -143,6 +157,14 @@ impl MonitorRunner {
     #[must_use]
     pub fn with_backlog(mut self, gate: Arc<BacklogGate>) -> Self {
         self.ports.backlog = gate;
+        self
+    }
+
+    /// The same runner, which waits so long for a monitor that is replaced or ended, not
+    /// [`HANDOVER_WAIT`](telemetry_core::limits::HANDOVER_WAIT).
+    #[must_use]
+    pub fn with_handover_wait(mut self, wait: Duration) -> Self {
+        self.handover_wait = wait;
         self
     }
 
@@ -192,48 +214,8 @@ impl MonitorRunner {
         Ok(())
     }
 
-    /// Removes a monitor that is not configured any more, running or not: its alerts are resolved, its place in the log and
-    /// its state are forgotten.
-    pub fn remove_monitor(&self, name: &str) -> Result<(), StoreError> {
-        self.ports.backlog.moved(name, None);
-        let mut workers = self.workers.lock();
-        let mut book = match workers.remove(name).and_then(|worker| self.join(name, worker)) {
-            Some(follower) => follower.retire()?,
-            None => {
-                Incidents::load(name, Arc::clone(&self.host), Arc::clone(&self.ports.clock)).close()?;
-                self.load_book(name)?
-            }
-        };
-        let now = self.ports.clock.now();
-        book.resolve_all(now);
-        let mut changes = book.changes(now);
-        self.ports.dispatcher.admit(&mut changes);
-        self.ports.log.remove_monitor(name, &changes)?;
-        self.ports.dispatcher.stored(&changes);
-        Ok(())
-    }
-
-    /// Removes every stored monitor that is not among the `configured` ones; answers their names.
-    pub fn remove_absent(&self, configured: &BTreeSet<String>) -> Result<Vec<String>, StoreError> {
-        let mut stored: BTreeSet<String> = self.ports.log.monitors()?.into_iter().collect();
-        let alerts = self.ports.log.alerts()?;
-        stored.extend(
-            alerts
-                .into_iter()
-                .map(|stored| stored.alert)
-                .filter(|alert| alert.resolved_at.is_none())
-                .map(|alert| alert.monitor),
-        );
-        let absent: Vec<String> =
-            stored.into_iter().filter(|name| name != HOST_MONITOR && !configured.contains(name)).collect();
-        for name in &absent {
-            self.remove_monitor(name)?;
-        }
-        Ok(absent)
-    }
-
-    /// Waits until every monitor has gone through all records up to `sequence` and that is durable. `false` when the time
-    /// is over, the runner was stopped or (not in the background) a monitor pauses before it came so far.
+    /// Waits until every monitor has ended, or gone through all records up to `sequence` and that is durable. `false` when the
+    /// time is over, the runner was stopped or (not in the background) a monitor pauses before it came so far.
     pub fn drain(&self, sequence: u64, timeout: Duration) -> bool {
         if !self.background {
             let deadline = Instant::now().checked_add(timeout);
@@ -246,7 +228,12 @@ impl MonitorRunner {
         }
         let statuses: Vec<_> =
             self.workers.lock().values().map(|worker| Arc::clone(&worker.status)).collect();
-        let is_done = || statuses.iter().all(|status| status.lock().cursor > sequence);
+        let is_done = || {
+            statuses.iter().all(|status| {
+                let status = status.lock();
+                status.cursor > sequence || status.state == MonitorState::Stopped
+            })
+        };
         if self.background { self.control.drain(sequence, timeout, is_done) } else { is_done() }
     }
 
@@ -286,27 +273,6 @@ impl MonitorRunner {
         {
             tracing::error!("the thread of the monitors' ticks panicked");
         }
-    }
-
-    /// Waits for a worker's thread to leave the log.
-    fn join(&self, name: &str, worker: Worker) -> Option<Follower> {
-        worker.leaving.store(true, Ordering::Release);
-        self.control.announce();
-        if let Some(interval) = worker.tick {
-            self.grid.lock().remove(interval);
-        }
-        let follower = match worker.legs {
-            Legs::Thread(thread) if is_current(&thread) => return None,
-            Legs::Thread(thread) => thread.join().ok(),
-            Legs::Drain(mut follower) => {
-                follower.flush();
-                Some(*follower)
-            }
-        };
-        if follower.is_none() {
-            tracing::error!(monitor = name, "a monitor's thread panicked");
-        }
-        follower
     }
 
     fn start_ticking(&self) -> Result<(), RunnerError> {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use telemetry_core::extension::{
@@ -15,6 +15,7 @@ use telemetry_core::{
 use super::follower::{Follower, Ports, Step};
 use super::incidents::Incidents;
 use super::log_store::LogStore;
+use super::readings::Readings;
 use crate::alerts::model::{Mailbox, ModelStore, Reported, TestSink, at};
 use crate::alerts::{Absent, AlertBook, AlertStore, Dispatcher, HOST_MONITOR, HostAlerts, RoutingTable};
 
@@ -47,6 +48,8 @@ pub(super) struct Sabotage {
     pub(super) committed: AtomicU32,
     /// The reason of these failures is a quarantine of a minute.
     pub(super) quarantine: AtomicU32,
+    /// A sample that kills others does nothing to it.
+    pub(super) immune: AtomicBool,
 }
 
 impl Sabotage {
@@ -149,7 +152,7 @@ impl Monitor for Levels {
             let seen = self.state.seen.entry(row.name.to_owned()).or_default();
             *seen += 1;
             self.writes.insert(format!("seen:{}", row.name), *seen);
-            if row.value == POISON {
+            if row.value == POISON && !self.sabotage.immune.load(Ordering::SeqCst) {
                 return Err(self.sabotage.failure());
             }
             self.state.unsavable |= row.value == UNSAVABLE;
@@ -215,6 +218,7 @@ pub(super) struct World {
     pub(super) dispatcher: Arc<Dispatcher>,
     pub(super) host: Arc<HostAlerts>,
     pub(super) faults: Arc<Reported>,
+    ports: Ports,
     pub(super) follower: Follower,
 }
 
@@ -238,14 +242,23 @@ impl World {
         let incidents = Incidents::load("levels", Arc::clone(&host), clock.clone());
         let faults = Arc::<Reported>::default();
         let ports = Ports {
+            readings: Readings::of(store.clone()),
             log: store.clone(),
             clock: clock.clone(),
             dispatcher: Arc::clone(&dispatcher),
             faults: faults.clone(),
             backlog: Arc::default(),
         };
-        let follower = Follower::new("levels", monitor, cursor, ports, book, incidents);
-        Self { store, clock, mailbox, sabotage, dispatcher, host, faults, follower }
+        let follower = Follower::new("levels", monitor, cursor, ports.clone(), book, incidents);
+        Self { store, clock, mailbox, sabotage, dispatcher, host, faults, ports, follower }
+    }
+
+    /// Another monitor on the same log from its beginning, which shares its readings.
+    pub(super) fn beside(&self, name: &str, sabotage: &Arc<Sabotage>) -> Follower {
+        let cursor = telemetry_store::SavedCursor { next_sequence: 1, state: None };
+        let book = AlertBook::load(name, self.store.alerts().unwrap(), routes());
+        let incidents = Incidents::load(name, Arc::clone(&self.host), self.clock.clone());
+        Follower::new(name, Levels::boxed(sabotage, None), cursor, self.ports.clone(), book, incidents)
     }
 
     /// The host dies, and comes back a moment later.

@@ -85,6 +85,11 @@ impl Control {
         self.ticking.notify_all();
     }
 
+    /// Waits until something changes or the time is over.
+    pub(super) fn wait_for_change(&self, time: Duration) {
+        self.changed.wait_for(&mut self.orders.lock(), time);
+    }
+
     fn drained_up_to(&self) -> u64 {
         self.orders.lock().drain
     }
@@ -140,6 +145,10 @@ pub(super) fn run(
     // Who left a task hears that nobody does it.
     drop(errand.take());
     follower.flush();
+    if leaving.load(Ordering::Acquire) && !control.is_stopping() {
+        // Its last checkpoints told where it is, and who ends it may wait no more.
+        follower.leave();
+    }
     control.checkpoint_made();
     follower
 }

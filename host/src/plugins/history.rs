@@ -18,7 +18,7 @@ pub struct PluginHistory {
     /// What became of the last version that was tried.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_reload: Option<ReloadReport>,
-    /// What is remarkable about its file.
+    /// What is remarkable about its file, or stands in the way of stopping it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file_note: Option<String>,
 }

@@ -45,21 +45,21 @@ pub fn installed_plugins(config: &Config) -> Result<Vec<PluginListing>, PackageE
 fn ready(
     config: &Config,
     sandbox: &Sandbox,
-    package: VerifiedPackage,
+    mut package: VerifiedPackage,
 ) -> Result<PluginListing, PackageError> {
-    let content = package.content();
-    let VerifiedPackage { name, place, manifest, component, sha256, trust, .. } = package;
+    let component = std::mem::take(&mut package.component);
+    let (name, place) = (package.name.clone(), package.place.clone());
     let outline = sandbox.outline(component).map_err(|source| PackageError::Component { place, source })?;
     let configured = config.plugins.settings_of(&name).grants;
-    let grants = GrantReport::of(manifest.as_ref(), outline.kind, &configured);
+    let grants = GrantReport::of(package.manifest.as_ref(), outline.kind, &configured);
     let is_named = config.alerting.all_receivers().values().any(|receiver| receiver.plugin == name);
     let load =
         if outline.kind == PluginKind::Sink && !is_named { PluginState::Unused } else { PluginState::Ready };
     let mut listing = PluginListing::not_running(&name, load, Some(outline.kind), "");
     listing.reason = (load == PluginState::Unused).then(|| "no receiver names it".to_owned());
-    listing.version = manifest.as_ref().map(|manifest| manifest.version.to_string());
-    listing.description = manifest.map(|manifest| manifest.description);
-    listing.sha256 = Some(sha256.to_string());
-    listing.package = Some(PackageReport { trust, grants, content });
+    listing.package = Some(PackageReport::of(&package, grants));
+    listing.sha256 = Some(package.sha256.to_string());
+    listing.version = package.manifest.as_ref().map(|manifest| manifest.version.to_string());
+    listing.description = package.manifest.map(|manifest| manifest.description);
     Ok(listing)
 }

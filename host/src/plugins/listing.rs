@@ -7,7 +7,7 @@ use telemetry_sandbox::{Plugin, PluginKind, PluginStatus};
 
 use super::history::PluginHistory;
 use super::lag::Lags;
-use super::loaded::LoadedPlugins;
+use super::loaded::{Absence, LoadedPlugins};
 use super::prepared::PackageReport;
 
 /// Whether a plugin works.
@@ -21,7 +21,7 @@ pub enum PluginState {
     Failed,
     /// A sink that no receiver names.
     Unused,
-    /// It is switched off, by command or in the configuration.
+    /// It is switched off, by command or in the configuration; or a receiver whose sink is.
     Disabled,
     /// No host was asked; one would load it.
     Ready,
@@ -84,6 +84,20 @@ impl PluginListing {
         }
     }
 
+    fn of_absent(name: &str, absence: &Absence) -> Self {
+        let (load, reason) = match absence {
+            Absence::Failed { reason, .. } => (PluginState::Failed, reason.as_str()),
+            Absence::Disabled => (PluginState::Disabled, "bridge-telemetry plugin enable switches it on"),
+            Absence::Waiting { reason } => (PluginState::Disabled, reason.as_str()),
+            Absence::Unused { .. } => (PluginState::Unused, "no receiver names it"),
+        };
+        let sha256 = match absence {
+            Absence::Unused { sha256 } => Some(sha256.clone()),
+            _ => None,
+        };
+        Self { sha256, ..Self::not_running(name, load, absence.kind(), reason) }
+    }
+
     fn of_plugin(name: &str, plugin: &Arc<Plugin>, loaded: &LoadedPlugins, lags: &Lags) -> Self {
         let info = plugin.info();
         Self {
@@ -103,33 +117,14 @@ impl PluginListing {
     }
 }
 
-/// Every plugin, receiver and failure, by name.
+/// Every plugin and receiver, there or not, by name.
 pub(crate) fn plugin_listings(loaded: &LoadedPlugins, lags: &Lags) -> Vec<PluginListing> {
     let plugins = loaded.plugins().map(|plugin| (plugin.name(), plugin));
     let receivers = loaded.receivers.iter().map(|(name, plugin)| (name.as_str(), plugin));
     let running = plugins.chain(receivers);
     let running = running.map(|(name, plugin)| PluginListing::of_plugin(name, plugin, loaded, lags));
-    let failed = (loaded.failed.iter()).map(|failed| {
-        PluginListing::not_running(&failed.name, PluginState::Failed, failed.kind, &failed.reason)
-    });
-    let unused = loaded.unused_sinks.iter().map(|(name, sha256)| PluginListing {
-        sha256: Some(sha256.clone()),
-        ..PluginListing::not_running(
-            name,
-            PluginState::Unused,
-            Some(PluginKind::Sink),
-            "no receiver names it",
-        )
-    });
-    let disabled = loaded.disabled.iter().map(|name| {
-        PluginListing::not_running(
-            name,
-            PluginState::Disabled,
-            None,
-            "bridge-telemetry plugin enable switches it on",
-        )
-    });
-    let mut listings: Vec<_> = running.chain(failed).chain(unused).chain(disabled).collect();
+    let absent = loaded.absent.iter().map(|(name, absence)| PluginListing::of_absent(name, absence));
+    let mut listings: Vec<_> = running.chain(absent).collect();
     for listing in &mut listings {
         if let Some(history) = loaded.history.get(&listing.name) {
             listing.history = history.clone();

@@ -10,8 +10,8 @@ use telemetry_sandbox::{ComponentOutline, Plugin, PluginKind, Sandbox};
 use telemetry_store::Store;
 
 use super::error::PluginLoadError;
-use super::loaded::LoadedPlugins;
-use super::package::PluginPackages;
+use super::loaded::{Absence, LoadedPlugins};
+use super::package::{PluginPackages, note_put_back, note_running};
 use super::prepared::{PackageReport, Prepared, verified};
 use super::progress::Progress;
 use crate::builder::HostError;
@@ -33,23 +33,28 @@ pub(crate) fn load_plugins(
         let reason = format!("it is required, and {DISABLED}");
         return Err(PluginLoadError::NoComponent { plugin: plugin.clone(), reason }.into());
     }
+    let removed = PluginPackages::of(&config.plugins).removed();
     let mut loaded = LoadedPlugins::default();
-    loaded.disabled = disabled;
+    loaded.removed = removed;
+    loaded.absent.extend(disabled.iter().map(|name| (name.clone(), Absence::Disabled)));
     refuse_names_without_component(config, &mut loaded)?;
     let found = find(config, sandbox, &mut loaded)?;
-    let receivers = receivers(config, &found);
+    let receivers = receivers(config, &found, &disabled);
     for component in found.values() {
         let named = || receivers.iter().any(|(_, receiver)| receiver.plugin == component.name);
         if component.outline.kind == PluginKind::Sink && !named() {
-            loaded.unused_sinks.insert(component.name.clone(), component.outline.sha256.clone());
+            let sha256 = component.outline.sha256.clone();
+            loaded.absent.insert(component.name.clone(), Absence::Unused { sha256 });
         } else if !component.outline.is_compiled {
             progress.plan(&component.outline.sha256);
         }
     }
-    let disabled = loaded.disabled.clone();
     let loader = Loader { config, sandbox, store, found: &found, disabled };
     loader.load_plugins(&mut loaded, progress)?;
     loader.load_receivers(&receivers, &mut loaded, progress)?;
+    let noted = note_running(&config.plugins, &loaded.running_versions());
+    let noted = noted.and_then(|()| note_put_back(&config.plugins, &loaded.lock_entries()));
+    loaded.versions_noted(noted);
     Ok(loaded)
 }
 
@@ -109,11 +114,17 @@ fn outline(config: &Config, name: &str, sandbox: &Sandbox) -> Result<ComponentOu
 }
 
 /// The receivers that are to be had. A host without plugins needs no console: only a receiver that somebody configured
-/// can be missing.
-fn receivers(config: &Config, found: &BTreeMap<String, Found>) -> BTreeMap<String, ReceiverConfig> {
+/// can be missing, and one whose sink is disabled.
+fn receivers(
+    config: &Config,
+    found: &BTreeMap<String, Found>,
+    disabled: &[String],
+) -> BTreeMap<String, ReceiverConfig> {
     let mut receivers = config.alerting.all_receivers();
     receivers.retain(|name, receiver| {
-        config.alerting.receivers.contains_key(name) || found.contains_key(&receiver.plugin)
+        config.alerting.receivers.contains_key(name)
+            || found.contains_key(&receiver.plugin)
+            || disabled.contains(&receiver.plugin)
     });
     receivers
 }
@@ -176,6 +187,9 @@ impl Loader<'_> {
                     loaded.packages.insert(name.clone(), package);
                     loaded.take_receiver(Arc::new(plugin));
                 }
+                Err(error) if self.disabled.contains(&receiver.plugin) => loaded.note_waiting(name, &error),
+                // What is wrong with its component is told under this very name.
+                Err(_) if *name == receiver.plugin && loaded.has_failed(name) => {}
                 Err(error) => loaded.note_failure(name, kind, &error),
             }
         }
@@ -184,21 +198,31 @@ impl Loader<'_> {
 
     /// The component of a receiver's sink.
     fn sink_of(&self, name: &str, receiver: &ReceiverConfig) -> Result<&Found, PluginLoadError> {
-        let fault = |reason| PluginLoadError::Receiver {
-            receiver: name.to_owned(),
-            plugin: receiver.plugin.clone(),
-            reason,
-        };
         let Some(found) = self.found.get(&receiver.plugin) else {
-            let components = self.config.plugins.in_directory().unwrap_or_default();
-            let reason = self.config.plugins.component_fault(&receiver.plugin, &components);
-            let disabled = self.disabled.contains(&receiver.plugin).then(|| DISABLED.to_owned());
-            let unusable = || "its component cannot be used".to_owned();
-            return Err(fault(reason.or(disabled).unwrap_or_else(unusable)));
+            let is_disabled = self.disabled.contains(&receiver.plugin);
+            return Err(without_sink(self.config, name, &receiver.plugin, is_disabled));
         };
         match found.outline.kind {
             PluginKind::Sink => Ok(found),
-            kind => Err(fault(format!("it is a {kind}, and only a sink can deliver"))),
+            kind => Err(PluginLoadError::Receiver {
+                receiver: name.to_owned(),
+                plugin: receiver.plugin.clone(),
+                reason: format!("it is a {kind}, and only a sink can deliver"),
+            }),
         }
     }
+}
+
+/// Why a receiver has no sink: there is no component, it is disabled by command, or it cannot be used.
+pub(super) fn without_sink(
+    config: &Config,
+    receiver: &str,
+    plugin: &str,
+    is_disabled: bool,
+) -> PluginLoadError {
+    let components = config.plugins.in_directory().unwrap_or_default();
+    let reason = config.plugins.component_fault(plugin, &components);
+    let disabled = is_disabled.then(|| DISABLED.to_owned());
+    let reason = reason.or(disabled).unwrap_or_else(|| "its component cannot be used".to_owned());
+    PluginLoadError::Receiver { receiver: receiver.to_owned(), plugin: plugin.to_owned(), reason }
 }

@@ -29,8 +29,8 @@ pub use listing::{PluginListing, PluginState};
 pub use prepared::PackageReport;
 pub use progress::OpenProgress;
 pub use reload::{
-    PluginVersion, ReloadError, ReloadOutcome, ReloadReport, ReloadStage, ReloadTrigger, StateHandover,
-    TrialFailure, TrialSummary,
+    PluginSwitch, PluginVersion, ReloadError, ReloadOutcome, ReloadReport, ReloadStage, ReloadTrigger,
+    StateHandover, SwitchError, TrialFailure, TrialSummary,
 };
 pub use telemetry_sandbox::{
     CONTRACT_VERSION, CompileLimits, CompilerProgram, PluginInfo, PluginKind, compile_for_parent,
@@ -39,7 +39,7 @@ pub use telemetry_sandbox::{
 pub(crate) use lag::Lags;
 pub(crate) use listing::plugin_listings;
 pub(crate) use load::load_plugins;
-pub(crate) use loaded::{LivePlugins, LoadedPlugins};
+pub(crate) use loaded::{Absence, LivePlugins, LoadedPlugins};
 pub(crate) use ports::{LateQueryPort, StoreKeyValuePort};
 pub(crate) use progress::Progress;
 pub(crate) use reload::{Reloader, ReloaderParts, watched_files};

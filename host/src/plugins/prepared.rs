@@ -2,12 +2,15 @@
 //!
 //! Invariant: whatever is loaded into a host, at its start or later, comes through here.
 
+use semver::Version;
 use serde::Serialize;
 use telemetry_sandbox::{Plugin, PluginKind, PluginSpec, PreparedPlugin, Sandbox};
 use telemetry_store::Store;
 
 use super::error::PluginLoadError;
-use super::package::{GrantReport, PackageError, PluginPackages, Trust, VerifiedPackage};
+use super::package::{
+    GrantReport, LockEntry, PackageError, PluginPackages, RunningVersion, Trust, VerifiedPackage,
+};
 use super::spec;
 use crate::config::{Config, ReceiverConfig};
 
@@ -29,6 +32,31 @@ pub struct PackageReport {
     /// See [`VerifiedPackage::content`].
     #[serde(skip)]
     pub(crate) content: String,
+    /// Its manifest's version.
+    #[serde(skip)]
+    pub(crate) version: Option<Version>,
+    /// What `plugins.lock` said of it.
+    #[serde(skip)]
+    pub(crate) entry: LockEntry,
+}
+
+impl PackageReport {
+    /// A package as it was checked, with what it may reach.
+    pub(super) fn of(package: &VerifiedPackage, grants: GrantReport) -> Self {
+        Self {
+            trust: package.trust.clone(),
+            grants,
+            content: package.content(),
+            version: package.manifest.as_ref().map(|manifest| manifest.version.clone()),
+            entry: package.entry.clone(),
+        }
+    }
+
+    /// Which version runs with it; `None` of a component without a manifest.
+    pub(crate) fn running(&self) -> Option<RunningVersion> {
+        let version = self.version.clone()?;
+        Some(RunningVersion { entry: self.entry.clone(), version })
+    }
 }
 
 /// The package of the plugin `name`, if it may be run.
@@ -72,7 +100,7 @@ impl Prepared {
             Some((name, receiver)) => spec::receiver_spec(name, component, &settings, receiver, &effective),
         };
         let spec = spec.map_err(|source| PluginLoadError::Secret { plugin: name.to_owned(), source })?;
-        let report = PackageReport { trust: package.trust.clone(), grants, content: package.content() };
+        let report = PackageReport::of(&package, grants);
         Ok(Self { spec, report, package })
     }
 

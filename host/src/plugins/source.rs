@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use telemetry_sandbox::{PreparedPlugin, Sandbox};
+use telemetry_sandbox::{ComponentOutline, PluginKind, PreparedPlugin, Sandbox};
 
 use super::error::PluginLoadError;
 use super::package::VerifiedPackage;
@@ -41,16 +41,24 @@ impl PluginSource {
         verified(config, &self.component)
     }
 
-    /// Puts the settings and the grants beside a package, and compiles it.
+    /// What a package's component is, as far as its bytes tell.
+    pub(crate) fn outline(
+        &self,
+        package: &VerifiedPackage,
+        sandbox: &Sandbox,
+    ) -> Result<ComponentOutline, PluginLoadError> {
+        let failed = |source| PluginLoadError::Component { plugin: self.name.clone(), source };
+        sandbox.outline(package.component.clone()).map_err(failed)
+    }
+
+    /// Puts the settings and the grants beside a package of this kind, and compiles it.
     pub(crate) fn prepare(
         &self,
         config: &Config,
         package: VerifiedPackage,
+        kind: PluginKind,
         sandbox: &Sandbox,
     ) -> Result<(PreparedPlugin, PackageReport), PluginLoadError> {
-        let outline = sandbox.outline(package.component.clone());
-        let failed = |source| PluginLoadError::Component { plugin: self.name.clone(), source };
-        let kind = outline.map_err(failed)?.kind;
         let receivers = config.alerting.all_receivers();
         let receiver = receivers.get(&self.name).filter(|_| self.is_receiver);
         let receiver = receiver.map(|receiver| (self.name.as_str(), receiver));

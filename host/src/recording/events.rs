@@ -42,7 +42,7 @@ impl Recorder {
             Ok(passage) => passage,
             Err(error) => {
                 let received = drafts.iter().map(|draft| || draft.to_json().to_string());
-                self.note_refusals(Refused::Event, &error, received);
+                self.note_unseen(Refused::Event, &error, received);
                 return vec![Err(error); size];
             }
         };
@@ -52,7 +52,7 @@ impl Recorder {
             Ok(given) => given,
             Err(error) => {
                 let error = self.storage_error(error);
-                self.note_refusals(Refused::Event, &error, vec![String::new; size]);
+                self.note_unseen(Refused::Event, &error, vec![String::new; size]);
                 return vec![Err(error); size];
             }
         };
@@ -112,7 +112,7 @@ impl Recorder {
             }
             other => other.clone().into(),
         };
-        self.note_refusal(Refused::Event, &error, || refused.draft.to_json().to_string());
+        self.note_unseen(Refused::Event, &error, [|| refused.draft.to_json().to_string()]);
         error
     }
 

@@ -54,9 +54,9 @@ impl Recorder {
         let count = events.len().saturating_add(metrics.len());
         let _passage = self.enter_in_turn(count).inspect_err(|error| {
             let each = events.iter().map(|draft| || draft.to_json().to_string());
-            self.note_refusals(Refused::Event, error, each);
+            self.note_unseen(Refused::Event, error, each);
             let each = metrics.iter().map(|draft| || draft.to_json().to_string());
-            self.note_refusals(Refused::Metric, error, each);
+            self.note_unseen(Refused::Metric, error, each);
         })?;
         let mut ids: Vec<Uuid> = events.iter().filter_map(|event| event.event_id).collect();
         ids.push(batch_id);

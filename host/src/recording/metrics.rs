@@ -27,7 +27,7 @@ impl Recorder {
             Ok(passage) => passage,
             Err(error) => {
                 let received = drafts.iter().map(|draft| || draft.to_json().to_string());
-                self.note_refusals(Refused::Metric, &error, received);
+                self.note_unseen(Refused::Metric, &error, received);
                 return vec![Err(error); size];
             }
         };
@@ -47,7 +47,7 @@ impl Recorder {
                 Err(refused) => {
                     let RefusedMetric { draft, error } = *refused;
                     let error = RecordError::from(error);
-                    self.note_refusal(Refused::Metric, &error, || draft.to_json().to_string());
+                    self.note_unseen(Refused::Metric, &error, [|| draft.to_json().to_string()]);
                     round.answer(place, Err(error));
                 }
             }

@@ -15,6 +15,7 @@ mod recorder;
 mod round;
 mod subscribers;
 mod validation;
+mod withheld;
 mod write;
 
 pub use counters::RecordingCounters;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use telemetry_core::limits::{MAX_BATCH_RECORDS, OVERLOAD_RETRY};
-use telemetry_core::{Clock, EventDraft, MetricDraft};
+use telemetry_core::{Clock, ErrorCode, EventDraft, MetricDraft};
 use telemetry_store::{Store, StoreError};
 
 use super::counters::Counters;
@@ -16,6 +16,7 @@ use super::passage::{InFlight, Passage};
 use super::round::{Outcome, Round};
 use super::subscribers::Subscribers;
 use super::validation::{ValidatorChain, ValidatorEntry};
+use super::withheld;
 use crate::faults::Faults;
 use crate::guards::{LoopGuard, RecursionDepth};
 use crate::logging::{RefusalLog, Refused};
@@ -93,30 +94,46 @@ impl Recorder {
         self.parts.refusals.tell_left_out();
     }
 
-    /// Counts and logs the refusal of one record; `received` is the record as text.
-    pub(crate) fn note_refusal(
+    /// Counts and logs the refusal of one record; `received` is the record as text, with what validators rewrote.
+    pub(super) fn note_refusal(
         &self,
         refused: Refused,
         error: &RecordError,
         received: impl FnOnce() -> String,
     ) {
-        self.note_refusals(refused, error, [received]);
+        self.note_refusals(refused, error.code(), &error.reason(), [received]);
     }
 
-    /// Counts and logs the refusal of several records for one reason. The host's own faults are counted only: they are
-    /// reported where they happen, once, however many records they cost.
-    pub(super) fn note_refusals(
+    /// Counts and logs, in the same way, the refusal of records that no validator has seen: where there are any, they might have masked
+    /// something, and only what identifies a record is logged.
+    pub(crate) fn note_unseen(
         &self,
         refused: Refused,
         error: &RecordError,
         received: impl IntoIterator<Item = impl FnOnce() -> String>,
     ) {
-        let (code, reason) = (error.code(), error.reason());
+        if self.validators.load().is_empty() {
+            self.note_refusals(refused, error.code(), &error.reason(), received);
+        } else {
+            let identities = received.into_iter().map(|received| move || withheld::identity(&received()));
+            self.note_refusals(refused, error.code(), &withheld::reason(error), identities);
+        }
+    }
+
+    /// Counts and logs the refusal of several records for one reason. The host's own faults are counted only: they are
+    /// reported where they happen, once, however many records they cost.
+    fn note_refusals(
+        &self,
+        refused: Refused,
+        code: ErrorCode,
+        reason: &str,
+        received: impl IntoIterator<Item = impl FnOnce() -> String>,
+    ) {
         let mut count = 0;
         for received in received {
             count += 1;
             if !code.is_host_fault() {
-                self.parts.refusals.log(refused, code, &reason, received);
+                self.parts.refusals.log(refused, code, reason, received);
             }
         }
         self.counters.refuse(code, count);

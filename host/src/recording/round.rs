@@ -63,6 +63,8 @@ impl Admitted for AdmittedSample {
 /// What is known of a record that is still on its way.
 pub(super) struct Note {
     place: usize,
+    /// Whether it was refused before any validator saw it.
+    unseen: bool,
     pub(super) warnings: Vec<ValidationIssue>,
     pub(super) refusal: Option<RecordError>,
 }
@@ -94,7 +96,7 @@ impl<T: Admitted> Round<T> {
     /// Sends the record at `place` of the call on its way.
     pub(super) fn send(&mut self, place: usize, record: T, refusal: Option<RecordError>) {
         self.records.push(record);
-        self.notes.push(Note { place, warnings: Vec::new(), refusal });
+        self.notes.push(Note { place, unseen: refusal.is_some(), warnings: Vec::new(), refusal });
     }
 
     /// Answers every record for which `answer` has an outcome; the others stay on their way.
@@ -159,7 +161,12 @@ impl<T: Admitted> Round<T> {
     ) {
         self.answer_where(|record, note| {
             let error = refusal(record, note)?;
-            recorder.note_refusal(T::KIND, &error, || record.echo().to_string());
+            let received = || record.echo().to_string();
+            if note.unseen {
+                recorder.note_unseen(T::KIND, &error, [received]);
+            } else {
+                recorder.note_refusal(T::KIND, &error, received);
+            }
             Some(Err(error))
         });
     }

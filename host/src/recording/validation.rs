@@ -1,17 +1,24 @@
-//! Runs records through the validators in configured order, each seeing the rewrites of those before, in batches of limited size.
-//! Each batch is judged whatever becomes of the others.
+//! Runs records through the validators in configured order, each seeing the rewrites of those before, in batches of limited size,
+//! which validators that see the same rows share. Each batch is judged whatever becomes of the others.
 
-mod batches;
+mod events;
+mod packed;
+mod samples;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use telemetry_core::extension::{EventVerdict, PluginFailure, SampleVerdict, Validator};
+use telemetry_core::extension::{EventVerdict, PluginFailure, SampleVerdict, SeriesRewrite, Validator};
 use telemetry_core::limits::MAX_ISSUES;
-use telemetry_core::{AdmittedEvent, AdmittedSample, ErrorCode, SampleBatch, ValidationIssue, admission};
+use telemetry_core::{
+    AdmittedEvent, AdmittedSample, ErrorCode, EventBatch, SampleBatch, ValidationIssue, admission,
+};
 
-use self::batches::{PackedEvents, first_batch, sample_batch};
+use self::events::{event_batch, first_batch};
+use self::packed::PackedBatches;
+use self::samples::SamplePart;
 use super::counters::Counters;
 use super::error::RecordError;
 use super::round::{Admitted, Round};
@@ -55,15 +62,15 @@ impl ValidatorChain {
         counters: &Counters,
         faults: &Faults,
     ) {
-        let mut packed = PackedEvents::default();
-        let mut failures: Vec<_> = self.entries.iter().map(|_| Failures::new(counters, faults)).collect();
+        let mut failures = Failures::new(counters, faults);
         let all = rows_where(round, 0..round.records.len(), |_| true);
         let mut rest = all.as_slice();
         // All validators judge some of the events before any judges the others, so that those are packed for all of them.
         while !rest.is_empty() {
             let (rows, after) = first_batch(rest, &round.records);
-            for (entry, failures) in self.entries.iter().zip(&mut failures) {
-                entry.judge_events(rows, &mut packed, round, failures);
+            let mut packed = PackedBatches::default();
+            for entry in &self.entries {
+                entry.judge_events(rows, &mut packed, round, &mut failures);
             }
             rest = after;
         }
@@ -75,9 +82,46 @@ impl ValidatorChain {
         counters: &Counters,
         faults: &Faults,
     ) {
-        for entry in &self.entries {
-            entry.judge_samples(round, &mut Failures::new(counters, faults));
+        let subscriptions = || self.entries.iter().map(|entry| entry.validator.subscription());
+        let wanting = subscriptions().filter(|subscription| subscription.wants_samples()).count();
+        if wanting == 0 {
+            return;
         }
+        let wanted = rows_where(round, 0..round.records.len(), |sample| {
+            subscriptions().any(|subscription| subscription.wants_metric(&sample.series().name))
+        });
+        let mut packed = PackedBatches::default();
+        let mut failures = Failures::new(counters, faults);
+        judge_samples_in_parts(&self.entries, &wanted, wanting == 1, &mut packed, round, &mut failures);
+    }
+}
+
+/// Has validators judge samples that one of them wants: all judge the first part before any judges the second. `sole` says that only
+/// one validator wants any samples, and these are just what it wants.
+fn judge_samples_in_parts(
+    entries: &[ValidatorEntry],
+    rows: &[usize],
+    sole: bool,
+    packed: &mut PackedBatches<SampleBatch>,
+    round: &mut Round<AdmittedSample>,
+    failures: &mut Failures<'_>,
+) {
+    let mut rest = rows;
+    while !rest.is_empty() {
+        let (part, after) = SamplePart::first(rest, &round.records);
+        let mut left = entries;
+        while let [entry, others @ ..] = left {
+            left = others;
+            let rewritten = entry.judge_samples(&part, sole, packed, round, failures);
+            if rewritten && left.iter().any(|entry| entry.validator.subscription().wants_samples()) {
+                // Those that are left see other series, which may also be too large for one batch.
+                judge_samples_in_parts(left, part.rows(), sole, packed, round, failures);
+                break;
+            }
+        }
+        // Nobody sees these rows again.
+        *packed = PackedBatches::default();
+        rest = after;
     }
 }
 
@@ -86,7 +130,7 @@ impl ValidatorEntry {
     fn judge_events(
         &self,
         rows: &[usize],
-        packed: &mut PackedEvents,
+        packed: &mut PackedBatches<EventBatch>,
         round: &mut Round<AdmittedEvent>,
         failures: &mut Failures<'_>,
     ) {
@@ -98,47 +142,67 @@ impl ValidatorEntry {
         // One batch, unless validators before it made the events larger.
         while !rest.is_empty() {
             let (rows, after) = first_batch(rest, &round.records);
-            let verdict = self.validator.validate_events(packed.of(rows, &round.records));
-            match verdict {
+            let batch = packed.of(rows, || event_batch(rows, &round.records));
+            match self.validator.validate_events(batch) {
                 Ok(verdict) => {
-                    let rewritten = !verdict.rewrites.is_empty();
-                    apply_to_events(self.validator.name(), rows, verdict, round);
-                    if rewritten {
-                        *packed = PackedEvents::default();
-                    }
+                    packed.forget(&apply_to_events(self.validator.name(), rows, verdict, round));
                 }
-                Err(failure) => self.apply_failure(&failure, rows, round, failures),
+                Err(failure) => packed.forget(self.apply_failure(&failure, rows, round, failures)),
             }
             rest = after;
         }
     }
 
-    fn judge_samples(&self, round: &mut Round<AdmittedSample>, failures: &mut Failures<'_>) {
+    /// Judges those of a part's samples that it wants. The answer is whether series were rewritten: the part is no more what it was.
+    fn judge_samples(
+        &self,
+        part: &SamplePart<'_>,
+        sole: bool,
+        packed: &mut PackedBatches<SampleBatch>,
+        round: &mut Round<AdmittedSample>,
+        failures: &mut Failures<'_>,
+    ) -> bool {
         let subscription = self.validator.subscription();
-        let wanted = rows_where(round, 0..round.records.len(), |sample| {
-            subscription.wants_metric(&sample.series().name)
-        });
-        let mut rest = wanted.as_slice();
-        while !rest.is_empty() {
-            let (batch, rows, after) = sample_batch(rest, &round.records);
-            match self.validator.validate_samples(&batch) {
-                Ok(verdict) => apply_to_samples(self.validator.name(), rows, &batch, verdict, round),
-                Err(failure) => self.apply_failure(&failure, rows, round, failures),
+        if !subscription.wants_samples() {
+            return false;
+        }
+        // A sole validator wants all that came to its part, and nobody before it refused any.
+        let rows = if sole {
+            Cow::Borrowed(part.rows())
+        } else {
+            Cow::Owned(rows_where(round, part.rows().iter().copied(), |sample| {
+                subscription.wants_metric(&sample.series().name)
+            }))
+        };
+        if rows.is_empty() {
+            return false;
+        }
+        let batch = packed.of(&rows, || part.batch(&rows, &round.records));
+        match self.validator.validate_samples(batch) {
+            Ok(verdict) => {
+                let rewritten = !verdict.rewrites.is_empty();
+                let changed = apply_to_samples(self.validator.name(), &rows, batch, verdict, round);
+                packed.forget(&changed);
+                rewritten
             }
-            rest = after;
+            Err(failure) => {
+                packed.forget(self.apply_failure(&failure, &rows, round, failures));
+                false
+            }
         }
     }
 
-    fn apply_failure<T: Admitted>(
+    /// The answer is the rows that are refused for it.
+    fn apply_failure<'r, T: Admitted>(
         &self,
         failure: &PluginFailure,
-        rows: &[usize],
+        rows: &'r [usize],
         round: &mut Round<T>,
         failures: &mut Failures<'_>,
-    ) {
+    ) -> &'r [usize] {
         if self.on_failure == OnFailure::Accept {
             Counters::add(&failures.counters.unvalidated, rows.len());
-            return;
+            return &[];
         }
         failures.report(failure);
         for &row in rows {
@@ -146,58 +210,91 @@ impl ValidatorEntry {
                 note.refusal = Some(RecordError::Plugin(failure.clone()));
             }
         }
+        rows
     }
 }
 
-/// What one validator failed at in one call: one fault, in however many batches its records are judged.
+/// What validators failed at in one call: one fault each, in however many batches its records are judged.
 struct Failures<'a> {
     counters: &'a Counters,
     faults: &'a Faults,
-    reported: bool,
+    /// The validators that failed.
+    reported: Vec<String>,
 }
 
 impl<'a> Failures<'a> {
     fn new(counters: &'a Counters, faults: &'a Faults) -> Self {
-        Self { counters, faults, reported: false }
+        Self { counters, faults, reported: Vec::new() }
     }
 
     fn report(&mut self, failure: &PluginFailure) {
-        if !std::mem::replace(&mut self.reported, true) {
+        if !self.reported.contains(&failure.plugin) {
+            self.reported.push(failure.plugin.clone());
             self.faults.report(ErrorCode::PluginFailure, failure);
         }
     }
 }
 
-fn apply_to_events(validator: &str, rows: &[usize], verdict: EventVerdict, round: &mut Round<AdmittedEvent>) {
+/// The answer is the rows that are others now, or refused.
+fn apply_to_events(
+    validator: &str,
+    rows: &[usize],
+    verdict: EventVerdict,
+    round: &mut Round<AdmittedEvent>,
+) -> Vec<usize> {
+    let mut changed = Vec::new();
     for rewrite in verdict.rewrites {
-        if let Some(event) = rows.get(rewrite.row as usize).and_then(|&row| round.records.get_mut(row)) {
+        if let Some(&row) = rows.get(rewrite.row as usize)
+            && let Some(event) = round.records.get_mut(row)
+        {
             *event = event.clone().rewritten(rewrite.data, rewrite.extra);
+            changed.push(row);
         }
     }
-    settle(grouped(rows, validator, verdict.issues), round);
+    settle(grouped(rows, validator, verdict.issues), round, &mut changed);
+    changed
 }
 
+/// The answer is the rows that are others now, or refused.
 fn apply_to_samples(
     validator: &str,
     rows: &[usize],
     batch: &SampleBatch,
     verdict: SampleVerdict,
     round: &mut Round<AdmittedSample>,
+) -> Vec<usize> {
+    let mut changed = Vec::new();
+    if !verdict.rewrites.is_empty() {
+        rewrite_series(rows, batch, verdict.rewrites, round, &mut changed);
+    }
+    settle(grouped(rows, validator, verdict.issues), round, &mut changed);
+    changed
+}
+
+/// Looks at each row once, however many series are rewritten.
+fn rewrite_series(
+    rows: &[usize],
+    batch: &SampleBatch,
+    rewrites: Vec<SeriesRewrite>,
+    round: &mut Round<AdmittedSample>,
+    changed: &mut Vec<usize>,
 ) {
-    for rewrite in verdict.rewrites {
-        let too_large = admission::check_context(&rewrite.context).err();
-        for (&row, _) in
-            rows.iter().zip(batch.series_indices()).filter(|(_, series)| **series == rewrite.series)
-        {
-            if let (Some(sample), Some(note)) = (round.records.get_mut(row), round.notes.get_mut(row)) {
-                match &too_large {
-                    Some(error) => note.refusal = Some(error.clone().into()),
-                    None => *sample = sample.clone().rewritten(rewrite.context.clone()),
-                }
-            }
+    let mut contexts = vec![None; batch.series_count()];
+    for SeriesRewrite { series, context } in rewrites {
+        if let Some(place) = contexts.get_mut(series as usize) {
+            *place = Some(admission::check_context(&context).map(|()| context));
         }
     }
-    settle(grouped(rows, validator, verdict.issues), round);
+    for (&row, &series) in rows.iter().zip(batch.series_indices()) {
+        let Some(Some(context)) = contexts.get(series as usize) else { continue };
+        if let (Some(sample), Some(note)) = (round.records.get_mut(row), round.notes.get_mut(row)) {
+            match context {
+                Ok(context) => *sample = sample.clone().rewritten(context.clone()),
+                Err(too_large) => note.refusal = Some(too_large.clone().into()),
+            }
+            changed.push(row);
+        }
+    }
 }
 
 /// Those of `rows` whose records are still on their way and wanted.
@@ -220,12 +317,13 @@ struct RecordIssues {
     issues: Vec<ValidationIssue>,
 }
 
-/// A record with any rejecting issue is refused with all of its issues; otherwise they are warnings.
-fn settle<T: Admitted>(all: Vec<RecordIssues>, round: &mut Round<T>) {
+/// A record with any rejecting issue is refused with all of its issues, and its row added to `changed`; otherwise they are warnings.
+fn settle<T: Admitted>(all: Vec<RecordIssues>, round: &mut Round<T>, changed: &mut Vec<usize>) {
     for RecordIssues { row, reject, issues } in all {
         let (Some(record), Some(note)) = (round.records.get(row), round.notes.get_mut(row)) else { continue };
         if reject {
             note.refusal = Some(RecordError::Invalid { issues, received: record.echo() });
+            changed.push(row);
         } else {
             note.warnings.extend(issues);
             note.warnings.truncate(MAX_ISSUES);

@@ -73,6 +73,12 @@ impl RollupSet {
         self.entries.iter().map(|entry| entry.refusals().0).sum()
     }
 
+    /// Queries that looked for states.
+    #[cfg(test)]
+    pub(crate) fn queries(&self) -> u64 {
+        self.entries.iter().map(|entry| entry.queries()).sum()
+    }
+
     /// The rollups whose states a function takes.
     pub(crate) fn choices(&self, function: &dyn Aggregation) -> Vec<KeptChoice> {
         if self.entries.is_empty() {
@@ -150,7 +156,7 @@ impl KeptChoice {
         self.entry.metrics.wants_metric(metric)
     }
 
-    /// Counts a query that may use them.
+    /// Counts a query that looked for them, and was answered.
     pub(crate) fn note_query(&self) {
         self.entry.queries.fetch_add(1, Ordering::Relaxed);
     }

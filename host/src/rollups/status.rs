@@ -37,7 +37,7 @@ pub struct RollupStatus {
     pub reason: Option<String>,
     /// How far the states are behind what is due, in seconds.
     pub lag_seconds: u64,
-    /// Queries that looked for states.
+    /// Metrics of queries that were answered, and for which states were looked for.
     pub queries: u64,
     /// Queries that found a state which the function did not take, and read samples instead.
     pub refused_states: u64,

@@ -28,7 +28,9 @@ mod shown;
 mod template;
 mod test;
 
-pub use bench::{BenchError, Measurement, Regression, baseline_of, measure, regressions};
+pub use bench::{
+    BenchError, BenchReport, LeftOut, Measurement, Regression, baseline_of, measure, regressions,
+};
 pub use build::{BuildError, Built, build};
 pub use case::{Case, CaseError, Step};
 pub use check::{CheckError, CheckReport, Finding, Severity, check};

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use serde_json::Map;
+use telemetry_core::aggregation::{AggregationSource, BuiltInAggregations};
 use telemetry_sandbox::{CONTRACT_VERSION, PluginKind};
 
 use crate::language::Language;
@@ -32,6 +34,12 @@ pub enum CreateError {
         "\"{name}\" cannot be a plugin's name: small letters, digits and single hyphens, beginning with a letter, at most 64"
     )]
     Name {
+        /// The name.
+        name: String,
+    },
+    /// The name is that of a built-in aggregate function, which queries find first.
+    #[error("\"{name}\" cannot be an aggregation's name: the built-in function of that name is found first")]
+    BuiltIn {
         /// The name.
         name: String,
     },
@@ -130,7 +138,8 @@ const fn tools(language: Language) -> &'static str {
     match language {
         Language::Rust => "rustup target add wasm32-unknown-unknown",
         Language::Python => "python3 -m venv .venv && .venv/bin/pip install componentize-py==0.25.1",
-        Language::JavaScript => "npm install --no-save @bytecodealliance/jco@1.35.0",
+        // Without the prefix npm installs into the nearest folder above that has a package.json.
+        Language::JavaScript => "npm install --prefix . --no-save @bytecodealliance/jco@1.35.0",
         Language::C => {
             "python3 -m venv .venv && .venv/bin/pip install ziglang==0.17.1   # or clang, lld and wasi-libc"
         }
@@ -141,6 +150,10 @@ const fn tools(language: Language) -> &'static str {
 pub fn create(new: &NewProject) -> Result<Vec<PathBuf>, CreateError> {
     if !is_name(&new.name) {
         return Err(CreateError::Name { name: new.name.clone() });
+    }
+    let is_built_in = || BuiltInAggregations.find(&function_name(&new.name), &Map::new()).is_some();
+    if new.kind == PluginKind::Aggregator && is_built_in() {
+        return Err(CreateError::BuiltIn { name: new.name.clone() });
     }
     let write = |path: &Path, source| CreateError::Write { path: path.to_owned(), source };
     if std::fs::read_dir(&new.directory).is_ok_and(|mut entries| entries.next().is_some()) {
@@ -179,15 +192,19 @@ fn filled(text: &str, new: &NewProject, sdk: &str) -> String {
         .replace("{{tools}}", tools(new.language))
         .replace("{{grants}}", grants(new.kind))
         .replace("{{name}}", &new.name)
-        .replace("{{function}}", &new.name.replace('-', "_"))
-        .replace("{{type}}", &type_name(&new.name))
+        .replace("{{function}}", &function_name(&new.name))
         .replace("{{kind}}", new.kind.as_str())
         .replace("{{contract}}", CONTRACT_VERSION)
         .replace("{{source}}", new.language.source())
         .replace("{{sdk}}", sdk)
 }
 
-/// Small letters, digits and single hyphens: it becomes a file's name, a crate's, a class's.
+/// What queries call an aggregator's function.
+fn function_name(name: &str) -> String {
+    name.replace('-', "_")
+}
+
+/// Small letters, digits and single hyphens: it becomes a file's name, a crate's, an aggregate function's.
 fn is_name(name: &str) -> bool {
     name.len() <= 64
         && name.starts_with(|c: char| c.is_ascii_lowercase())
@@ -196,28 +213,19 @@ fn is_name(name: &str) -> bool {
         })
 }
 
-/// `known-sources` as `KnownSources`.
-fn type_name(name: &str) -> String {
-    name.split('-')
-        .map(|part| {
-            let mut letters = part.chars();
-            let first = letters.next().map(|first| first.to_ascii_uppercase());
-            first.into_iter().chain(letters).collect::<String>()
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::case::Case;
     use crate::project::Project;
 
+    const KINDS: [PluginKind; 4] =
+        [PluginKind::Validator, PluginKind::Aggregator, PluginKind::Monitor, PluginKind::Sink];
+
     #[test]
     fn every_template_is_a_project_without_gaps() {
         for language in Language::ALL {
-            for kind in [PluginKind::Validator, PluginKind::Aggregator, PluginKind::Monitor, PluginKind::Sink]
-            {
+            for kind in KINDS {
                 let folder = tempfile::tempdir().unwrap();
                 let new = NewProject {
                     name: "known-sources".to_owned(),
@@ -251,6 +259,39 @@ mod tests {
         for name in ["", "-a", "a-", "a--b", "A", "9a", "a_b", "../a", "a/b"] {
             assert!(!is_name(name), "{name}");
         }
-        assert_eq!(type_name("known-p99-sources"), "KnownP99Sources");
+    }
+
+    #[test]
+    fn no_name_becomes_a_word_of_the_source() {
+        // As `sink` would be one, beside what a sink is made of.
+        for (language, kind) in
+            Language::ALL.into_iter().flat_map(|language| KINDS.map(|kind| (language, kind)))
+        {
+            let text = source(language, kind);
+            for place in ["{{name}}", "{{function}}"].into_iter().flat_map(|gap| text.match_indices(gap)) {
+                let before = text.get(..place.0).unwrap_or_default();
+                assert!(before.ends_with(['"', '`']), "{language} {kind}: {before}{}", place.1);
+            }
+        }
+    }
+
+    #[test]
+    fn an_aggregation_that_no_query_would_find_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = |name: &str, kind| {
+            create(&NewProject {
+                name: name.to_owned(),
+                kind,
+                language: Language::C,
+                directory: folder.path().join(name).join(kind.as_str()),
+                sdk: None,
+            })
+        };
+        for name in ["mean", "p99", "rate", "stddev", "approx-quantile"] {
+            let refused = made(name, PluginKind::Aggregator);
+            assert!(matches!(refused, Err(CreateError::BuiltIn { .. })), "{name}: {refused:?}");
+            assert!(made(name, PluginKind::Monitor).is_ok(), "{name}");
+        }
+        assert!(made("p98", PluginKind::Aggregator).is_ok());
     }
 }

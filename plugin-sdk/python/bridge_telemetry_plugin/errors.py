@@ -32,3 +32,18 @@ def answered(function):
             raise Err(types.PluginError_Other(f"{type(error).__name__}: {error}")) from error
 
     return call
+
+
+_KINDS = {
+    types.PluginError_InvalidConfig: InvalidConfig,
+    types.PluginError_Unsupported: Unsupported,
+    types.PluginError_Transient: Transient,
+}
+
+
+def asked(function, *arguments):
+    """What the host answers; where it refuses, its reason is raised: `Unsupported`, `Transient`, or else `RuntimeError`."""
+    try:
+        return function(*arguments)
+    except Err as error:
+        raise _KINDS.get(type(error.value), RuntimeError)(error.value.value) from error

@@ -83,8 +83,17 @@ def lifecycle_of(kind):
     return Lifecycle
 
 
+def _named(names):
+    """Names as the contract has them, where an empty list is all of them: here it is none, and `*` is all."""
+    if not names:
+        return None
+    return [] if "*" in names else list(names)
+
+
 def subscription_of(kind):
     """What a plugin's class subscribes to."""
     tick = getattr(kind, "tick_seconds", None)
     milliseconds = None if tick is None else max(1, round(tick * 1000))
-    return types.Subscription(kind.event_types, kind.sources, kind.metrics, milliseconds)
+    has_no_source = kind.sources is not None and not kind.sources
+    event_types = None if has_no_source else _named(kind.event_types)
+    return types.Subscription(event_types, _named(kind.sources), _named(kind.metrics), milliseconds)

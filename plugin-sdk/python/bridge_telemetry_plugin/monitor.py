@@ -2,15 +2,13 @@
 
 import json
 
-from componentize_py_types import Err
 from wit_world.exports import monitoring as contract
-from wit_world.imports import key_value as host_key_value
 from wit_world.imports import query as host_query
 from wit_world.imports import types
 
 from . import batch as rows
 from . import values
-from .errors import answered
+from .errors import answered, asked
 from .lifecycle import Plugin, Running, lifecycle_of, subscription_of
 
 _SEVERITIES = {
@@ -22,7 +20,11 @@ _SEVERITIES = {
 
 
 class Signal:
-    """A finding. Signals with one key are one alert; `firing=False` resolves it."""
+    """A finding. Signals with one key are one alert; `firing=False` resolves it.
+
+    For a key of more than 512 bytes, or with control characters, its beginning with a hash of the whole stands as the alert's. An alert
+    has the first 32 labels, and of these what 8 KiB have room for; a name has at most 512 bytes, and of a longer value these are kept.
+    """
 
     def __init__(self, key, summary, timestamp, *, firing=True, severity="warning", value=None, labels=None):
         self.key = key
@@ -38,14 +40,14 @@ class Monitor(Plugin):
     """Implement `on_event`, `on_sample`, `tick`: each answers signals, or None. Implement `save` and `restore` for what it has to
     remember: after a crash it goes on from there."""
 
-    #: Event types that are shown, all with an empty list; a trailing `*` matches a prefix. None: no events.
+    #: Event types that are shown; a trailing `*` matches a prefix, and `*` alone all. No names, or None: no events.
     event_types = None
-    #: Event sources, narrowing the events further. None: any source.
+    #: Event sources, narrowing the events further. No names: no events. None: any source.
     sources = None
     #: Places within events' `data`, JSON pointers such as `/command_id`: what stands there is in `event.values`, found by the host,
     #: which is much faster than parsing `event.data`.
     places = []
-    #: Metric names. None: no samples.
+    #: Metric names. No names, or None: no samples.
     metrics = None
     #: Seconds between two calls of `tick`. None: never.
     tick_seconds = None
@@ -61,30 +63,8 @@ class Monitor(Plugin):
 
 
 def get_metrics(**request):
-    """Takes and answers what `get_metrics` of the host does, as of the time of the records."""
-    try:
-        return json.loads(host_query.get_metrics(json.dumps(request)))
-    except Err as error:
-        raise RuntimeError(error.value.value) from error
-
-
-class KeyValue:
-    """The plugin's own durable key-value space; what is written becomes durable with the next checkpoint."""
-
-    @staticmethod
-    def get(key):
-        """The value of a key as bytes, or None."""
-        return host_key_value.get(key)
-
-    @staticmethod
-    def put(key, value):
-        """Sets the value of a key, bytes."""
-        host_key_value.put(key, value)
-
-    @staticmethod
-    def delete(key):
-        """Removes a key."""
-        host_key_value.delete(key)
+    """Takes and answers what `get_metrics` of the host does, as of the time of the records: `get_metrics(metric_names=["cpu"])`."""
+    return json.loads(asked(host_query.get_metrics, json.dumps(request)))
 
 
 def _signals(answers):

@@ -1,10 +1,9 @@
 """Regular expressions, searched by the host: for long texts, or many of them, faster than `re`. For validators, monitors and sinks."""
 
-from componentize_py_types import Err
 from wit_world.imports import patterns as host
 from wit_world.imports import types
 
-from .errors import Unsupported
+from .errors import asked
 
 
 class Pattern:
@@ -15,11 +14,11 @@ class Pattern:
     """
 
     def __init__(self, expression):
-        self._host = _asked(host.Pattern.compile, expression)
+        self._host = asked(host.Pattern.compile, expression)
 
     def is_match(self, text):
         """Whether the text has it anywhere."""
-        return _asked(self._host.is_match, text)
+        return asked(self._host.is_match, text)
 
     def find(self, texts):
         """For each of the texts the places where it is found, `(start, end)` to slice the text with; None for a text that is too
@@ -30,7 +29,7 @@ class Pattern:
         for part in encoded:
             length += len(part)
             ends.append(length)
-        findings = _asked(self._host.find, types.TextColumn(b"".join(encoded), ends))
+        findings = asked(self._host.find, types.TextColumn(b"".join(encoded), ends))
         places = [[] for _ in encoded]
         for found in findings.found:
             places[found.text].append((found.start, found.end))
@@ -39,14 +38,9 @@ class Pattern:
 
     def drop(self):
         """Gives its memory back: nothing can be searched for with it any more."""
-        self._host.__exit__(None, None, None)
-
-
-def _asked(function, argument):
-    try:
-        return function(argument)
-    except Err as error:
-        raise Unsupported(error.value.value) from error
+        if self._host is not None:
+            self._host.__exit__(None, None, None)
+            self._host = None
 
 
 def _places(encoded, found):

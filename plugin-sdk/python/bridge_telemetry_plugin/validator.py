@@ -13,14 +13,14 @@ from .lifecycle import Plugin, Running, lifecycle_of, subscription_of
 class Validator(Plugin):
     """Implement `validate_event`, `validate_sample` or both. Each row is judged by itself."""
 
-    #: Event types that are shown, all with an empty list; a trailing `*` matches a prefix. None: no events.
+    #: Event types that are shown; a trailing `*` matches a prefix, and `*` alone all. No names, or None: no events.
     event_types = None
-    #: Event sources, narrowing the events further. None: any source.
+    #: Event sources, narrowing the events further. No names: no events. None: any source.
     sources = None
     #: Places within events' `data`, JSON pointers such as `/command_id`: what stands there is in `event.values`, found by the host,
     #: which is much faster than parsing `event.data`.
     places = []
-    #: Metric names. None: no samples.
+    #: Metric names. No names, or None: no samples.
     metrics = None
 
     def validate_event(self, event):

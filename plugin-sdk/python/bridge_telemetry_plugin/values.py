@@ -2,20 +2,17 @@
 
 import json
 
-from componentize_py_types import Err
 from wit_world.imports import event_values as host
 
 from .batch import texts
+from .errors import asked
 
 
 def read(places):
     """For each event of the batch, what stands at each of the places; nothing where none is asked for."""
     if not places:
         return None
-    try:
-        table = host.read(list(places))
-    except Err as error:
-        raise RuntimeError(error.value.value) from error
+    table = asked(host.read, list(places))
     numbers = table.numbers or [0.0] * len(table.kinds)
     values = [_value(*found) for found in zip(table.kinds, numbers, texts(table.texts))]
     return [values[start : start + len(places)] for start in range(0, len(values), len(places))]

@@ -100,4 +100,5 @@ fn json(alert: &Alert) -> String {
         "resolved_at": alert.resolved_at.map(time), "times_seen": alert.times_seen,
     })
     .to_string()
+    .replace("${", "\\u0024{")
 }

@@ -37,7 +37,11 @@ void bt_on_sample(const bt_sample *sample, bt_signals *signals) {
     size_t place = place_of(sample->context);
     bt_signal signal = {.key = sample->context, .severity = BT_WARNING, .timestamp = sample->timestamp, .value = NAN};
     if (sample->value > limit && place == firing_count) {
-        if (place == MAX_SERIES || sample->context.len >= MAX_CONTEXT) return;
+        if (place == MAX_SERIES || sample->context.len >= MAX_CONTEXT) {
+            bt_log_warn("a series is left out: its context is too long, or too many fire already");
+            bt_counter_add("series_left_out", 1);
+            return;
+        }
         memcpy(firing[place], sample->context.ptr, sample->context.len);
         firing[place][sample->context.len] = 0;
         firing_count++;

@@ -23,17 +23,15 @@ const char *bt_start(bt_text config) {
 }
 
 bt_outcome bt_deliver(const bt_alert *alert) {
-    bt_text status = {0}, summary = {0};
-    bt_json_string(alert->json, "status", &status);
-    bt_json_string(alert->json, "summary", &summary);
-    bt_buffer body = {0};
-    bt_add_string(&body, "{\"text\":\"");
-    bt_add_text(&body, status);
-    bt_add_string(&body, ": ");
-    bt_add_text(&body, summary); /* its escapes are still there */
-    bt_add_string(&body, "\"}");
+    bt_buffer text = {0}, body = {0};
+    bt_add_string(&text, alert->firing ? "firing: " : "resolved: ");
+    bt_add_text(&text, alert->summary);
+    bt_add_string(&body, "{\"text\":");
+    bt_add_json_string(&body, (bt_text){(const char *)text.ptr, text.len});
+    bt_add_string(&body, "}");
     const char *fault = NULL;
     uint16_t answer = bt_http_post(url, "application/json", (bt_text){(const char *)body.ptr, body.len}, &fault);
+    bt_buffer_free(&text);
     bt_buffer_free(&body);
     if (answer == 0) return (bt_outcome){.tag = BT_RETRY, .reason = "no answer"}; /* `fault` says why */
     if (answer >= 500) return (bt_outcome){.tag = BT_RETRY, .reason = "the far side failed"};

@@ -1,6 +1,7 @@
 /* Refuses commands without an id, or with one that is too long. */
 #include "bt_validator.h"
 
+/* Longest id that is accepted, in bytes. */
 static double longest = 64;
 
 const bt_plugin bt_this_plugin = {

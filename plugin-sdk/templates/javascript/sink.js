@@ -7,10 +7,10 @@ export const { lifecycle, delivery } = exportSink({
   config: { url: "https://hooks.example.com/alerts" },
 
   deliver(alert) {
-    const body = JSON.stringify({ text: `${alert.status}: ${alert.summary}` });
+    const json = { text: `${alert.status}: ${alert.summary}` };
     let status;
     try {
-      ({ status } = send("POST", this.config.url, { body, headers: { "content-type": "application/json" } }));
+      ({ status } = send("POST", this.config.url, { json }));
     } catch {
       return retry("no answer");
     }

@@ -6,7 +6,7 @@ export const { lifecycle, validation } = exportValidator({
   description: "Refuses commands without an id, or with one that is too long",
   eventTypes: ["COMMAND_*"],
   places: ["/command_id"],
-  config: { longest: 64 },
+  config: { longest: 64 }, // in characters of two bytes, as JavaScript counts
 
   validateEvent(event) {
     const [id] = event.values;

@@ -3,7 +3,7 @@
 from bridge_telemetry_plugin.aggregator import Aggregate, export
 
 
-class {{type}}(Aggregate):
+class Spread(Aggregate):
     """Distance from the least to the greatest sample, times factor (default 1)"""
 
     name = "{{function}}"
@@ -24,4 +24,4 @@ class {{type}}(Aggregate):
         return (group[1] - group[0]) * self.factor if group else None
 
 
-Lifecycle, Aggregation = export({{type}}, name="{{name}}")
+Lifecycle, Aggregation = export(Spread, name="{{name}}")

@@ -3,7 +3,7 @@
 from bridge_telemetry_plugin.monitor import Monitor, Signal, export
 
 
-class {{type}}(Monitor):
+class QueueLength(Monitor):
     name = "{{name}}"
     metrics = ["queue_length"]
     config_schema = {
@@ -34,4 +34,4 @@ class {{type}}(Monitor):
         self.firing = set(state)
 
 
-Lifecycle, Monitoring = export({{type}})
+Lifecycle, Monitoring = export(QueueLength)

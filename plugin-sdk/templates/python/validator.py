@@ -3,11 +3,11 @@
 from bridge_telemetry_plugin.validator import Validator, export
 
 
-class {{type}}(Validator):
+class CommandId(Validator):
     name = "{{name}}"
     event_types = ["COMMAND_*"]
     places = ["/command_id"]
-    config = {"longest": 64}
+    config = {"longest": 64}  # in characters, as Python counts
 
     def validate_event(self, event):
         (command_id,) = event.values
@@ -17,4 +17,4 @@ class {{type}}(Validator):
             event.reject("too_long", "/data/command_id", "the command's id is too long")
 
 
-Lifecycle, Validation = export({{type}})
+Lifecycle, Validation = export(CommandId)

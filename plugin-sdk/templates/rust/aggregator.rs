@@ -6,9 +6,9 @@ use bridge_telemetry_plugin::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-struct {{type}};
+struct SpreadPlugin;
 
-impl Plugin for {{type}} {
+impl Plugin for SpreadPlugin {
     const NAME: &'static str = "{{name}}";
     type Config = NoConfig;
 
@@ -17,7 +17,7 @@ impl Plugin for {{type}} {
     }
 }
 
-impl Aggregation for {{type}} {
+impl Aggregation for SpreadPlugin {
     fn aggregates(&self) -> Aggregates {
         Aggregates::of::<Spread>()
     }
@@ -68,4 +68,4 @@ impl Aggregate for Spread {
     }
 }
 
-export_aggregation!({{type}});
+export_aggregation!(SpreadPlugin);

@@ -21,13 +21,13 @@ impl Default for Config {
     }
 }
 
-struct {{type}} {
+struct QueueLength {
     config: Config,
     /// The series that are too long now, by their contexts.
     firing: BTreeSet<String>,
 }
 
-impl Plugin for {{type}} {
+impl Plugin for QueueLength {
     const NAME: &'static str = "{{name}}";
     type Config = Config;
 
@@ -45,7 +45,7 @@ impl Plugin for {{type}} {
     }
 }
 
-impl Monitor for {{type}} {
+impl Monitor for QueueLength {
     fn subscribe(&self) -> Subscription {
         Subscription::none().metrics(["queue_length"])
     }
@@ -66,4 +66,4 @@ impl Monitor for {{type}} {
     }
 }
 
-export_monitor!({{type}});
+export_monitor!(QueueLength);

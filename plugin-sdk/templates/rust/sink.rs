@@ -20,9 +20,9 @@ impl Default for Config {
     }
 }
 
-struct {{type}}(Config);
+struct PostAlerts(Config);
 
-impl Plugin for {{type}} {
+impl Plugin for PostAlerts {
     const NAME: &'static str = "{{name}}";
     type Config = Config;
 
@@ -31,7 +31,7 @@ impl Plugin for {{type}} {
     }
 }
 
-impl Sink for {{type}} {
+impl Sink for PostAlerts {
     fn deliver(&mut self, alert: &Alert, deadline: Duration) -> Result<Outcome> {
         let text = format!("{}: {}", alert.status.as_str(), alert.summary);
         let body = bridge_telemetry_plugin::serde_json::json!({ "text": text });
@@ -45,4 +45,4 @@ impl Sink for {{type}} {
     }
 }
 
-export_sink!({{type}});
+export_sink!(PostAlerts);

@@ -9,7 +9,7 @@ use serde::Deserialize;
 #[derive(Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 struct Config {
-    /// Longest `command_id` that is accepted.
+    /// Longest `command_id` that is accepted, in bytes.
     longest: usize,
 }
 
@@ -19,9 +19,9 @@ impl Default for Config {
     }
 }
 
-struct {{type}}(Config);
+struct CommandId(Config);
 
-impl Plugin for {{type}} {
+impl Plugin for CommandId {
     const NAME: &'static str = "{{name}}";
     type Config = Config;
 
@@ -30,7 +30,7 @@ impl Plugin for {{type}} {
     }
 }
 
-impl Validator for {{type}} {
+impl Validator for CommandId {
     fn subscribe(&self) -> Subscription {
         Subscription::none().event_types(["COMMAND_*"])
     }
@@ -50,4 +50,4 @@ impl Validator for {{type}} {
     }
 }
 
-export_validator!({{type}});
+export_validator!(CommandId);

@@ -128,7 +128,11 @@ impl Plugin for ErrorRate {
 
 impl Monitor for ErrorRate {
     fn subscribe(&self) -> Subscription {
-        Subscription::none().event_types(self.config.event_types.clone()).tick(self.config.tick())
+        let subscription = Subscription::none().tick(self.config.tick());
+        match &self.config.event_types[..] {
+            [] => subscription.all_events(),
+            types => subscription.event_types(types),
+        }
     }
 
     fn on_events(&mut self, batch: &EventBatch) -> Result<Vec<Signal>> {
@@ -280,6 +284,14 @@ mod tests {
         for wrong in [r#"{"threshold":5}"#, r#"{"clear":0.2}"#, r#"{"window":0}"#, r#"{"windows":1}"#] {
             assert!(testing::restart::<ErrorRate>(wrong, None).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn all_events_are_counted_unless_some_are_named() {
+        let subscription = |config| Subscription { tick: None, ..started(config).subscribe() };
+        assert_eq!(subscription("{}"), Subscription::none().all_events());
+        let some = subscription(r#"{"event_types":["COMMAND_*"]}"#);
+        assert_eq!(some, Subscription::none().event_types(["COMMAND_*"]));
     }
 
     #[test]

@@ -1,10 +1,13 @@
 //! Shipped validator `redact`: masks secrets before anything is stored.
 //!
 //! A value under a configured key is masked whole, at any depth; in all other texts the parts that match a pattern are masked, and
-//! all of a text that is too long to be searched for one. It looks at `data` and the other top-level fields of events, and at the
-//! contexts of metrics. Place it first among the validators: refused events are logged with the rewrites made so far.
+//! all of a text that is too long to be searched for one. Of numbers and the names of members none is searched: give their keys.
+//! It looks at `data` and the other top-level fields of events, and at the contexts of metrics. What would be too long with its
+//! secrets masked is `{"redacted":true}` instead (`objects_masked_whole`). Place it first among the validators: refused events are
+//! logged with the rewrites made so far.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests"))]
 
+mod ascii;
 mod masking;
 mod places;
 mod walk;
@@ -17,12 +20,18 @@ use masking::Gathering;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+/// Most bytes of an event's `data` and other fields together, and of a context: the host refuses what is longer.
+const MAX_EVENT_BYTES: usize = 4 << 20;
+const MAX_CONTEXT_BYTES: usize = 8 << 10;
+/// The only letter beyond ASCII whose small one is in ASCII: `k`.
+const KELVIN: char = '\u{212a}';
+
 #[derive(Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 struct Config {
     /// Keys whose values are masked whole; upper and lower case are the same.
     keys: Vec<String>,
-    /// Regular expressions; what they match in any text is masked, with the letters, digits and words of Unicode or with those of ASCII.
+    /// Regular expressions; what they match in any text is masked, with the letters, digits and words of Unicode or with those of ASCII. Neither numbers nor the names of members are searched.
     patterns: Vec<String>,
     /// What stands in place of a secret.
     mask: String,
@@ -49,9 +58,14 @@ impl Default for Config {
 }
 
 struct Redact {
+    /// In small letters.
     keys: Vec<String>,
     /// A bit for each length that a key has: most texts are told apart by it.
     lengths: u64,
+    /// Bytes of the longest key.
+    longest: usize,
+    /// Whether a key has other letters than those of ASCII.
+    beyond_ascii: bool,
     patterns: Vec<Pattern>,
     mask: String,
 }
@@ -67,16 +81,16 @@ impl Plugin for Redact {
                 PluginError::invalid_config(format!("patterns[{index}]: {}", error.message()))
             };
             let unicode = Pattern::new(pattern).map_err(fault)?;
-            // To Unicode a digit behind a letter of any language is within a word, to ASCII it begins one: a secret hides from neither.
-            // What it cannot say of ASCII alone, such as "any character", is the same for both.
-            let differs = pattern.contains('\\') || pattern.contains("(?");
-            let ascii = if differs { Pattern::new(&format!("(?-u:{pattern})")).ok() } else { None };
+            let ascii = ascii::reading(index, pattern).map_err(fault)?;
             Ok([Some(unicode), ascii].into_iter().flatten())
         };
         let patterns = config.patterns.iter().enumerate().map(compile).collect::<Result<Vec<_>>>()?;
         let patterns = patterns.into_iter().flatten().collect();
-        let lengths = config.keys.iter().fold(0, |lengths, key| lengths | length_bit(key));
-        Ok(Self { keys: config.keys, lengths, patterns, mask: config.mask })
+        let keys: Vec<String> = config.keys.iter().map(|key| key.to_lowercase()).collect();
+        let lengths = keys.iter().fold(0, |lengths, key| lengths | length_bit(key));
+        let longest = keys.iter().map(String::len).max().unwrap_or_default();
+        let beyond_ascii = !keys.iter().all(|key| key.is_ascii());
+        Ok(Self { keys, lengths, longest, beyond_ascii, patterns, mask: config.mask })
     }
 }
 
@@ -95,10 +109,13 @@ impl Validator for Redact {
         }
         let mut masking = gathering.search()?;
         for event in batch.events() {
-            if let Some(data) = masking.redacted(event.data_json())? {
+            let (data, extra) = (event.data_json(), event.extra_json());
+            let masked = masking.redacted(data, MAX_EVENT_BYTES.saturating_sub(extra.len()))?;
+            let room = MAX_EVENT_BYTES.saturating_sub(masked.as_deref().unwrap_or(data).len());
+            if let Some(data) = masked {
                 verdict.replace_data_json(event, data);
             }
-            if let Some(extra) = masking.redacted(event.extra_json())? {
+            if let Some(extra) = masking.redacted(extra, room)? {
                 verdict.replace_extra_json(event, extra);
             }
         }
@@ -113,7 +130,7 @@ impl Validator for Redact {
         }
         let mut masking = gathering.search()?;
         for series in batch.series() {
-            if let Some(context) = masking.redacted(series.context_json())? {
+            if let Some(context) = masking.redacted(series.context_json(), MAX_CONTEXT_BYTES)? {
                 verdict.replace_context_json(series, context);
             }
         }
@@ -133,7 +150,16 @@ impl Redact {
     }
 
     fn is_secret(&self, key: &str) -> bool {
-        self.lengths & length_bit(key) != 0 && self.keys.iter().any(|secret| secret.eq_ignore_ascii_case(key))
+        let may_be = self.lengths & length_bit(key) != 0;
+        if may_be && self.keys.iter().any(|secret| secret.eq_ignore_ascii_case(key)) {
+            return true;
+        }
+        // Beyond ASCII a letter may take other bytes in the other case: four at most, and one at least. Of ASCII's letters none does,
+        // and only the sign of the Kelvin becomes one.
+        key.len() / 4 <= self.longest
+            && !key.is_ascii()
+            && (self.beyond_ascii || key.contains(KELVIN))
+            && self.keys.contains(&key.to_lowercase())
     }
 }
 

@@ -14,6 +14,12 @@ use crate::Redact;
 use crate::places::{self, WHOLE};
 use crate::walk::{Visitor, walk};
 
+/// What stands in place of an object that would be too long with its secrets masked.
+const MASKED_WHOLE: &str = r#"{"redacted":true}"#;
+/// Most bytes of a batch's copies that are longer than their sources: with the others, which are no longer than a batch may be, they
+/// are three quarters of what a plugin may answer.
+const MAX_GROWN_BYTES: usize = 8 << 20;
+
 /// The texts of a batch's objects.
 pub(crate) struct Gathering<'a> {
     plugin: &'a Redact,
@@ -69,31 +75,57 @@ pub(crate) struct Masking<'a> {
     places: Peekable<vec::IntoIter<Found>>,
     /// How many texts went by.
     texts: usize,
+    /// Bytes that copies which are longer than their sources may still have.
+    room: usize,
     masked_values: u64,
     texts_given_up: u64,
+    objects_masked_whole: u64,
 }
 
 impl<'a> Masking<'a> {
     fn new(plugin: &'a Redact, objects: Vec<Object>, places: Vec<Found>) -> Self {
         let (objects, places) = (objects.into_iter(), places.into_iter().peekable());
-        Self { plugin, objects, places, texts: 0, masked_values: 0, texts_given_up: 0 }
+        Self {
+            plugin,
+            objects,
+            places,
+            texts: 0,
+            room: MAX_GROWN_BYTES,
+            masked_values: 0,
+            texts_given_up: 0,
+            objects_masked_whole: 0,
+        }
     }
 
-    /// The batch's next object without its secrets; `None` when it has none. All else stays as it is, numbers to the last digit.
-    pub(crate) fn redacted(&mut self, json: &str) -> Result<Option<String>> {
+    /// The batch's next object without its secrets; `None` when it has none. All else stays as it is, numbers to the last digit. With
+    /// more bytes than `limit`, and than it had, it would be refused: then nothing of it is left.
+    pub(crate) fn redacted(&mut self, json: &str, limit: usize) -> Result<Option<String>> {
         if !self.may_hold_secret(json) {
             return Ok(None);
         }
         let plugin = self.plugin;
-        let mut copy = ObjectCopy { masking: self, source: json, copied: 0, copy: String::new() };
+        let most = limit.min(self.room).max(json.len());
+        let mut copy = ObjectCopy { masking: self, source: json, copied: 0, copy: String::new(), most };
         walk(plugin, json, &mut copy)?;
-        Ok(copy.finish())
+        let Some(copy) = copy.finish() else { return Ok(None) };
+        if copy.len() > most {
+            self.objects_masked_whole += 1;
+            return Ok(Some(MASKED_WHOLE.to_owned()));
+        }
+        if copy.len() > json.len() {
+            self.room = self.room.saturating_sub(copy.len());
+        }
+        Ok(Some(copy))
     }
 
     /// Counts what was masked: once for the batch.
     pub(crate) fn count(self) {
-        for (name, count) in [("masked_values", self.masked_values), ("texts_given_up", self.texts_given_up)]
-        {
+        let counts = [
+            ("masked_values", self.masked_values),
+            ("texts_given_up", self.texts_given_up),
+            ("objects_masked_whole", self.objects_masked_whole),
+        ];
+        for (name, count) in counts {
             if count > 0 {
                 counters::add(name, count);
             }
@@ -110,15 +142,17 @@ impl<'a> Masking<'a> {
         may
     }
 
-    /// The next text with its places masked; `None` when that changes nothing.
-    fn text(&mut self, text: &str) -> Option<String> {
+    /// The next text with its places masked; `None` when that changes nothing. With more bytes than `most` it may be only a part.
+    fn text(&mut self, text: &str, most: usize) -> Option<String> {
         let number = self.texts;
         self.texts += 1;
         let mut redacted = String::new();
         let mut copied = 0;
         while let Some(place) = self.places.next_if(|place| place.text == number) {
-            redacted += text.get(copied..place.range.start).unwrap_or_default();
-            redacted += &self.plugin.mask;
+            if redacted.len() <= most {
+                redacted += text.get(copied..place.range.start).unwrap_or_default();
+                redacted += &self.plugin.mask;
+            }
             copied = place.range.end;
             self.texts_given_up += u64::from(copied == WHOLE);
         }
@@ -137,13 +171,17 @@ struct ObjectCopy<'a, 'b> {
     /// What of the source the copy stands for.
     copied: usize,
     copy: String,
+    /// Bytes that it may have. What comes when it has more is left out, as nobody will have it.
+    most: usize,
 }
 
 impl ObjectCopy<'_, '_> {
     /// Puts a text in the place of a value.
     fn replace(&mut self, place: Range<usize>, text: &str) {
-        self.copy += self.source.get(self.copied..place.start).unwrap_or_default();
-        json::push_text(&mut self.copy, text);
+        if self.copy.len() <= self.most {
+            self.copy += self.source.get(self.copied..place.start).unwrap_or_default();
+            json::push_text(&mut self.copy, text);
+        }
         self.copied = place.end;
         self.masking.masked_values += 1;
     }
@@ -153,14 +191,16 @@ impl ObjectCopy<'_, '_> {
         if self.copied == 0 {
             return None;
         }
-        self.copy += self.source.get(self.copied..).unwrap_or_default();
+        if self.copy.len() <= self.most {
+            self.copy += self.source.get(self.copied..).unwrap_or_default();
+        }
         Some(self.copy)
     }
 }
 
 impl Visitor for ObjectCopy<'_, '_> {
     fn text(&mut self, text: &str, place: Range<usize>) -> Result<()> {
-        if let Some(redacted) = self.masking.text(text) {
+        if let Some(redacted) = self.masking.text(text, self.most) {
             self.replace(place, &redacted);
         }
         Ok(())
@@ -175,6 +215,7 @@ impl Visitor for ObjectCopy<'_, '_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::MAX_CONTEXT_BYTES;
     use bridge_telemetry_plugin::{patterns::Findings, testing};
 
     #[test]
@@ -188,11 +229,25 @@ mod tests {
         let found = |text| Found { text, range: 1..2 };
         let findings = Findings { found: vec![found(0), found(3)], given_up: vec![1, 4] };
         let mut masking = Masking::new(&plugin, gathering.objects, places::of(findings));
-        let mut redacted = |object: &str| masking.redacted(object).unwrap();
+        let mut redacted = |object: &str| masking.redacted(object, MAX_CONTEXT_BYTES).unwrap();
         assert_eq!(redacted(objects[0]).as_deref(), Some(r#"{"a":"o***e","b":"***"}"#));
         assert_eq!(redacted(objects[1]).as_deref(), Some(r#"{"c":["three",{"token":"***"}]}"#));
         assert_eq!(redacted(objects[2]).as_deref(), Some(r#"{"d":"f***ur","e":"***"}"#), "it was the mask");
         masking.count();
         assert_eq!((testing::counter("masked_values"), testing::counter("texts_given_up")), (4, 2));
+    }
+
+    #[test]
+    fn copies_that_grow_share_the_room_of_a_batch() {
+        testing::reset();
+        let plugin: Redact = testing::restart("{}", None).unwrap();
+        let mut masking = Masking::new(&plugin, Vec::new(), Vec::new());
+        masking.room = 40;
+        let mut redacted = |object: &str| masking.redacted(object, MAX_CONTEXT_BYTES).unwrap().unwrap();
+        assert_eq!(redacted(r#"{"token":1,"b":2}"#), r#"{"token":"***","b":2}"#);
+        assert_eq!(redacted(r#"{"token":1,"b":3}"#), MASKED_WHOLE);
+        assert_eq!(redacted(r#"{"token":"long enough"}"#), r#"{"token":"***"}"#, "it became shorter");
+        masking.count();
+        assert_eq!((testing::counter("masked_values"), testing::counter("objects_masked_whole")), (3, 1));
     }
 }

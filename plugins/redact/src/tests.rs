@@ -151,6 +151,66 @@ fn contexts_are_searched_too() {
     assert_eq!(testing::counter("masked_values"), 4);
 }
 
+/// Objects with a secret each, in a list: some bytes, and more with their secrets masked.
+fn secrets(bytes: usize) -> String {
+    format!(r#"{{"list":[{}0]}}"#, r#"{"token":1},"#.repeat((bytes - 12) / 12))
+}
+
+#[test]
+fn what_would_be_too_long_with_its_secrets_masked_is_masked_whole() {
+    const WHOLE: &str = r#"{"redacted":true}"#;
+    testing::reset();
+    let of = |data: &str, extra: &str| {
+        let verdict = judged("{}", EventBatchBuilder::new().event("A", "s", data).extra(extra)).unwrap();
+        let rewrite = verdict.rewrites()[0].clone();
+        (rewrite.data_json.unwrap_or_default(), rewrite.extra_json.unwrap_or_default())
+    };
+    assert_eq!(of(&secrets(MAX_EVENT_BYTES), "{}"), (WHOLE.to_owned(), String::new()));
+    // Together they would be: one of them need not be lost.
+    let (data, extra) = of(&secrets(MAX_EVENT_BYTES * 3 / 4), &secrets(MAX_EVENT_BYTES / 8));
+    assert_eq!(data, WHOLE);
+    assert!(extra.starts_with(r#"{"list":[{"token":"***"},"#) && extra.len() > MAX_EVENT_BYTES / 8);
+    let (data, extra) = of(&secrets(MAX_EVENT_BYTES / 4), &secrets(MAX_EVENT_BYTES * 5 / 8));
+    assert!(data.len() > MAX_EVENT_BYTES / 4);
+    assert_eq!(extra, WHOLE);
+    assert_eq!(testing::counter("objects_masked_whole"), 3);
+
+    let mut plugin: Redact = testing::restart("{}", None).unwrap();
+    let context = |bytes: usize| format!(r#"{{"pad":"{}","token":1}}"#, "x".repeat(bytes - 20));
+    let (fits, does_not) = (context(MAX_CONTEXT_BYTES - 4), context(MAX_CONTEXT_BYTES));
+    assert_eq!(does_not.len(), MAX_CONTEXT_BYTES);
+    let batch = SampleBatchBuilder::new().sample("m", &fits, 1, 1.0).sample("m", &does_not, 1, 1.0).build();
+    let mut verdict = SampleVerdict::default();
+    plugin.validate_samples(&batch, &mut verdict).unwrap();
+    let contexts: Vec<_> = verdict.rewrites().iter().map(|rewrite| rewrite.context_json.as_str()).collect();
+    assert_eq!(contexts, [fits.replace(":1}", ":\"***\"}").as_str(), WHOLE]);
+}
+
+#[test]
+fn a_long_mask_makes_no_copy_without_end() {
+    testing::reset();
+    let config = format!(r#"{{"patterns":["a"],"mask":"{}"}}"#, "m".repeat(10_000));
+    let data = format!(r#"{{"text":"{}","other":"a"}}"#, "a".repeat(500_000));
+    assert_eq!(redacted(&config, &data).as_deref(), Some(r#"{"redacted":true}"#));
+    assert_eq!((testing::counter("masked_values"), testing::counter("objects_masked_whole")), (2, 1));
+}
+
+#[test]
+fn keys_of_any_script_are_the_same_in_any_case() {
+    let config = r#"{"keys":["Пароль","ΚΩΔΙΚΌΣ","token","straße"]}"#;
+    let data = r#"{"пАРОЛЬ":1,"κωδικός":2,"to\u212aen":3,"toKen":4,"STRAßE":5,"пароли":6,"é":7,"STRASSE":8}"#;
+    let masked =
+        (1..=5).fold(data.to_owned(), |data, secret| data.replace(&format!(":{secret},"), ":\"***\","));
+    assert_eq!(redacted(config, data), Some(masked));
+    assert_eq!(
+        redacted(config, r#"{"пАРОЛЬ":1}"#).as_deref(),
+        Some(r#"{"пАРОЛЬ":"***"}"#),
+        "without escapes"
+    );
+    let kelvin = redacted(r#"{"keys":["token"]}"#, "{\"to\u{212a}en\":1,\"ключ\":2,\"é\":3}");
+    assert_eq!(kelvin.as_deref(), Some("{\"to\u{212a}en\":\"***\",\"ключ\":2,\"é\":3}"));
+}
+
 #[test]
 fn keys_of_any_length_are_found() {
     let long = "k".repeat(70);
@@ -173,6 +233,12 @@ fn words_end_where_they_do_in_unicode_or_in_ascii() {
     let config = r#"{"keys":[],"patterns":["\\b[0-9]{4}\\b","(?i)k\\w+"]}"#;
     let masked = redacted(config, r#"{"a":"卡4111","b":"Kä","c":"x4111"}"#);
     assert_eq!(masked.as_deref(), Some(r#"{"a":"卡***","b":"***","c":"x4111"}"#));
+    // Nor does a pattern that ASCII alone cannot say.
+    for pattern in [r"\\bpassword=\\S+", r"(?x) \\bpassword= . [^;]* # whatever it is"] {
+        let config = format!(r#"{{"keys":[],"patterns":["{pattern}"]}}"#);
+        let masked = redacted(&config, r#"{"a":"密码password=hunter2","b":"mypassword=x"}"#);
+        assert_eq!(masked.as_deref(), Some(r#"{"a":"密码***","b":"mypassword=x"}"#), "{pattern}");
+    }
 }
 
 #[test]

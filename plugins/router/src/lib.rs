@@ -1,8 +1,10 @@
 //! Shipped sink `router`: hands each alert to other receivers, by its labels.
 //!
 //! Routes are tried in order; the first that matches decides, unless it says `continue`. All conditions of a route must hold. A
-//! condition is a text that the label must equal, or `{"regex": "…"}` that must match all of it. Besides the alert's labels
-//! there are `monitor`, `key`, `severity` and `status`; a label that the alert has not counts as empty.
+//! condition is a text that the label must equal, or `{"regex": "…"}` that must match all of it. `monitor`, `key`, `severity` and
+//! `status` are the alert's own, as in the host's routes: labels of these names are not looked at. A label that the alert has not
+//! counts as empty. A route whose label is too long to be searched for its expression does not match, which is logged and counted
+//! (`routes_not_judged`).
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests"))]
 
 use std::collections::BTreeMap;
@@ -10,7 +12,8 @@ use std::fmt;
 use std::time::Duration;
 
 use bridge_telemetry_plugin::{
-    Alert, Outcome, Plugin, PluginError, Result, Sink, export_sink, include_schema, patterns::Pattern,
+    Alert, Outcome, Plugin, PluginError, Result, Sink, counters, export_sink, include_schema, log,
+    patterns::Pattern,
 };
 use schemars::JsonSchema;
 use serde::de::{self, MapAccess, Visitor};
@@ -34,7 +37,7 @@ fn default_receivers() -> Vec<String> {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RouteConfig {
-    /// Label names and what they must be; none: every alert matches.
+    /// Label names and what they must be; none: every alert matches. `monitor`, `key`, `severity` and `status` are the alert's own.
     #[serde(default, rename = "match")]
     conditions: BTreeMap<String, ConditionConfig>,
     /// Receivers of the alerts that match.
@@ -129,8 +132,11 @@ fn compile(index: usize, route: RouteConfig) -> Result<Route> {
                 };
                 // By itself first: of "a)|(?:b" the anchors' group would be closed within the pattern.
                 let alone = Pattern::new(&regex).map(drop);
-                let anchored = alone.and_then(|()| Pattern::new(&format!("^(?:{regex})$")));
-                Condition::Matches(anchored.map_err(fault)?)
+                let anchored = |end: &str| Pattern::new(&format!("^(?:{regex}{end})$"));
+                // A comment, which `(?x)` allows, takes all of its line.
+                let whole =
+                    alone.and_then(|()| anchored("").or_else(|error| anchored("\n").map_err(|_| error)));
+                Condition::Matches(whole.map_err(fault)?)
             }
         };
         Ok((label, condition))
@@ -158,8 +164,17 @@ impl Route {
 impl Sink for Router {
     fn deliver(&mut self, alert: &Alert, _: Duration) -> Result<Outcome> {
         let mut receivers: Vec<&String> = Vec::new();
-        for route in &self.routes {
-            if !route.matches(alert)? {
+        let mut not_judged = 0;
+        for (index, route) in self.routes.iter().enumerate() {
+            let matches = route.matches(alert).unwrap_or_else(|error| {
+                // Once for an alert: there may be many routes.
+                if not_judged == 0 {
+                    log::warn(format!("routes[{index}] does not match: {}", error.message()));
+                }
+                not_judged += 1;
+                false
+            });
+            if !matches {
                 continue;
             }
             for receiver in &route.receivers {
@@ -170,6 +185,9 @@ impl Sink for Router {
             if !route.goes_on {
                 break;
             }
+        }
+        if not_judged > 0 {
+            counters::add("routes_not_judged", not_judged);
         }
         if receivers.is_empty() {
             receivers.extend(&self.default);
@@ -218,6 +236,37 @@ mod tests {
             Outcome::forward(["nowhere"]),
             "absent is empty"
         );
+    }
+
+    /// Whether a route with this condition alone matches.
+    fn is_matched(label: &str, condition: &str, alert: AlertBuilder) -> bool {
+        let config = format!(r#"{{"routes":[{{"match":{{"{label}":{condition}}},"receivers":["x"]}}]}}"#);
+        let mut router: Router = testing::restart(&config, None).unwrap();
+        let outcome = router.deliver(&alert.build(), Duration::ZERO).unwrap();
+        outcome == Outcome::forward(["x"])
+    }
+
+    #[test]
+    fn what_an_alert_is_goes_before_its_labels() {
+        let alert = || {
+            let alert = AlertBuilder::firing("m", "k").severity(Severity::Critical);
+            ["monitor", "key", "severity", "status"]
+                .iter()
+                .fold(alert, |alert, name| alert.label(name, "info"))
+        };
+        for (name, value) in [("monitor", "m"), ("key", "k"), ("severity", "critical"), ("status", "firing")]
+        {
+            assert!(is_matched(name, &format!("\"{value}\""), alert()), "{name}");
+            assert!(!is_matched(name, "\"info\"", alert()), "{name}");
+        }
+    }
+
+    #[test]
+    fn an_expression_may_end_in_a_comment() {
+        let condition = r#"{"regex": "(?x) db - [0-9] # all replicas"}"#;
+        let of =
+            |host: &str| is_matched("host", condition, AlertBuilder::firing("m", "k").label("host", host));
+        assert_eq!(["db-1", "db-12", "db-1\n", "xdb-1"].map(of), [true, false, false, false]);
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! A rule fires once all samples of a series have been beyond the threshold for at least `for`, and resolves at the first one
 //! that is not beyond `clear`: what lies between the two changes nothing, so that a value at the edge does not flap. A series
-//! that goes quiet resolves after `stale_after`. Samples older than the last one of their series are left aside.
+//! that goes quiet resolves after `stale_after`. Samples older than the last one of their series are left aside. That one may be
+//! of a clock that is ahead: at each tick what lies beyond the next one is taken for that, so that others are left aside for seconds.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests"))]
 
 mod rule;
@@ -10,17 +11,16 @@ mod rule;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use bridge_telemetry_plugin::{
-    Monitor, Plugin, Result, SampleBatch, SavedState, Series, Signal, Subscription, Timestamp, counters,
-    export_monitor, include_schema, json, number,
+    Monitor, Period, Plugin, Result, SampleBatch, SavedState, Series, Signal, Subscription, Timestamp,
+    counters, export_monitor, include_schema, json, number,
 };
 use rule::{Config, Rule};
 use serde::{Deserialize, Serialize};
 
 /// How often quiet series are looked for.
-const TICK: Duration = Duration::from_secs(10);
+const TICK: Period = Period::from_seconds(10);
 /// A firing series is signalled again at most this often: its alert's value and time stay fresh, and checkpoints stay rare.
 const REFRESH_NANOS: i64 = 60 * 1_000_000_000;
 /// The number of the format of the saved state.
@@ -46,6 +46,15 @@ struct Beyond {
     signalled: Option<Timestamp>,
 }
 
+impl Beyond {
+    /// No time of it is later than this.
+    fn end_by(&mut self, latest: Timestamp) {
+        self.since = self.since.min(latest);
+        self.newest = self.newest.min(latest);
+        self.signalled = self.signalled.map(|at| at.min(latest));
+    }
+}
+
 impl Plugin for Threshold {
     const NAME: &'static str = "threshold";
     type Config = Config;
@@ -68,10 +77,9 @@ impl Plugin for Threshold {
 
 impl Monitor for Threshold {
     fn subscribe(&self) -> Subscription {
-        if self.rules.is_empty() {
-            return Subscription::none();
-        }
-        Subscription::none().metrics(self.rules.iter().map(|rule| rule.metric.clone())).tick(TICK)
+        let subscription = Subscription::none().metrics(self.rules.iter().map(|rule| rule.metric.clone()));
+        // Each tick stands in the log: none where there is nothing to look for.
+        if self.rules.is_empty() { subscription } else { subscription.tick(TICK.as_duration()) }
     }
 
     fn on_samples(&mut self, batch: &SampleBatch) -> Result<Vec<Signal>> {
@@ -82,27 +90,40 @@ impl Monitor for Threshold {
         };
         let watched: Vec<Vec<(&Rule, String)>> = batch.series().map(watching).collect();
         let mut signals = Vec::new();
+        let mut ignored = 0;
         for sample in batch.samples() {
             let Some(value) = sample.value() else { continue };
             for (rule, key) in watched.get(sample.series().number() as usize).into_iter().flatten() {
                 let seen = Seen { rule, series: sample.series(), timestamp: sample.timestamp(), value };
-                signals.extend(seen.judge(key, beyond, *max_series));
+                signals.extend(seen.judge(key, beyond, *max_series, &mut ignored));
             }
+        }
+        if ignored > 0 {
+            counters::add("series_ignored", ignored);
         }
         Ok(signals)
     }
 
     fn tick(&mut self, now: Timestamp) -> Result<Vec<Signal>> {
+        let next = now.saturating_add(TICK.as_nanos());
         let (rules, stale) = (&self.rules, now.saturating_sub(self.stale_nanos));
         let rule_of = |series: &Beyond| rules.iter().find(|rule| rule.name == series.rule);
-        let over = |series: &Beyond| series.newest < stale || rule_of(series).is_none();
+        let mut over = Vec::new();
+        for (key, series) in &mut self.beyond {
+            series.end_by(next);
+            if series.newest < stale || rule_of(series).is_none() {
+                over.push(key.clone());
+            }
+        }
         let mut signals = Vec::new();
-        for (key, series) in self.beyond.extract_if(.., |_, series| over(series)) {
+        for key in over {
+            // As a sample's are: a second way to take them out of the map is a kilobyte of the component.
+            let Some(series) = self.beyond.remove(&*key) else { continue };
             if series.signalled.is_some() {
-                let why =
-                    if rule_of(&series).is_some() { "no samples any more" } else { "no longer watched" };
+                let rule = rule_of(&series);
+                let why = if rule.is_some() { "no samples any more" } else { "no longer watched" };
                 let signal = Signal::resolved(key, now, format!("{}: {why}", series.metric));
-                signals.push(label(signal, rule_of(&series), &series));
+                signals.push(label(signal, rule, &series));
             }
         }
         Ok(signals)
@@ -123,14 +144,20 @@ struct Seen<'a> {
 }
 
 impl Seen<'_> {
-    fn judge(&self, key: &str, beyond: &mut BTreeMap<String, Beyond>, max_series: usize) -> Option<Signal> {
-        let (rule, now, value, metric) = (self.rule, self.timestamp, self.value, self.series.name());
+    fn judge(
+        &self,
+        key: &str,
+        beyond: &mut BTreeMap<String, Beyond>,
+        max_series: usize,
+        ignored: &mut u64,
+    ) -> Option<Signal> {
+        let (rule, now, value) = (self.rule, self.timestamp, self.value);
         let Some(state) = beyond.get_mut(key) else {
             if !rule.is_beyond(value) {
                 return None;
             }
             if beyond.len() >= max_series {
-                counters::add("series_ignored", 1);
+                *ignored += 1;
                 return None;
             }
             let state = beyond.entry(key.to_owned()).or_insert(self.begin());
@@ -146,12 +173,7 @@ impl Seen<'_> {
         }
         let state = beyond.remove(key)?;
         state.signalled?;
-        let summary = format!(
-            "{metric} is {}, no longer {} {}",
-            number::text(value),
-            rule.comparison.as_str(),
-            number::text(rule.clear())
-        );
+        let summary = self.summary("no longer ", rule.clear());
         Some(label(Signal::resolved(key, now, summary).value(value), Some(rule), &state))
     }
 
@@ -168,20 +190,21 @@ impl Seen<'_> {
 
     /// A signal when it has held for long enough, and then once in a while.
     fn fire(&self, key: &str, state: &mut Beyond) -> Option<Signal> {
-        let (rule, now, value, metric) = (self.rule, self.timestamp, self.value, self.series.name());
+        let (rule, now, value) = (self.rule, self.timestamp, self.value);
         let (wait, from) =
             state.signalled.map_or((rule.hold.as_nanos(), state.since), |at| (REFRESH_NANOS, at));
         if now.saturating_sub(from) < wait {
             return None;
         }
         state.signalled = Some(now);
-        let summary = format!(
-            "{metric} is {}, {} {}",
-            number::text(value),
-            rule.comparison.as_str(),
-            number::text(rule.threshold)
-        );
+        let summary = self.summary("", rule.threshold);
         Some(label(Signal::firing(key, now, summary).value(value), Some(rule), state))
+    }
+
+    /// The value beside a limit, for a person.
+    fn summary(&self, no_longer: &str, limit: f64) -> String {
+        let (metric, comparison) = (self.series.name(), self.rule.comparison.as_str());
+        format!("{metric} is {}, {no_longer}{comparison} {}", number::text(self.value), number::text(limit))
     }
 }
 

@@ -32,6 +32,31 @@ fn fires_after_holding_and_resolves_below_clear() {
 }
 
 #[test]
+fn a_clock_that_is_ahead_hides_no_later_sample() {
+    let mut plugin = started(CPU);
+    let feed = |plugin: &mut Threshold, second: i64, value: f64| {
+        let batch = SampleBatchBuilder::new().sample("cpu", "{}", second * SECOND, value).build();
+        let signals = plugin.on_samples(&batch).unwrap();
+        signals.iter().map(|signal| (signal.timestamp / SECOND, signal.firing)).collect::<Vec<_>>()
+    };
+    assert_eq!(feed(&mut plugin, 0, 1.0), []);
+    assert_eq!(feed(&mut plugin, 3540, 1.0), [(3540, true)]);
+    assert_eq!(feed(&mut plugin, 9, 0.0), [], "an old sample, as it seems");
+    assert_eq!(plugin.tick(10 * SECOND).unwrap(), []);
+    assert_eq!(feed(&mut plugin, 19, 0.0), [], "the other may have been of the next tick");
+    assert_eq!(feed(&mut plugin, 20, 0.0), [(20, false)]);
+
+    assert_eq!(feed(&mut plugin, 3540, 1.0), []);
+    plugin.tick(20 * SECOND).unwrap();
+    assert_eq!(feed(&mut plugin, 39, 1.0), [], "held since the next tick");
+    assert_eq!(feed(&mut plugin, 40, 1.0), [(40, true)]);
+    assert_eq!(feed(&mut plugin, 3540, 1.0), [(3540, true)]);
+    plugin.tick(50 * SECOND).unwrap();
+    assert_eq!(feed(&mut plugin, 119, 1.0), []);
+    assert_eq!(feed(&mut plugin, 120, 1.0), [(120, true)], "refreshed as often as ever");
+}
+
+#[test]
 fn a_firing_series_is_refreshed_once_a_minute() {
     let samples: Vec<_> = (0..=80).step_by(10).map(|second| (second, 1.0)).collect();
     assert_eq!(check(CPU, &samples), [(10, true), (70, true)]);

@@ -68,18 +68,18 @@ struct Times<'a> {
     resolved_at: Option<&'a str>,
 }
 
-/// The monitor becomes the label `alertname`; key and severity become labels unless the alert has labels of these names.
+/// The monitor becomes the label `alertname`, and key and severity become labels: the alert's own, in place of labels of these names,
+/// which may come from whoever sends a metric.
 pub(crate) fn of<'a>(alert: &'a Alert, receiver: &'a str, external_url: &'a str) -> Result<Payload<'a>> {
     let times: Times<'_> = json::from_str(&alert.json)?;
-    let own = [("key", &*alert.key), ("severity", alert.severity.as_str())];
     let mut labels = Texts::default();
-    for (name, value) in own {
-        labels.set(name, value);
-    }
     for (name, value) in &alert.labels {
         labels.set(name, value);
     }
-    labels.set("alertname", &alert.monitor);
+    let own = [("alertname", &*alert.monitor), ("key", &*alert.key), ("severity", alert.severity.as_str())];
+    for (name, value) in own {
+        labels.set(name, value);
+    }
     let mut annotations = Texts::default();
     annotations.set("summary", &alert.summary);
     if let Some(value) = alert.value {
@@ -140,6 +140,16 @@ mod tests {
             }],
         });
         assert_eq!(serde_json::to_value(of(&alert, "ops", "http://bridge").unwrap()).unwrap(), expected);
+    }
+
+    #[test]
+    fn no_label_hides_what_the_alert_is() {
+        let own = [("alertname", "m"), ("key", "k"), ("severity", "warning")];
+        let alert = AlertBuilder::firing("m", "k").label("team", "db");
+        let alert = own.iter().fold(alert, |alert, (name, _)| alert.label(name, "other")).build();
+        let payload = serde_json::to_value(of(&alert, "r", "").unwrap()).unwrap();
+        let expected = json!({"alertname": "m", "key": "k", "severity": "warning", "team": "db"});
+        assert_eq!((&payload["commonLabels"], &payload["alerts"][0]["labels"]), (&expected, &expected));
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
 
 fn row(language: &str, name: &str, large: &str, component: &Path) -> anyhow::Result<[String; 9]> {
     let loading = Loading::of(component)?;
-    let measured = measure(component, &serde_json::Value::Null)?;
+    let measured = measure(component, &serde_json::Value::Null, None)?.measurements;
     let small = large.replace("1000 ", "1 ").replace("10000 ", "1 ");
     let time = |figure: Option<&Measurement>| {
         figure.map(|figure| seconds(figure.nanoseconds / 1e9)).unwrap_or_default()

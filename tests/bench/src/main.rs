@@ -19,6 +19,9 @@ mod table;
 mod validation;
 mod zoo;
 
+use std::process::ExitCode;
+
+use bridge_telemetry::plugins::compile_for_parent;
 use clap::Parser;
 
 use crate::table::Report;
@@ -75,8 +78,15 @@ impl Scale {
     }
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
+    if arguments.child.as_deref() == Some(zoo::COMPILER) {
+        return Ok(compile_for_parent());
+    }
+    run(arguments).map(|()| ExitCode::SUCCESS)
+}
+
+fn run(arguments: Arguments) -> anyhow::Result<()> {
     if let Some(order) = &arguments.child {
         return store::run_child(order);
     }

@@ -1,29 +1,44 @@
 //! What recording notices of a whole zoo of plugins that misbehave: latency of single samples and of batches of events, with the zoo
 //! and without it, in turns on fresh hosts, from the moment that the host is open.
 //!
-//! The load is paced, as a bridge's is: recording as fast as can be would measure the queue behind it. In the first seconds most
-//! attackers are tried again and again until they are in quarantine, so that these are shown apart from the rest. A validator that
-//! is slow, but answers in time, is as slow as it is, and nothing that a host could contain: on the way of a record stand those that
-//! fail.
+//! The zoo is each attack at each export that a running host enters, in plugins of their own; sinks that wait for a real far side which
+//! is slow; and components that are put in the place of sound plugins all the time, hostile where they are loaded, tried, started from a
+//! state and replaced, among them one of a hundred megabytes and one that the compiler does not come to an end with. That these all did
+//! their worst shows in what is counted beside the times.
+//!
+//! The load is paced, as a bridge's is: recording as fast as can be would measure the queue behind it. A validator that is slow, but
+//! answers in time, is as slow as it is, and nothing that a host could contain: on the way of a record stand those that fail.
+//!
+//! The aim holds for whole turns and for what comes after their first seconds. In these most attackers are tried again and again until
+//! they are in quarantine, and alone they have no aim: each validator on the way of a record may fail some times in a row
+//! ([`telemetry_core::limits::PLUGIN_FAILURES_TO_QUARANTINE`]), each time in a call of its own, for as long as its deadline lets it. Where
+//! that is more than one call in a hundred, a 99th percentile is the time of an attack, not what others notice of it: how many calls it
+//! was stands beside it, for whole turns too.
+
+mod configuration;
+mod far_side;
+mod impostors;
+mod outcome;
+mod residents;
+mod shapes;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use bridge_telemetry::config::{Config, OnFailure, PluginPolicy, PluginSettings, ReceiverConfig};
 use bridge_telemetry::plugins::PluginListing;
 use bridge_telemetry::{EventDraft, Host, MetricDraft};
-use bridge_telemetry_tests as artifact;
-use serde_json::{Value, json};
+use serde_json::json;
 
+use self::configuration::{Shelf, config};
+use self::far_side::FarSide;
+pub(crate) use self::impostors::COMPILER;
+use self::impostors::{Attempts, Impostors, compile_elsewhere};
+use self::outcome::Outcome;
 use crate::Scale;
 use crate::recording::event;
 use crate::table::{Report, seconds};
 
-/// How plugins of every kind fail at their main export.
-const FAILING: [&str; 6] = ["loop", "loop-in-host", "memory", "stack", "trap", "giant-error"];
-/// How those misbehave besides that no record waits for.
-const BUSY: [&str; 3] = ["log-flood", "counter-flood", "leak"];
 /// Seconds of each turn.
 const SECONDS: usize = 60;
 /// Seconds from the opening that are shown apart.
@@ -46,6 +61,10 @@ impl Times {
     fn add(&mut self, since_opening: Duration, took: Duration) {
         if since_opening < OPENING { &mut self.opening } else { &mut self.after }.push(took);
     }
+
+    fn all(&self) -> Vec<Duration> {
+        [self.opening.as_slice(), &self.after].concat()
+    }
 }
 
 /// One turn.
@@ -54,56 +73,119 @@ struct Turn {
     samples: Times,
     events: Times,
     plugins: Vec<PluginListing>,
+    attempts: Attempts,
+    /// Requests that came to the slow far side.
+    requests: usize,
 }
 
 pub(crate) fn run(report: &mut Report, scale: &Scale) -> anyhow::Result<()> {
+    compile_elsewhere()?;
     let folder = tempfile::tempdir()?;
+    let code = folder.path().join("code");
+    let impostors = Impostors::prepare(&folder.path().join("impostors"))?;
     let time = Duration::from_secs(scale.records(SECONDS).max(2) as u64);
     let (mut with, mut without) = (Vec::new(), Vec::new());
     for round in 0..scale.repeat() {
         for zoo in [false, true] {
-            let store = folder.path().join(format!("store-{round}-{zoo}"));
-            let turn = turn(&store, &folder.path().join("code"), zoo, time)?;
+            let place = folder.path().join(format!("turn-{round}-{zoo}"));
+            let turn = turn(&place, &code, zoo.then_some(&impostors), time)?;
             if zoo { &mut with } else { &mut without }.push(turn);
         }
     }
-    for (what, goal, of) in PARTS {
+    for (what, aim, of) in PARTS {
         let (ours, bare) = (p99(&with, of), p99(&without, of));
         report.figure(
-            &format!("{what}, p99 with {} attackers (without)", with.first().map_or(0, attackers_in)),
+            &format!("{what}, p99 beside the zoo (without it)"),
             format!("{} ({}), {:.2} x", seconds(ours), seconds(bare), ours / bare),
-            goal,
+            aim,
         );
     }
-    let used = |turn: &Turn| turn.plugins.iter().map(cpu).sum::<f64>() / time.as_secs_f64();
-    report.figure("processors that all attackers took together", format!("{:.3}", median(&with, used)), "");
-    let all = with.iter().flat_map(|turn| &turn.plugins);
-    if let Some(most) = all.max_by(|a, b| cpu(a).total_cmp(&cpu(b))) {
-        let figure = format!("{}: {} of {}", most.name, seconds(cpu(most)), seconds(time.as_secs_f64()));
-        report.figure("the attacker that took the most time in a turn", figure, "");
-    }
+    show_zoo(report, &with, &impostors);
+    show_cost(report, &with, time);
     Ok(())
 }
 
+/// What the zoo was, and what became of it.
+fn show_zoo(report: &mut Report, turns: &[Turn], impostors: &Impostors) {
+    let mut figure = |what: &str, figure: String| report.figure(what, figure, "");
+    figure("attacks in the host, each in a plugin of its own", residents::summary());
+    let outcomes: Vec<Outcome> = turns.iter().map(|turn| Outcome::of(&turn.plugins)).collect();
+    let of = |count: fn(&Outcome) -> u64| median(&outcomes, |outcome| count(outcome) as f64);
+    figure(
+        "attackers that failed in a turn",
+        format!(
+            "{} of {}, {} times; restarted {} times; in quarantine at the end {}; turned away {} times",
+            of(|outcome| outcome.failed as u64),
+            of(|outcome| outcome.attackers as u64),
+            of(|outcome| outcome.failures),
+            of(|outcome| outcome.restarts),
+            of(|outcome| outcome.quarantined as u64),
+            of(|outcome| outcome.turned_away),
+        ),
+    );
+    let calm = outcomes.last().map(|outcome| outcome.calm.join(", ")).unwrap_or_default();
+    figure("… those that never did, in the last turn", calm);
+    let calls = |times: fn(&Turn) -> &Times| median(turns, |turn| times(turn).all().len() as f64);
+    figure(
+        "calls of a turn in which a validator failed",
+        format!(
+            "record_metric {} of {}, record_events {} of {}",
+            of(|outcome| outcome.in_samples),
+            calls(|turn| &turn.samples),
+            of(|outcome| outcome.in_events),
+            calls(|turn| &turn.events),
+        ),
+    );
+    let requests = median(turns, |turn| turn.requests as f64);
+    figure("requests to the slow far side in a turn", requests.to_string());
+    let attempts = turns.iter().fold(Attempts::default(), |all, turn| all.and(turn.attempts));
+    let Attempts { refused, replaced, others } = attempts;
+    figure(
+        "attempts of impostors in all turns",
+        format!(
+            "{} of {} components: {refused} refused, {replaced} let in and replaced, {others} others",
+            refused + replaced + others,
+            impostors.count(),
+        ),
+    );
+}
+
+/// What the attackers took.
+fn show_cost(report: &mut Report, turns: &[Turn], time: Duration) {
+    let evil = |turn: &Turn| -> f64 {
+        turn.plugins.iter().filter(|plugin| residents::is_one(&plugin.name)).map(cpu).sum()
+    };
+    let used = median(turns, |turn| evil(turn) / time.as_secs_f64());
+    report.figure("processors that all attackers took together", format!("{used:.3}"), "");
+    let all = turns.iter().flat_map(|turn| &turn.plugins);
+    let attackers = all.filter(|plugin| residents::is_one(&plugin.name));
+    if let Some(most) = attackers.max_by(|a, b| cpu(a).total_cmp(&cpu(b))) {
+        let figure = format!("{}: {} of {}", most.name, seconds(cpu(most)), seconds(time.as_secs_f64()));
+        report.figure("the attacker that took the most time in a turn", figure, "");
+    }
+}
+
 /// One part of what is shown: its name, its aim, and where a turn has it.
-type Part = (&'static str, &'static str, fn(&Turn) -> &Vec<Duration>);
-const PARTS: [Part; 4] = [
-    ("record_metric, in the first twenty seconds", "", |turn| &turn.samples.opening),
-    ("record_metric, afterwards", "≤ 1.2 x", |turn| &turn.samples.after),
-    ("record_events of 100, in the first twenty seconds", "", |turn| &turn.events.opening),
-    ("record_events of 100, afterwards", "≤ 1.2 x", |turn| &turn.events.after),
+type Part = (&'static str, &'static str, fn(&Turn) -> Vec<Duration>);
+const PARTS: [Part; 6] = [
+    ("record_metric, the whole turn", "≤ 1.2 x", |turn| turn.samples.all()),
+    ("record_metric, its first twenty seconds", "", |turn| turn.samples.opening.clone()),
+    ("record_metric, afterwards", "≤ 1.2 x", |turn| turn.samples.after.clone()),
+    ("record_events of 100, the whole turn", "≤ 1.2 x", |turn| turn.events.all()),
+    ("record_events of 100, its first twenty seconds", "", |turn| turn.events.opening.clone()),
+    ("record_events of 100, afterwards", "≤ 1.2 x", |turn| turn.events.after.clone()),
 ];
 
 /// The median of the turns' figures.
-fn median(turns: &[Turn], figure: impl Fn(&Turn) -> f64) -> f64 {
+fn median<T>(turns: &[T], figure: impl Fn(&T) -> f64) -> f64 {
     let mut figures: Vec<f64> = turns.iter().map(figure).collect();
     figures.sort_by(f64::total_cmp);
     figures.get(figures.len() / 2).copied().unwrap_or_default()
 }
 
-fn p99(turns: &[Turn], of: fn(&Turn) -> &Vec<Duration>) -> f64 {
+fn p99(turns: &[Turn], of: fn(&Turn) -> Vec<Duration>) -> f64 {
     median(turns, |turn| {
-        let mut times = of(turn).clone();
+        let mut times = of(turn);
         times.sort_unstable();
         let place = times.len().saturating_sub(1) * 99 / 100;
         times.get(place).copied().unwrap_or_default().as_secs_f64()
@@ -114,20 +196,28 @@ fn cpu(plugin: &PluginListing) -> f64 {
     plugin.status.as_ref().map_or(0.0, |status| status.cpu_time.as_secs_f64())
 }
 
-fn attackers_in(turn: &Turn) -> usize {
-    turn.plugins.iter().filter(|plugin| plugin.name.contains("evil")).count()
-}
-
-fn turn(store: &Path, code: &Path, zoo: bool, time: Duration) -> anyhow::Result<Turn> {
-    let host = Host::open(config(store, code, zoo)?)?;
+fn turn(place: &Path, code: &Path, zoo: Option<&Impostors>, time: Duration) -> anyhow::Result<Turn> {
+    let shelf = Shelf::fill(place.join("plugins"))?;
+    let far_side = zoo.map(|_| FarSide::start()).transpose()?;
+    let host = Host::open(config(place, code, &shelf, far_side.as_ref())?)?;
     let over = AtomicBool::new(false);
     let mut turn = std::thread::scope(|scope| {
-        scope.spawn(|| ask(&host, zoo, &over));
-        let turn = record(&host, time);
+        let (host, shelf, over) = (&host, &shelf, &over);
+        scope.spawn(move || ask(host, zoo.is_some(), over));
+        let coming = zoo.map(|impostors| scope.spawn(move || impostors.come(host, shelf, over)));
+        let recorded = record(host, time);
         over.store(true, Ordering::Release);
-        turn
+        let mut turn = recorded?;
+        if let Some(coming) = coming {
+            let came = coming.join().map_err(|_| anyhow::anyhow!("the impostors' thread panicked"))?;
+            turn.attempts = came?;
+        }
+        anyhow::Ok(turn)
     })?;
     turn.plugins = host.plugins();
+    turn.requests = far_side.as_ref().map_or(0, FarSide::requests);
+    // Nobody waits for it any more.
+    drop(far_side);
     host.close();
     Ok(turn)
 }
@@ -161,10 +251,7 @@ fn record(host: &Host, time: Duration) -> anyhow::Result<Turn> {
 
 /// Asks as a dashboard does: the attackers in turns, or a function that means well.
 fn ask(host: &Host, zoo: bool, over: &AtomicBool) {
-    let functions: Vec<String> = match zoo {
-        true => FAILING.iter().chain(&BUSY).map(|attack| function(attack)).collect(),
-        false => vec!["percentile(q=0.9)".to_owned()],
-    };
+    let functions = if zoo { residents::functions() } else { vec!["percentile(q=0.9)".to_owned()] };
     for function in functions.iter().cycle() {
         if over.load(Ordering::Acquire) {
             break;
@@ -173,75 +260,4 @@ fn ask(host: &Host, zoo: bool, over: &AtomicBool) {
         let _ = host.query_json(json!({"aggregation": function}).to_string().as_bytes());
         std::thread::sleep(QUESTIONS);
     }
-}
-
-fn config(store: &Path, code: &Path, zoo: bool) -> anyhow::Result<Config> {
-    let mut config = Config::default();
-    config.storage_config.connection_string = store.to_owned();
-    config.loops.exempt_event_types = vec!["*".to_owned()];
-    config.plugins.policy = PluginPolicy::Any;
-    config.plugins.cache_directory = Some(code.to_owned());
-    config.plugins.reload.watch = false;
-    // In both turns: one plugin of each kind that means well, and an alert for the sinks.
-    for (name, component) in
-        [("redact", artifact::plugin("redact")?), ("console", artifact::plugin("console")?)]
-    {
-        add(&mut config, name, component, Value::Null)?;
-    }
-    let rules = json!({"rules": [{"metric": "load", "comparison": ">", "threshold": -1.0}]});
-    add(&mut config, "threshold", artifact::plugin("threshold")?, rules)?;
-    add(&mut config, "percentile", artifact::plugin("percentile")?, Value::Null)?;
-    if zoo {
-        FAILING.iter().try_for_each(|attack| on_the_way(&mut config, attack))?;
-        FAILING.iter().chain(&BUSY).try_for_each(|attack| beside(&mut config, attack))?;
-    }
-    config.alerting.default_receivers = config.alerting.receivers.keys().cloned().collect();
-    config.alerting.default_receivers.push("console".to_owned());
-    Ok(config)
-}
-
-fn order(export: &str, attack: &str, only: &str) -> Value {
-    json!({"order": format!("{export}/{attack}"), "only": only})
-}
-
-/// Validators that make this attack at what is recorded.
-fn on_the_way(config: &mut Config, attack: &str) -> anyhow::Result<()> {
-    let evil = artifact::guest("evil")?;
-    let events = order("validate-events", attack, "COMMAND_COMPLETED");
-    add(config, &format!("evil-validator-of-events-{attack}"), evil.clone(), events)?;
-    let samples = order("validate-samples", attack, "load");
-    add(config, &format!("evil-validator-of-samples-{attack}"), evil, samples)
-}
-
-/// An aggregation, a monitor and a sink that make this attack.
-fn beside(config: &mut Config, attack: &str) -> anyhow::Result<()> {
-    let aggregation = order("update", attack, &function(attack));
-    add(config, &format!("evil-aggregator-{attack}"), artifact::guest("evil-aggregation")?, aggregation)?;
-    let monitor = order("on-events", attack, "COMMAND_COMPLETED");
-    add(config, &format!("evil-monitor-{attack}"), artifact::guest("evil-monitor")?, monitor)?;
-    let sink = format!("sink-{attack}");
-    add(config, &sink, artifact::guest("evil-sink")?, Value::Null)?;
-    let receiver = json!({"plugin": sink, "config": order("deliver", attack, "")});
-    let receiver: ReceiverConfig = serde_json::from_value(receiver)?;
-    config.alerting.receivers.insert(format!("evil-receiver-{attack}"), receiver);
-    Ok(())
-}
-
-/// The aggregate function of an attacker: each has a name of its own.
-fn function(attack: &str) -> String {
-    format!("evil_{}", attack.replace('-', "_"))
-}
-
-fn add(config: &mut Config, name: &str, component: std::path::PathBuf, own: Value) -> anyhow::Result<()> {
-    let own = if own.is_null() { json!({}) } else { own };
-    let mut settings: PluginSettings = serde_json::from_value(json!({"config": own}))?;
-    if name.starts_with("evil") || name.starts_with("sink") {
-        // A giant answer is over the limit; within it, it would be an answer like any other, and only slow.
-        settings.limits = serde_json::from_value(json!({"output_bytes": 1 << 20, "memory_bytes": 16 << 20}))?;
-    }
-    settings.component = Some(component);
-    // An attacker that cannot judge must not refuse the records whose recording is measured.
-    settings.on_failure = OnFailure::Accept;
-    config.plugins.settings.insert(name.to_owned(), settings);
-    Ok(())
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -44,13 +44,18 @@ struct Book {
     next: VecDeque<Answer>,
     /// For all others.
     otherwise: Option<Answer>,
+    /// Whether answers wait.
+    held: bool,
+    /// Whether what stands in answers is no UTF-8.
+    garbled: bool,
     stopping: bool,
 }
 
 #[derive(Default)]
 struct Shared {
     book: Mutex<Book>,
-    arrived: Condvar,
+    /// A request came, or the answers need not wait any longer.
+    changed: Condvar,
 }
 
 /// The server; it stops when it is dropped.
@@ -80,12 +85,30 @@ impl Hook {
 
     /// A receiver of the configuration that posts here.
     pub(crate) fn receiver(&self) -> Value {
+        self.receiver_of("webhook", json!({"receiver": "ops", "external_url": "http://bridge"}))
+    }
+
+    /// A receiver whose sink is `plugin`, which is told in its configuration where to post.
+    pub(crate) fn receiver_of(&self, plugin: &str, mut config: Value) -> Value {
         let origin = format!("http://{}", self.address);
-        json!({
-            "plugin": "webhook",
-            "config": {"url": format!("{origin}/hook"), "receiver": "ops", "external_url": "http://bridge"},
-            "grants": {"http": [origin], "allow_private": true},
-        })
+        config["url"] = json!(format!("{origin}/hook"));
+        json!({"plugin": plugin, "config": config, "grants": {"http": [origin], "allow_private": true}})
+    }
+
+    /// Answers nothing from now on, until [`Self::let_go`].
+    pub(crate) fn hold(&self) {
+        self.shared.book.lock().unwrap().held = true;
+    }
+
+    /// Answers with bytes that are no UTF-8 from now on.
+    pub(crate) fn garble(&self) {
+        self.shared.book.lock().unwrap().garbled = true;
+    }
+
+    /// Answers what waits, and all that comes.
+    pub(crate) fn let_go(&self) {
+        self.shared.book.lock().unwrap().held = false;
+        self.shared.changed.notify_all();
     }
 
     /// Answers the next request that has no answer yet with this status.
@@ -110,19 +133,29 @@ impl Hook {
 
     /// Waits until so many requests have come in all.
     pub(crate) fn wait_for(&self, count: usize) -> Vec<Request> {
+        self.waited_for(count).received.clone()
+    }
+
+    /// Waits until so many requests have come in all, of which there may be thousands.
+    pub(crate) fn wait_past(&self, count: usize) {
+        drop(self.waited_for(count));
+    }
+
+    fn waited_for(&self, count: usize) -> MutexGuard<'_, Book> {
         let book = self.shared.book.lock().unwrap();
         let waiting =
-            self.shared.arrived.wait_timeout_while(book, PATIENCE, |book| book.received.len() < count);
+            self.shared.changed.wait_timeout_while(book, PATIENCE, |book| book.received.len() < count);
         let (book, time) = waiting.unwrap();
         assert!(!time.timed_out(), "{} of {count} requests came: {:?}", book.received.len(), book.received);
-        book.received.clone()
+        book
     }
 }
 
 impl Drop for Hook {
     fn drop(&mut self) {
         self.shared.book.lock().unwrap().stopping = true;
-        // Wakes the thread.
+        // Wakes the thread, whether it holds an answer or waits for a request.
+        self.shared.changed.notify_all();
         let _ = TcpStream::connect(self.address);
         let stopped = self.thread.take().map(JoinHandle::join);
         assert!(stopped.is_none_or(|stopped| stopped.is_ok()) || std::thread::panicking());
@@ -148,7 +181,9 @@ fn serve(stream: &TcpStream, shared: &Shared) -> std::io::Result<()> {
         let body = serde_json::from_slice(&body).unwrap_or_default();
         let mut book = shared.book.lock().unwrap();
         book.received.push(Request { headers, body });
-        shared.arrived.notify_all();
+        shared.changed.notify_all();
+        let waiting = shared.changed.wait_timeout_while(book, PATIENCE, |book| book.held && !book.stopping);
+        let (mut book, _) = waiting.unwrap();
         book.next.pop_front().or(book.otherwise).unwrap_or((200, None))
     } else {
         (404, None)
@@ -157,5 +192,5 @@ fn serve(stream: &TcpStream, shared: &Shared) -> std::io::Result<()> {
     let mut stream = stream;
     let head = format!("HTTP/1.1 {status} \r\n{retry_after}Content-Length: 5\r\nConnection: close\r\n\r\n");
     stream.write_all(head.as_bytes())?;
-    stream.write_all(b"noted")
+    stream.write_all(if shared.book.lock().unwrap().garbled { b"not\xffd" } else { b"noted" })
 }

@@ -15,7 +15,7 @@ use bridge_telemetry_tests::plugin;
 use serde_json::{Value, json};
 
 use super::place::{Place, told};
-use super::running::Running;
+use super::running::{Running, wait_for};
 
 /// The folder of plugins in a place.
 const PLUGINS: &str = "plugins";
@@ -99,6 +99,11 @@ impl Place {
         assert_eq!(exit, 0, "{body}");
         let found = body["plugins"].as_array().unwrap().iter().find(|one| one["name"] == name);
         found.cloned().unwrap_or_default()
+    }
+
+    /// Waits until the host's own thread has brought a plugin there.
+    fn comes_to(&self, name: &str, load: &Value) {
+        wait_for(&format!("{name}: {load}"), || (self.listed(name)["load"] == *load).then_some(()));
     }
 
     /// Whether `redact` masks what one command stores.

@@ -97,6 +97,51 @@ fn refusals_by_validators_with_what_they_rewrote() {
     assert!(!std::fs::read_to_string(logged.path()).unwrap().contains("hunter"));
 }
 
+/// The caller gets back what he sent; the log has it only as far as it tells one record from another.
+#[test]
+fn what_was_refused_before_a_validator_could_mask_it_is_withheld() {
+    let logged =
+        Logged::of(with_plugin(in_memory(), "redact", &plugin("redact").unwrap(), json!({})), json!({}));
+    let secret = json!({"password": "hunter2"});
+    let records = logged.logged(|host| {
+        let login = json!({"event_type": "LOGIN", "source": "s", "data": secret});
+        let answers: Vec<_> = (0..6).map(|_| event(host, login.clone())).collect();
+        assert_eq!(code(&answers[5]), "LOOP_DETECTED");
+        let shapeless = json!({"event_type": "", "source": "s", "data": secret});
+        let refused = event(host, shapeless.clone());
+        assert_eq!(refused.body["error"]["details"]["received_event"], shapeless);
+        event(
+            host,
+            json!({"event_type": "A", "source": "s", "timestamp": "2025-01-01T00:00:00Z", "data": secret}),
+        );
+        event(host, json!({"event_type": "A", "source": "s", "event_id": "none", "data": secret}));
+        host.record_event_json(b"{\"password\": \"hunter2\" oops");
+        metric(host, json!({"metric_name": "m", "metric_value": 1, "context": "hunter2"}));
+        metric(host, json!({"metric_name": "", "metric_value": 1, "context": {"token": "hunter2"}}));
+        metric(host, json!({"metric_name": 4_111_111_111_111_111_u64, "metric_value": 1}));
+        let id = uuid::Uuid::new_v4();
+        let body = json!({"batch_id": id, "name": "n", "events": [{"source": "u", "data": secret}]});
+        host.import_json(body.to_string().as_bytes());
+    });
+    let mut payloads: Vec<Value> = records.iter().map(|record| record["payload"].clone()).collect();
+    assert!(payloads[0]["event_id"].is_string(), "{}", payloads[0]);
+    payloads[0]["event_id"] = json!("made");
+    let expected = [
+        json!({"event_type": "LOGIN", "source": "s", "event_id": "made", "withheld": true}),
+        json!({"event_type": "", "source": "s", "withheld": true}),
+        json!({"event_type": "A", "source": "s", "withheld": true}),
+        json!({"event_type": "A", "source": "s", "event_id": "none", "withheld": true}),
+        json!({"withheld": true}),
+        json!({"metric_name": "m", "withheld": true}),
+        json!({"metric_name": "", "withheld": true}),
+        json!({"withheld": true}),
+        json!({"source": "u", "withheld": true}),
+    ];
+    assert_eq!(payloads, expected);
+    let log = std::fs::read_to_string(logged.path()).unwrap();
+    assert!(!log.contains("hunter") && !log.contains("4111111111111111"), "{log}");
+}
+
 #[test]
 fn refused_metrics_under_their_own_code() {
     let logged = Logged::new(json!({}));

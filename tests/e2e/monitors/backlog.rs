@@ -70,6 +70,24 @@ fn recording_goes_on_as_soon_as_the_monitor_catches_up() {
     assert_eq!(backlog(&host), json!({"monitor": "tally", "holding": false, "waited": 1, "refused": 0}));
 }
 
+/// Whatever it is that it has to go through: also what it does not watch.
+#[test]
+fn a_monitor_that_is_far_behind_is_told_with_its_records() {
+    let (host, _) = host_with_clock(with_tally(in_memory(), json!({})));
+    let issues = || host.health_json().body["issues"].to_string();
+    let unwatched = |count: usize| host.record_metrics(vec![MetricDraft::new("other", 1.0); count]);
+    for _ in 0..10 {
+        assert!(unwatched(10_000).iter().all(Result::is_ok));
+    }
+    assert_eq!(host.health_check().monitors[0].lag, 100_000);
+    assert!(!issues().contains("records behind"), "a second of a busy bridge is no fault: {}", issues());
+    assert!(unwatched(1).iter().all(Result::is_ok));
+    assert!(issues().contains("monitor tally is 100001 records behind"), "{}", issues());
+    assert_eq!(host.health_json().body["status"], "degraded");
+    assert!(host.drain(LONG));
+    assert_eq!(host.health_json().body["status"], "healthy", "{}", issues());
+}
+
 #[test]
 fn what_the_host_records_itself_does_not_wait() {
     let (host, _) = host_with_clock(blocking(100, 1));
@@ -78,7 +96,7 @@ fn what_the_host_records_itself_does_not_wait() {
     assert_eq!(backlog(&host)["waited"], 0);
 }
 
-/// Text makes the log grow fast, and no monitor sees it.
+/// Text makes the log grow fast; these monitors want none of this metric.
 fn fill(host: &Host, megabytes: usize) {
     let text = "x".repeat(4_000);
     for batch in 0..megabytes {

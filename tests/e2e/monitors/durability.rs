@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -20,6 +21,8 @@ use crate::alerts::hook::Hook;
 use crate::fixture::open;
 
 const LONG: Duration = Duration::from_secs(120);
+/// The signal that no process can keep off.
+const SIGKILL: i32 = 9;
 
 fn config(store: &Path, code: &Path, hook: &Hook, trap_one_in: u64) -> Value {
     json!({
@@ -52,7 +55,8 @@ fn run_and_kill(config: &Path, first: i64, lines: usize) -> i64 {
     output.by_ref().take(lines).for_each(|line| drop(line.unwrap()));
     child.kill().unwrap();
     let last = output.map_while(Result::ok).filter_map(|line| line.parse().ok()).last();
-    child.wait().unwrap();
+    let ended = child.wait().unwrap();
+    assert_eq!(ended.signal(), Some(SIGKILL), "it was killed, and did not end by itself: {ended}");
     // The last line may be cut off, and one batch more may be stored.
     last.unwrap_or(first + i64::try_from(lines).unwrap()) + 3
 }
@@ -132,12 +136,32 @@ fn samples(directory: &Path) -> Vec<MetricDraft> {
     }
 }
 
+/// How often the guest trapped since the host was opened.
+fn traps(host: &Host) -> u64 {
+    let listed = host.plugins().into_iter().find(|plugin| plugin.name == "tally").unwrap();
+    listed.status.unwrap().failures_by_kind.get("trap").copied().unwrap_or_default()
+}
+
+/// Gives the guest work until it has trapped, if it had only good luck so far.
+fn until_it_traps(host: &Host, clock: &ManualClock) -> u64 {
+    for _ in 0..1_000 {
+        if traps(host) > 0 {
+            break;
+        }
+        let samples = (0..100).map(|row: i64| MetricDraft::new(format!("tally{}", row % 3), row));
+        host.record_metrics(samples.collect()).into_iter().for_each(|outcome| drop(outcome.unwrap()));
+        to_the_end(host, clock);
+    }
+    traps(host)
+}
+
 fn kills() -> usize {
     std::env::var("BRIDGE_TELEMETRY_MONITOR_KILLS").map_or(6, |text| text.parse().unwrap())
 }
 
 #[test]
 fn kills_and_traps_leave_what_an_undisturbed_run_leaves() {
+    assert!(kills() > 0, "what is shown is shown of kills");
     let (folder, hook) = (tempfile::tempdir().unwrap(), Hook::start());
     let path = |name: &str| folder.path().join(name);
     let whole = config(&path("disturbed"), &path("code"), &hook, 300);
@@ -151,8 +175,8 @@ fn kills_and_traps_leave_what_an_undisturbed_run_leaves() {
     let clock = Arc::new(ManualClock::at(now));
     let host = open(whole, clock.clone());
     to_the_end(&host, &clock);
-    let listed = host.plugins().into_iter().find(|plugin| plugin.name == "tally").unwrap();
-    let traps = listed.status.unwrap().failures_by_kind.get("trap").copied().unwrap_or_default();
+    let traps = until_it_traps(&host, &clock);
+    assert!(traps > 0, "of a hundred thousand samples none was bad luck");
     let monitor = host.health_check().monitors.remove(0);
     assert_eq!((monitor.poison_records, monitor.gap_records), (0, 0), "no record is to blame for bad luck");
     let disturbed = effects(host, &path("disturbed"), &hook);

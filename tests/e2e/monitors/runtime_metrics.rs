@@ -1,7 +1,7 @@
 //! What a plugin costs is a metric like any other: it can be queried, and a monitor can watch it.
 
 use bridge_telemetry::alerts::AlertFilter;
-use bridge_telemetry::{Config, EventDraft, Host, HostBuilder};
+use bridge_telemetry::{Config, EventDraft, Host, HostBuilder, JsonObject};
 use bridge_telemetry_tests::{guest, plugin};
 use serde_json::{Value, json};
 
@@ -14,9 +14,11 @@ fn shipped(config: Value, name: &str, settings: Value) -> Value {
 }
 
 fn value(host: &Host, metric: &str, plugin: &str, aggregation: &str) -> Value {
-    let query = json!({
-        "metric_names": [metric], "aggregation": aggregation, "filter": {"plugin": plugin, "source": "plugin_runtime"},
-    });
+    filtered(host, metric, aggregation, json!({"plugin": plugin, "source": "plugin_runtime"}))
+}
+
+fn filtered(host: &Host, metric: &str, aggregation: &str, filter: Value) -> Value {
+    let query = json!({"metric_names": [metric], "aggregation": aggregation, "filter": filter});
     host.query_json(query.to_string().as_bytes()).body["metrics"][metric]["value"].clone()
 }
 
@@ -62,6 +64,75 @@ fn a_plugins_cost_can_be_queried() {
         (&redact["rows"], &redact["batches"], &redact["largest_batch"]),
         (&json!(15), &json!(3), &json!(5))
     );
+}
+
+#[test]
+fn what_plugins_count_themselves_and_why_they_fail_are_metrics_with_a_label() {
+    let config = shipped(in_memory(), "redact", json!({}));
+    let config = with_plugin(config, "evil", &guest("evil").unwrap(), json!({"on_failure": "accept"}));
+    let (host, clock) = host_with_clock(config);
+    let record = |event_type: &str| {
+        let secret = JsonObject::from(json!({"password": "hunter2"}).as_object().unwrap());
+        host.record_event(EventDraft::new(event_type, "s").with_data(secret)).unwrap();
+        // Beyond the wait for a plugin's new instance.
+        clock.advance(std::time::Duration::from_secs(10));
+    };
+    let counter = |plugin: &str, counter: &str| {
+        filtered(&host, "plugin_counter", "LAST", json!({"plugin": plugin, "counter": counter}))
+    };
+    let failures = |reason: &str| {
+        let filter = json!({"plugin": "evil", "reason": reason});
+        filtered(&host, "plugin_failures_by_reason_total", "LAST", filter)
+    };
+    record("chatty");
+    host.record_plugin_metrics();
+    assert_eq!((counter("redact", "masked_values"), counter("evil", "rows")), (json!(1), json!(1)));
+    assert_eq!(counter("evil", "last"), 1, "a gauge");
+    assert_eq!(failures("trap"), Value::Null);
+    for attack in ["panic", "error", "panic", "counter_flood"] {
+        record(attack);
+    }
+    host.record_plugin_metrics();
+    assert_eq!(counter("redact", "masked_values"), 5);
+    assert_eq!(["trap", "error", "limit"].map(failures), [json!(2), json!(1), json!(1)]);
+    assert_eq!(value(&host, "plugin_failures_total", "evil", "LAST"), 4);
+    // As many as there may be, each once, and twice those of the first time.
+    let most = telemetry_core::limits::MAX_PLUGIN_COUNTERS;
+    assert_eq!(value(&host, "plugin_counter", "evil", "COUNT"), most + 2);
+    assert_eq!(value(&host, "plugin_counters_left_out", "evil", "LAST"), 0);
+    assert!(value(&host, "plugin_counters_dropped_total", "evil", "LAST").as_u64().unwrap() > 0);
+}
+
+#[test]
+fn what_signals_lose_is_a_metric_of_monitors() {
+    let config = with_plugin(in_memory(), "evil-monitor", &guest("evil-monitor").unwrap(), json!({}));
+    let (host, _) = host_with_clock(shipped(config, "redact", json!({})));
+    host.record_event(EventDraft::new("ATTACK_LABELS", "s")).unwrap();
+    assert!(host.drain(LONG));
+    host.record_plugin_metrics();
+    let figure = |metric: &str, plugin: &str| value(&host, metric, plugin, "LAST");
+    let cut = 100 - telemetry_core::limits::MAX_ALERT_LABELS;
+    assert_eq!(figure("plugin_signal_labels_cut_total", "evil-monitor"), cut);
+    assert_eq!(figure("plugin_signal_keys_replaced_total", "evil-monitor"), 0);
+    assert_eq!(figure("plugin_signal_labels_cut_total", "redact"), Value::Null);
+}
+
+#[test]
+fn failures_raise_an_alert_for_each_reason() {
+    let rule = json!({"metric": "plugin_failures_by_reason_total", "comparison": ">", "threshold": 0});
+    let config = shipped(in_memory(), "threshold", json!({"config": {"rules": [rule]}}));
+    let config = with_plugin(config, "evil", &guest("evil").unwrap(), json!({"on_failure": "accept"}));
+    let (host, clock) = host_with_clock(config);
+    for event_type in ["panic", "error"] {
+        host.record_event(EventDraft::new(event_type, "s")).unwrap();
+        clock.advance(std::time::Duration::from_secs(10));
+    }
+    host.record_plugin_metrics();
+    assert!(host.drain(LONG));
+    let firing = host.alerts(AlertFilter::Firing).unwrap();
+    let mut reasons: Vec<&str> = firing.iter().map(|alert| alert.labels["reason"].as_str()).collect();
+    reasons.sort_unstable();
+    assert_eq!(reasons, ["error", "trap"], "{firing:?}");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use super::{Shelf, listing, revised, shipped, test_guest};
 use crate::fixture::host_with_clock;
 
 /// Two looks: what changed counts when it was seen twice alike.
-fn outcomes(host: &Host) -> Vec<(String, Result<ReloadOutcome, String>)> {
+pub(super) fn outcomes(host: &Host) -> Vec<(String, Result<ReloadOutcome, String>)> {
     assert!(host.reload_changed_plugins().is_empty(), "it may still be written");
     let outcomes = host.reload_changed_plugins();
     let shown = |outcome: Result<bridge_telemetry::plugins::ReloadReport, _>| match outcome {

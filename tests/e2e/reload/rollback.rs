@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
+use bridge_telemetry::envelope::Envelope;
 use bridge_telemetry::plugins::{ReloadOutcome, ReloadTrigger, StateHandover};
-use bridge_telemetry::{EventDraft, Host, MetricDraft};
-use serde_json::json;
-use telemetry_core::limits::{RELOAD_FAILURES, RELOAD_PROBATION};
+use bridge_telemetry::{Config, EventDraft, Host, HostBuilder, MetricDraft};
+use serde_json::{Value, json};
+use telemetry_core::limits::{MAX_DELIVERY_BACKOFF, RELOAD_FAILURES, RELOAD_PROBATION};
 
 use super::monitors::LONG;
 use super::{Shelf, is_reloaded, listing, reload, shipped, test_guest};
-use crate::fixture::{code, event, host_with_clock};
+use crate::alerts::hook::Hook;
+use crate::fixture::{code, event, host_with_clock, query, with_order};
 
 fn taken_back(host: &Host, name: &str, sha256: Option<&String>) {
     let now = listing(host, name);
@@ -109,4 +111,103 @@ fn a_monitor_that_cannot_read_the_new_state_goes_on_from_its_own() {
     host.record_metric(MetricDraft::new("tally", 5)).unwrap();
     assert!(host.drain(LONG));
     assert_eq!(listing(&host, "watcher").status.unwrap().counters["seen"], 1.0);
+}
+
+/// An aggregation of whose versions the second fails as soon as it sees a 13.
+fn unlucky(shelf: &Shelf) -> Value {
+    shelf.put_revised("stats", &test_guest("evil-aggregation"), 1);
+    let mut config = shelf.in_memory();
+    config["plugins"]["settings"]["stats"]["config"] = json!({"only": "total"});
+    config["plugins"]["reload"] = json!({"watch": false});
+    config
+}
+
+fn reload_unlucky(shelf: &Shelf, host: &Host) {
+    shelf.put("stats", &with_order(&test_guest("evil-aggregation"), "update/trap-at-13"));
+    host.record_metric(MetricDraft::new("m", 1)).unwrap();
+    assert!(is_reloaded(&reload(host, "stats")));
+    assert_eq!(total(host).body["metrics"]["m"]["value"], 1, "the new version works");
+    host.record_metric(MetricDraft::new("m", 13)).unwrap();
+}
+
+fn total(host: &Host) -> Envelope {
+    query(host, json!({"metric_names": ["m"], "aggregation": "total"}))
+}
+
+#[test]
+fn an_aggregation_comes_back() {
+    let shelf = Shelf::new();
+    let (host, clock) = host_with_clock(unlucky(&shelf));
+    let before = listing(&host, "stats").sha256;
+    reload_unlucky(&shelf, &host);
+    for _ in 0..RELOAD_FAILURES {
+        let answer = total(&host);
+        assert_eq!(code(&answer), "PLUGIN_FAILURE", "{}", answer.body);
+        clock.advance(Duration::from_secs(1));
+    }
+    assert!(host.drain(LONG));
+    taken_back(&host, "stats", before.as_ref());
+    assert_eq!(total(&host).body["metrics"]["m"]["value"], 14);
+    assert!(listing(&host, "stats").status.unwrap().state.is_active());
+    assert!(host.reload_changed_plugins().is_empty() && host.reload_changed_plugins().is_empty());
+}
+
+/// The host's own thread, on the real clock.
+#[test]
+fn a_host_with_a_background_takes_versions_back_by_itself() {
+    let shelf = Shelf::new();
+    let host = HostBuilder::new(Config::from_value(unlucky(&shelf)).unwrap()).open().unwrap();
+    let before = listing(&host, "stats").sha256;
+    reload_unlucky(&shelf, &host);
+    let deadline = std::time::Instant::now() + LONG;
+    while listing(&host, "stats").history.rollbacks == 0 {
+        assert!(std::time::Instant::now() < deadline);
+        total(&host);
+    }
+    taken_back(&host, "stats", before.as_ref());
+    assert_eq!(total(&host).body["metrics"]["m"]["value"], 14);
+}
+
+#[test]
+fn a_sink_comes_back_in_its_own_state_and_delivers_what_waited() {
+    let (shelf, hook) = (Shelf::new(), Hook::start());
+    shelf.put_revised("tally", &test_guest("tally"), 1);
+    shelf.put_revised("journal", &test_guest("journal-sink"), 1);
+    let mut config = shelf.in_memory();
+    let receiver = hook.receiver_of("journal", json!({}));
+    config["alerting"] = json!({"receivers": {"ops": receiver}, "default_receivers": ["ops"]});
+    let (host, clock) = host_with_clock(config);
+    let before = listing(&host, "ops").sha256;
+    let sample = |value: i64| drop(host.record_metric(MetricDraft::new("tally", value)).unwrap());
+    sample(5);
+    assert!(host.drain(LONG));
+
+    // The new version starts, and fails at whatever it is to deliver.
+    shelf.put("journal", &with_order(&test_guest("evil-sink"), "deliver/trap"));
+    assert!(is_reloaded(&reload(&host, "ops")));
+    sample(1);
+    until_taken_back(&host, &clock, "ops");
+    taken_back(&host, "ops", before.as_ref());
+    assert_eq!(listing(&host, "ops").history.last_reload.unwrap().state, StateHandover::Former);
+    let receiver = || {
+        let health = host.health_json().body;
+        let receivers = health["outbox"]["receivers"].as_array().unwrap();
+        receivers.iter().find(|receiver| receiver["receiver"] == "ops").unwrap().clone()
+    };
+    let failed = receiver();
+    assert_eq!((&failed["delivered"], &failed["retried"]), (&json!(1), &json!(RELOAD_FAILURES)), "{failed}");
+    assert!(failed["last_error"].as_str().unwrap().contains("it was all a trap"), "{failed}");
+
+    // After its pause the delivery goes to the version before, which was not started anew.
+    clock.advance(MAX_DELIVERY_BACKOFF * 2);
+    assert!(host.drain(LONG));
+    sample(5);
+    assert!(host.drain(LONG));
+    let delivered = receiver();
+    assert_eq!((&delivered["delivered"], &delivered["waiting"]), (&json!(3), &json!(0)), "{delivered}");
+    let told: Vec<_> =
+        hook.received().iter().map(|it| (it.body["what"].clone(), it.body["calls"].clone())).collect();
+    let call = |calls: u64| [(json!("begin"), json!(calls)), (json!("end"), json!(calls))];
+    assert_eq!(told, [1, 2, 3].into_iter().flat_map(call).collect::<Vec<_>>());
+    assert!(host.reload_changed_plugins().is_empty() && host.reload_changed_plugins().is_empty());
 }

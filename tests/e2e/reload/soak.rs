@@ -13,11 +13,11 @@ use super::monitors::LONG;
 use super::{Shelf, data, is_reloaded, listing, reload, shipped, test_guest};
 use crate::alerts::hook::Hook;
 
-const METRICS: u64 = 4;
+pub(super) const METRICS: u64 = 4;
 /// Samples of one metric after which its alert begins or ends.
-const SPELL: u64 = 500;
+pub(super) const SPELL: u64 = 500;
 
-fn config(shelf: &Shelf, hook: &Hook) -> Value {
+pub(super) fn config(shelf: &Shelf, hook: &Hook) -> Value {
     for (name, component) in [
         ("redact", shipped("redact")),
         ("percentile", shipped("percentile")),
@@ -41,20 +41,20 @@ fn config(shelf: &Shelf, hook: &Hook) -> Value {
 
 /// What was done while plugins were replaced.
 #[derive(Default)]
-struct Load {
-    over: AtomicBool,
-    events: AtomicU64,
+pub(super) struct Load {
+    pub(super) over: AtomicBool,
+    pub(super) events: AtomicU64,
     /// Samples of each metric.
-    samples: AtomicU64,
+    pub(super) samples: AtomicU64,
     queries: AtomicU64,
 }
 
 impl Load {
-    fn goes_on(&self) -> bool {
+    pub(super) fn goes_on(&self) -> bool {
         !self.over.load(Ordering::Acquire)
     }
 
-    fn record_events(&self, host: &Host) {
+    pub(super) fn record_events(&self, host: &Host) {
         while self.goes_on() {
             let number = self.events.load(Ordering::Acquire);
             let login = |row| {
@@ -68,7 +68,7 @@ impl Load {
         }
     }
 
-    fn record_samples(&self, host: &Host) {
+    pub(super) fn record_samples(&self, host: &Host) {
         while self.goes_on() {
             let number = self.samples.load(Ordering::Acquire);
             let sample = |row: u64| {
@@ -90,7 +90,7 @@ impl Load {
     }
 }
 
-fn median(host: &Host) -> Value {
+pub(super) fn median(host: &Host) -> Value {
     let query = MetricQuery::of(["fixed"]).aggregate("percentile(q=0.5)");
     host.get_metrics(&query).unwrap().to_json()["metrics"]["fixed"].clone()
 }

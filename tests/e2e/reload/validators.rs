@@ -89,6 +89,25 @@ fn queries_find_the_new_functions() {
     assert!(value("ewma(half_life=\"5m\")").is_ok());
 }
 
+/// The sum of what it is shown must be a number.
+#[test]
+fn a_new_aggregation_is_tried_on_numbers_alone() {
+    let shelf = Shelf::new();
+    shelf.put_revised("stats", &test_guest("evil-aggregation"), 1);
+    let mut config = shelf.in_memory();
+    config["plugins"]["settings"]["stats"]["config"] = json!({"only": "good_sum"});
+    let (host, _) = host_with_clock(config);
+    host.record_metric(MetricDraft::new("state", "up")).unwrap();
+    for sample in [MetricDraft::new("m", 1.0), MetricDraft::new("m", "none"), MetricDraft::new("m", 2.0)] {
+        host.record_metric(sample).unwrap();
+    }
+    shelf.put_revised("stats", &test_guest("evil-aggregation"), 2);
+    let report = reload(&host, "stats");
+    assert!(is_reloaded(&report), "{report:?}");
+    let trial = report.trial.unwrap();
+    assert_eq!((trial.records, trial.functions), (2, 1));
+}
+
 #[test]
 fn a_plugin_in_quarantine_is_started_anew_on_request() {
     let shelf = Shelf::new();

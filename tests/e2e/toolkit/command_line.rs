@@ -51,6 +51,22 @@ fn a_failed_case_is_shown_by_its_lines_and_blessed_on_demand() {
     assert_eq!(run(&place, &["plugin", "test", "project"]).0, 0);
 }
 
+#[test]
+fn a_series_that_a_new_monitor_in_c_has_no_room_for_is_counted() {
+    let place = Place::new();
+    copy("new-c-monitor", &place);
+    let context = "x".repeat(300);
+    let samples = format!(
+        "{{ metric_name = \"queue_length\", context = {{ queue = \"{context}\" }}, metric_value = 101 }}"
+    );
+    place.write("project/tests/long.toml", &format!("[[step]]\nsamples = [{samples}]\n"));
+    let (exit, body) = run(&place, &["plugin", "test", "project", "--case", "long", "--bless"]);
+    assert_eq!(exit, 0, "{body}");
+    let found: Value = serde_json::from_str(&place.read("project/tests/long.expected.json")).unwrap();
+    assert_eq!(found["steps"][0]["signals"], json!([]), "{found}");
+    assert_eq!(found["counters"]["series_left_out"].as_f64(), Some(1.0), "{found}");
+}
+
 /// What a check found that keeps a plugin from being installed.
 fn errors(body: &Value) -> Vec<&str> {
     let findings = body["check"]["findings"].as_array().unwrap().iter();
@@ -116,7 +132,7 @@ fn what_a_build_lacks_is_named_with_the_command_that_installs_it() {
     let place = Place::new();
     for (language, tool, command) in [
         ("python", "componentize-py", "pip install componentize-py=="),
-        ("javascript", "jco", "npm install --no-save @bytecodealliance/jco@"),
+        ("javascript", "jco", "npm install --prefix . --no-save @bytecodealliance/jco@"),
         ("c", "zig", "pip install ziglang=="),
         ("rust", "cargo", "https://rustup.rs"),
     ] {

@@ -1,6 +1,9 @@
 //! `plugin replay` over the records of a real store, with and without a host on it.
 
-use bridge_telemetry_tests::plugin;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use bridge_telemetry_tests::{guest, language_project, plugin};
 use serde_json::{Value, json};
 
 use crate::cli::place::Place;
@@ -28,7 +31,10 @@ fn recorded(place: &Place) {
 }
 
 fn replay(place: &Place, plugin_name: &str, more: &[&str]) -> Value {
-    let component = plugin(plugin_name).unwrap();
+    replay_component(place, &plugin(plugin_name).unwrap(), more)
+}
+
+fn replay_component(place: &Place, component: &Path, more: &[&str]) -> Value {
     let arguments = [&["plugin", "replay", component.to_str().unwrap()][..], more].concat();
     let (exit, body) = place.json(&arguments);
     assert_eq!(exit, 0, "{body}");
@@ -60,6 +66,21 @@ fn a_monitor_shows_what_it_would_have_raised_and_leaves_no_trace() {
     let names: Vec<_> =
         std::fs::read_dir(place.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(names.iter().all(|name| !name.to_string_lossy().starts_with(".replay-")), "{names:?}");
+}
+
+/// In a host its findings are other ones each time.
+#[test]
+fn random_numbers_are_the_same_in_every_replay() {
+    let place = Place::new();
+    recorded(&place);
+    let settings = json!({"order": "on-events/nondeterminism", "only": "COMMAND_RECEIVED"}).to_string();
+    let dice = || replay_component(&place, &guest("evil-monitor").unwrap(), &["--settings", &settings]);
+    let report = dice();
+    assert_eq!((&report["events"], &report["failures"]), (&json!(60), &json!([])), "{report}");
+    let summaries: BTreeSet<&str> =
+        report["findings"].as_array().unwrap().iter().filter_map(|found| found["summary"].as_str()).collect();
+    assert!(summaries.iter().any(|summary| summary.parse::<u64>().is_ok()), "{report}");
+    assert_eq!(dice(), report);
 }
 
 #[test]
@@ -94,4 +115,28 @@ fn a_validator_shows_what_it_would_have_refused() {
     let component = plugin("percentile").unwrap();
     let (exit, body) = place.json(&["plugin", "replay", component.to_str().unwrap()]);
     assert_eq!(exit, 2, "an aggregation cannot be replayed: {body}");
+}
+
+/// More samples than come in one batch: what the monitor wrote at the first one is there at the last.
+#[test]
+fn what_a_monitor_keeps_stays_for_what_comes_after() {
+    let place = Place::new();
+    let now = bridge_telemetry::Clock::now(&bridge_telemetry::SystemClock::default());
+    let mut lines = String::new();
+    for second in 0..2_500_u64 {
+        let time = now.minus(std::time::Duration::from_secs(3_000 - second)).floor_to_millis();
+        let value = if second == 0 || second == 2_400 { json!(7.0 + second as f64) } else { json!(5.0) };
+        let value = if second == 1_200 { json!("unknown") } else { value };
+        lines.push_str(&format!(
+            "{}\n",
+            json!({"metric_name": "level", "metric_value": value, "timestamp": time})
+        ));
+    }
+    place.write("records.jsonl", &lines);
+    assert_eq!(place.json(&["import", "records.jsonl"]).0, 0);
+    let component = language_project("c-high-water").unwrap().join("high-water.wasm");
+    let report = replay_component(&place, &component, &[]);
+    assert_eq!((&report["samples"], &report["failures"]), (&json!(2_500), &json!([])), "{report}");
+    let values: Vec<Value> = found(&report).into_iter().map(|(_, value)| value).collect();
+    assert_eq!(values, [json!(7.0), json!(5.0), json!(2_407.0)], "{report}");
 }

@@ -235,7 +235,8 @@ mod tests {
         let jobs = jobs(&Workspace::locate().unwrap()).unwrap();
         let has = |name: String| assert!(jobs.iter().any(|job| job.name == name), "{name}");
         for language in &LANGUAGES {
-            ["command-id", "percentile"].iter().for_each(|name| has(format!("{}-{name}", language.name)));
+            let plugins = ["command-id", "percentile", "high-water", "once"];
+            plugins.iter().for_each(|name| has(format!("{}-{name}", language.name)));
             KINDS.iter().for_each(|kind| has(format!("new-{}-{kind}", language.name)));
         }
     }

@@ -14,6 +14,8 @@
 
 mod exhaust;
 mod host_calls;
+pub mod patterns;
+pub mod schemas;
 
 use std::cell::RefCell;
 
@@ -79,7 +81,8 @@ pub fn describe(honest: Info) -> Info {
             "giant-string" => Info { description: "x".repeat(GIANT), ..honest.clone() },
             "no-utf8" => Info { name: no_utf8(), ..honest.clone() },
             "broken-json" => Info { config_schema_json: "{".to_owned(), ..honest.clone() },
-            _ => return None,
+            // No attack: several versions of one guest follow each other.
+            other => Info { version: other.strip_prefix("version-")?.to_owned(), ..honest.clone() },
         })
     };
     at("describe", lie).ok().flatten().unwrap_or(honest)
@@ -110,6 +113,12 @@ fn order() -> String {
     let place = unsafe { std::ptr::read_volatile(&raw const ORDER_PLACE) };
     let written = String::from_utf8_lossy(&place[MARK.len()..]).trim().to_owned();
     if written.is_empty() { configured("order") } else { written }
+}
+
+/// The version that a component is where several of one guest follow each other: the test writes `version/2` in the place of an
+/// order. 1 where nothing is written.
+pub fn version() -> u32 {
+    attack_at("version").and_then(|version| version.parse().ok()).unwrap_or(1)
 }
 
 /// The attack that is ordered at `export`.

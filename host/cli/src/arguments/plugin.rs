@@ -19,11 +19,11 @@ pub(crate) enum Plugin {
     Logs(Logs),
     /// Check a plugin, copy it into the folder of plugins and pin its hash
     Install(Install),
-    /// Let a disabled plugin be loaded again
+    /// Let a disabled plugin be loaded again; a host that runs loads it
     Enable(Named),
-    /// Keep a plugin from being loaded
+    /// Keep a plugin from being loaded; a host that runs stops it
     Disable(Named),
-    /// Remove a plugin and its pin from the folder of plugins
+    /// Remove a plugin and its pin from the folder of plugins; a host that runs stops it
     Remove(Named),
     /// Sign a package: fill the component's hash into its manifest, and write plugin.toml.minisig beside it
     Sign(Sign),
@@ -68,7 +68,7 @@ pub(crate) struct Install {
     /// The SHA-256 that the component must have, as its author published it
     #[arg(long, value_name = "HASH")]
     pub(crate) sha256: Option<Sha256>,
-    /// Let an older version replace a newer one
+    /// Let an older version replace a newer one that is installed or ran
     #[arg(long)]
     pub(crate) allow_downgrade: bool,
 }

@@ -11,7 +11,7 @@ use crate::aggregation::grouped::Grouped;
 use crate::aggregation::saved::VERSION;
 use crate::aggregation::sketch::Sketch;
 use crate::aggregation::{
-    Accumulator, AggregateValue, Aggregation, AggregationError, SampleRun, StateIdentity,
+    Accumulator, AccumulatorsAtOnce, AggregateValue, Aggregation, AggregationError, SampleRun, StateIdentity,
 };
 use crate::extension::SavedState;
 
@@ -62,8 +62,8 @@ impl Aggregation for ApproximateQuantile {
         false
     }
 
-    fn accumulators_at_once(&self) -> usize {
-        usize::MAX
+    fn accumulators_at_once(&self) -> AccumulatorsAtOnce {
+        AccumulatorsAtOnce::Unlimited
     }
 
     fn state_identity(&self) -> Option<StateIdentity> {

@@ -19,7 +19,8 @@ use crate::aggregation::quantile::Quantile;
 use crate::aggregation::saved::VERSION;
 use crate::aggregation::sum::{Mean, Sum};
 use crate::aggregation::{
-    Accumulator, Aggregation, AggregationError, AggregationSource, SampleOrder, StateIdentity,
+    Accumulator, AccumulatorsAtOnce, Aggregation, AggregationError, AggregationSource, SampleOrder,
+    StateIdentity,
 };
 
 /// A built-in aggregate function.
@@ -136,8 +137,8 @@ impl Aggregation for BuiltIn {
         *self == Self::Count
     }
 
-    fn accumulators_at_once(&self) -> usize {
-        usize::MAX
+    fn accumulators_at_once(&self) -> AccumulatorsAtOnce {
+        AccumulatorsAtOnce::Unlimited
     }
 
     /// STDDEV alone: the digests of rollups tell the other short states already, and the rest are as large as the samples.

@@ -99,6 +99,31 @@ pub enum SampleOrder {
     Group,
 }
 
+/// How many accumulators of a function one query may hold at once, and so whether its work is split.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccumulatorsAtOnce {
+    /// One for each of its threads, of which at most this many work with the function. An accumulator holds something of which there
+    /// are few, as those of a plugin hold an instance each: a thread gives up the one that it has before it takes another, so that no
+    /// two queries wait for each other, and states go from one accumulator to the other as saved bytes. More than one is for
+    /// functions that can be merged and want no order.
+    PerThread(usize),
+    /// As many as it likes: they take memory alone.
+    Unlimited,
+}
+
+impl AccumulatorsAtOnce {
+    /// One at a time: the work is not split.
+    pub const ONE: Self = Self::PerThread(1);
+
+    /// Threads of a query that may work with the function side by side, 1 at least.
+    pub fn threads(self) -> usize {
+        match self {
+            Self::PerThread(threads) => threads.max(1),
+            Self::Unlimited => usize::MAX,
+        }
+    }
+}
+
 /// An aggregate function with its parameters bound.
 pub trait Aggregation: Send + Sync {
     /// The name as it is shown in answers, in upper case for built-in functions.
@@ -134,18 +159,27 @@ pub trait Aggregation: Send + Sync {
     fn counts_text(&self) -> bool {
         false
     }
-    /// How many accumulators one query may hold at once. Those of a plugin hold an instance each, of which there are few: by
-    /// default a query holds one at a time, so that two queries never wait for each other.
-    fn accumulators_at_once(&self) -> usize {
-        1
+    /// How many accumulators one query may hold at once; one by default.
+    fn accumulators_at_once(&self) -> AccumulatorsAtOnce {
+        AccumulatorsAtOnce::ONE
+    }
+    /// Is told that states could not get from one of its accumulators to another. It may then allow one at a time, for a while or from
+    /// now on, so that other threads and queries do not meet the same again.
+    fn handing_over_failed(&self, error: &AggregationError) {
+        let _ = error;
     }
     /// What identifies its saved states, so that a store may keep them and show them instead of samples; `None` where that
     /// makes no sense: states that cannot be merged, that depend on the order of samples, or that are as large as these.
     fn state_identity(&self) -> Option<StateIdentity> {
         None
     }
-    /// An empty accumulator.
+    /// An empty accumulator. Where there are few it may wait for one.
     fn accumulator(&self) -> Result<Box<dyn Accumulator>, AggregationError>;
+    /// An empty accumulator for a thread that only helps another: `None` where it would have to wait for one, and where others
+    /// wait already.
+    fn spare_accumulator(&self) -> Result<Option<Box<dyn Accumulator>>, AggregationError> {
+        self.accumulator().map(Some)
+    }
 }
 
 /// Running states of one aggregate function for many groups, numbered densely from 0.
@@ -170,6 +204,10 @@ pub trait Accumulator: Send + Any {
     /// Bytes that it holds, as far as they grow with groups and samples; 0 where they are bounded otherwise.
     fn held_bytes(&self) -> u64 {
         0
+    }
+    /// Whether somebody waits for what it holds. A thread that only helps then gives it up, half done; only such a thread asks.
+    fn is_wanted(&self) -> bool {
+        false
     }
     /// All groups' states.
     fn save(&mut self) -> Result<SavedState, AggregationError>;

@@ -22,8 +22,8 @@ mod sum;
 pub use approximate::ApproximateQuantile;
 pub use builtin::{BuiltIn, BuiltInAggregations};
 pub use function::{
-    Accumulator, AggregateValue, Aggregation, AggregationError, AggregationSource, SampleOrder, SampleRun,
-    SeriesDigest,
+    Accumulator, AccumulatorsAtOnce, AggregateValue, Aggregation, AggregationError, AggregationSource,
+    SampleOrder, SampleRun, SeriesDigest,
 };
 pub use kept::{KeptState, KeptStates, StateIdentity};
 pub use spec::{AggregationSpec, SpecError};

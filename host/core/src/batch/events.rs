@@ -23,7 +23,7 @@ pub struct EventBatch {
 #[derive(Debug, Default)]
 pub struct EventTexts {
     fields: TextColumn,
-    /// What was asked for so far, so that it is found once for all plugins that ask for the same.
+    /// What was asked for so far, so that it is found once for all plugins that share the batch and ask for the same.
     found: Mutex<Vec<(Arc<Places>, Arc<EventValues>)>>,
 }
 

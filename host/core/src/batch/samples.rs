@@ -1,8 +1,8 @@
-//! Batches of numeric samples.
+//! Batches of samples, as plugins see them.
 
 use super::TextColumn;
 
-/// Numeric samples in arrival order.
+/// Samples in arrival order. NaN stands for a value that is text; a numeric value is never NaN.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SampleBatch {
     /// The sequence number of sample 0; 0 before the samples are stored.
@@ -24,7 +24,7 @@ pub struct SampleRow<'a> {
     pub context: &'a str,
     /// Nanoseconds since the epoch.
     pub timestamp: i64,
-    /// The value.
+    /// The value; NaN when it is text.
     pub value: f64,
 }
 
@@ -103,7 +103,7 @@ impl SampleBatch {
         &self.timestamps
     }
 
-    /// The samples' values.
+    /// The samples' values; NaN stands for a value that is text.
     #[inline]
     pub fn values(&self) -> &[f64] {
         &self.values

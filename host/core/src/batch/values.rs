@@ -1,6 +1,7 @@
 //! What stands at some places in the `data` of a batch's events, found in one pass over the JSON of each.
 //!
-//! A validator or monitor that looks at a few fields need not parse: the host does, once for all that ask for the same places.
+//! A validator or monitor that looks at a few fields need not parse: the host does, once for all that share a batch and ask for the same
+//! places.
 
 use super::seek::{Found, Row};
 use super::{Places, TextColumn};

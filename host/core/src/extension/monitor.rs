@@ -43,7 +43,7 @@ pub trait Monitor: Send {
     fn subscription(&self) -> &Subscription;
     /// Looks at events; `batch` holds only subscribed ones.
     fn on_events(&mut self, batch: &EventBatch) -> Result<Vec<Signal>, PluginFailure>;
-    /// Looks at samples; `batch` holds only subscribed ones.
+    /// Looks at samples; `batch` holds only subscribed ones, texts with the value NaN.
     fn on_samples(&mut self, batch: &SampleBatch) -> Result<Vec<Signal>, PluginFailure>;
     /// The only clock a monitor has.
     fn tick(&mut self, now: Timestamp) -> Result<Vec<Signal>, PluginFailure>;

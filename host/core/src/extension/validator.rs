@@ -60,7 +60,7 @@ pub struct SampleVerdict {
 }
 
 /// Refuses or normalises records before they are stored. Answers are checked: rows and series lie within the batch,
-/// rewritten JSON parses.
+/// rewritten JSON parses and is no larger than what may be stored.
 pub trait Validator: Send + Sync {
     /// The name under which issues and failures are reported.
     fn name(&self) -> &str;

@@ -10,7 +10,7 @@ use std::str::Bytes;
 pub const ELIDED: &str = "…";
 
 /// Whether the text nests deeper than `limit`.
-pub(crate) fn is_deeper(text: &str, limit: usize) -> bool {
+pub fn is_deeper(text: &str, limit: usize) -> bool {
     // Nearly every text is too short to be deep, or opens too few: both is quicker to see than where its strings end.
     if text.len() <= limit.saturating_mul(2) {
         return false;

@@ -13,6 +13,10 @@ pub const MAX_RECEIVERS: usize = 64;
 pub const MAX_LOG_READ: usize = 4096;
 /// Bytes of events shown by one reading of the log, give or take the last event: a batch must fit a plugin's memory.
 pub const MAX_LOG_READ_BYTES: usize = 4 << 20;
+/// Readings of the log that are kept for other monitors that come to the same records: those that keep up are within one or two.
+/// Each has at most [`MAX_LOG_READ_BYTES`] of events, with what was found in them, and at most [`MAX_LOG_READ`] samples, whose names and
+/// contexts are not counted: some 32 MiB where each is of a series of its own with the largest context.
+pub const MAX_SHARED_READINGS: usize = 4;
 /// Longest time between two checkpoints of a monitor that moves on: bounds what is replayed after a crash (design.md).
 pub const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
 /// Most records between two checkpoints, so that catching up at full speed does not widen the replay.
@@ -41,7 +45,7 @@ pub const MAX_RESOLVED_ALERTS: usize = 200;
 pub const RESOLVED_ALERT_AGE: Duration = Duration::from_secs(7 * 86_400);
 /// Largest summary of an alert in bytes: one line for a person.
 pub const MAX_SUMMARY_BYTES: usize = 1 << 10;
-/// Most labels of one alert.
+/// Most labels of one alert; each name and value has at most [`MAX_NAME_BYTES`](super::MAX_NAME_BYTES).
 pub const MAX_ALERT_LABELS: usize = 32;
 /// How long an alert of the host's own about an incident fires after the incident's last sign.
 pub const INCIDENT_HOLD: Duration = Duration::from_secs(300);

@@ -40,8 +40,9 @@ pub const COMPILE_NICENESS: i32 = 10;
 pub const MAX_CORE_INSTANCES: usize = 256;
 /// Elements of all tables of one plugin instance at most, 8 bytes each: CPython has some 10,000.
 pub const MAX_TABLE_ELEMENTS: usize = 200_000;
-/// Handles alive at once in one plugin instance: accumulators and streams, a few in practice.
-pub const MAX_PLUGIN_HANDLES: usize = 1_024;
+/// Handles alive at once in one plugin instance: patterns and schemas, and of accumulators and streams a few in practice.
+pub const MAX_PLUGIN_HANDLES: usize = 2_048;
+const _: () = assert!(super::MAX_PATTERNS + super::MAX_KEPT_SCHEMAS < MAX_PLUGIN_HANDLES);
 /// Bytes of native stack that WebAssembly code may use; a quarter of a Rust thread's stack, so that host calls fit above it.
 pub const MAX_WASM_STACK_BYTES: usize = 512 << 10;
 /// How often deadlines are looked at: fine enough for deadlines of tenths of seconds, 200 wake-ups a second.

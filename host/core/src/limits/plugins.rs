@@ -48,17 +48,33 @@ pub const MAX_PLUGIN_COUNTERS: usize = 256;
 pub const MAX_PLUGIN_MESSAGE_BYTES: usize = 1 << 10;
 /// Most bytes of a configuration schema, and of a plugin's description of itself.
 pub const MAX_PLUGIN_SCHEMA_BYTES: usize = 256 << 10;
-/// Most regular expressions in one JSON Schema; each may take [`MAX_SCHEMA_REGEX_BYTES`] when compiled.
+/// Most different regular expressions in one JSON Schema; together they may take [`MAX_SCHEMA_PATTERNS_MEMORY`].
 pub const MAX_SCHEMA_PATTERNS: usize = 64;
 /// Most bytes of the text of one of them: what the engine prepares to find long ones sooner takes far more than they do.
 pub const MAX_SCHEMA_PATTERN_BYTES: usize = 384;
-/// Most bytes of one of them as an automaton, and of the states that one search in it keeps.
-pub const MAX_SCHEMA_REGEX_BYTES: usize = 512 << 10;
+/// Most bytes of one of them as an automaton, in either direction, and of what one search keeps for its states: sixty-four letters of any
+/// script take half of that.
+pub const MAX_SCHEMA_REGEX_BYTES: usize = 8 << 20;
+/// Most bytes that all of them are taken to need: known before the first is compiled, and some tenths of a second to compile.
+pub const MAX_SCHEMA_PATTERNS_MEMORY: usize = 32 << 20;
 /// Most values that a JSON Schema with `unevaluatedProperties` or `unevaluatedItems` may have with its references followed: it is
 /// compiled like that.
 pub const MAX_SCHEMA_EXPANSION: usize = 100_000;
-/// Most levels of values in a JSON Schema with its references followed: compiling needs some kilobytes of the stack for each.
-pub const MAX_SCHEMA_DEPTH: usize = 300;
+/// Most levels of values in a JSON Schema with its references followed, some hundred types that refer to one another: looking at each of
+/// them, and letting go of what they are compiled to, needs some hundred bytes of the stack.
+pub const MAX_SCHEMA_DEPTH: usize = 600;
+/// Most levels of schemas within each other as they are written: judging a schema by the one for schemas needs some kilobytes of the
+/// stack for each, and nothing looks at the stack meanwhile.
+pub const MAX_SCHEMA_NESTING: usize = 64;
+/// Most references in a JSON Schema with `unevaluatedProperties` that lead back to what they stand in, and meet what it evaluates once
+/// more: its first judgement goes all ways through them.
+pub const MAX_SCHEMA_CIRCLES: usize = 16;
+/// Most bytes of the places of all schemas within a JSON Schema, each as often as it is kept when compiled: an ordinary one of 100 KB
+/// needs some three million.
+pub const MAX_SCHEMA_PATH_BYTES: usize = 64 << 20;
+/// Most bytes in memory of the values of a JSON Schema, each counted once for every schema that it stands in: what refuses a schema, and
+/// `not`, keep copies of what is within.
+pub const MAX_SCHEMA_COPIES_BYTES: usize = 128 << 20;
 /// Most schemas that compiling one JSON Schema may meet: thousands more than are written, and what they need is known only afterwards.
 pub const MAX_SCHEMA_COMPILE_STEPS: u64 = 30_000;
 /// Most bytes of a thread's stack that compiling may take: half of it.
@@ -67,11 +83,13 @@ pub const MAX_SCHEMA_COMPILE_STACK_BYTES: usize = 1 << 20;
 pub const MAX_SCHEMA_STACK_BYTES: usize = 512 << 10;
 /// Most steps that judging one document by such a schema may take: schemas that are looked at, each with its size.
 pub const MAX_SCHEMA_STEPS: u64 = 2_000_000;
-/// Most steps of naming what is wrong with it: each may leave a fault of some hundred bytes. A fault may repeat much of the document,
-/// so they are divided by its kilobytes.
-pub const MAX_SCHEMA_FAULT_STEPS: u64 = 100_000;
-/// As many steps of that there are for any document.
-pub const MIN_SCHEMA_FAULT_STEPS: u64 = 16;
+/// Most bytes that all that is wrong with it may take, with the copies of parts of the document: it is collected before the first of it
+/// is handed out.
+pub const MAX_FAULTS_BYTES: u64 = 128 << 20;
+/// Bytes that each fault is taken to need besides its paths: that of a member's name is kept within another one.
+pub const FAULT_BYTES: u64 = 800;
+/// Time of one judgement, where calls have an end: one costly event of a sender is told as such, and does not take the time of others.
+pub const MAX_JUDGEMENT_TIME: Duration = Duration::from_millis(100);
 /// Most patterns of each list of a subscription.
 pub const MAX_SUBSCRIPTION_PATTERNS: usize = 1_024;
 /// Shortest tick of a monitor: every tick stands in the durable log.
@@ -85,8 +103,9 @@ pub const MAX_SAMPLES_PER_CALL: usize = 65_536;
 pub const MAX_AGGREGATE_JSON_BYTES: usize = 1 << 20;
 /// Most signals of one call of a monitor.
 pub const MAX_SIGNALS_PER_CALL: usize = 10_000;
-/// Most labels of one signal.
-pub const MAX_SIGNAL_LABELS: usize = 64;
+/// Largest labels of a signal as JSON in bytes, which is how components for version 0.1 of the contract give them: a whole context's,
+/// with what escapes make of it.
+pub const MAX_SIGNAL_LABELS_JSON_BYTES: usize = 64 << 10;
 /// Most receivers that one outcome of a sink names.
 pub const MAX_FORWARD_RECEIVERS: usize = 32;
 /// Largest key of a plugin's key-value space in bytes.
@@ -126,6 +145,10 @@ const _: () = assert!(MAX_VALIDATOR_ROWS * MAX_PLACES <= MAX_VALUES_BYTES / size
 /// Most bytes of text of such a batch: a record that has more is judged alone. A validator with the memory that is its default can
 /// hold it several times.
 pub const MAX_VALIDATOR_BYTES: usize = 4 << 20;
+/// Most batches that one call keeps packed for validators that see the same of its records: that of all and two others, which covers
+/// chains in which most want everything and some want less. Each has the text of a batch, and what was found in it.
+pub const MAX_KEPT_BATCHES: usize = 3;
+const _: () = assert!(MAX_KEPT_BATCHES > 1, "the largest stays, and another goes");
 /// Times that one call of a plugin may ask for such values: once for all that it does with a batch, and some more.
 pub const MAX_READINGS_PER_CALL: u32 = 64;
 /// Longest regular expression of a plugin in bytes: Unicode classes take long to spell out, some hundred of them fit.
@@ -140,10 +163,9 @@ pub const MAX_FOLDED_CLASSES: usize = 64;
 /// What searches for one such expression keep of the states that they found, in bytes for either direction; those of large automata
 /// keep what they need at least.
 pub const PATTERN_CACHE_BYTES: usize = 128 << 10;
-/// How often a search of one text may find these states anew, and once more as often for the text alone: each time takes some
-/// milliseconds.
+/// How often searches may find these states anew before the text at hand is followed state by state: each time takes some milliseconds.
 pub const MAX_PATTERN_CACHE_CLEARS: usize = 12;
-/// Where that does not do, the text may still be followed state by state, as long as states and ways, each for each byte, are no more:
+/// A text may be followed state by state as long as the states that may be met at one byte, with their ways, are no more for all bytes:
 /// four tenths of a second at the worst, where all are met at all bytes, and some milliseconds where they are few.
 pub const MAX_PATTERN_STEPS: usize = 64 << 20;
 /// Most regular expressions that one instance of a plugin keeps.
@@ -159,20 +181,25 @@ pub const MAX_KEPT_SCHEMAS: usize = 1_024;
 pub const SCHEMA_BYTES_PER_BYTE: usize = 32;
 /// Bytes that each schema within it is taken to need besides, with the one that counts before it: what is compiled for `{}` too.
 pub const SCHEMA_OBJECT_BYTES: usize = 2 << 10;
-/// Bytes that each regular expression in it is taken to need besides, with the caches of both its automata.
-pub const SCHEMA_PATTERN_BYTES: usize = 64 << 10;
-/// And for each of its states and ways between them, in all automata.
-pub const SCHEMA_PATTERN_BYTES_PER_STATE: usize = 64;
-/// Most bytes of a text that is searched for the patterns of a schema, each with all their states: nearly always a byte costs one step,
-/// and at the worst a search takes a second and a half.
+/// Bytes that each value within it is taken to need besides: those of `enum` are kept twice.
+pub const SCHEMA_VALUE_BYTES: usize = 160;
+/// What searches for one of its regular expressions keep of the states that they found, in bytes for each thread that searches.
+pub const SCHEMA_PATTERN_CACHE_BYTES: usize = 64 << 10;
+/// Bytes that each regular expression in it is taken to need besides its automata: the caches of two threads, since an instance is
+/// called by one after the other.
+pub const SCHEMA_PATTERN_BYTES: usize = 2 * SCHEMA_PATTERN_CACHE_BYTES;
+/// Most bytes of a text that is searched for the patterns of a schema, each with all states that may be met at it: nearly always a byte
+/// costs one step, and at the worst a search takes a second and a half.
 pub const MAX_SCHEMA_PATTERN_STEPS: usize = 256 << 20;
 /// Most faults of one event that a judgement tells of.
 pub const MAX_JUDGED_FAULTS_PER_EVENT: usize = 256;
-/// Most items of an array where a schema compares them with each other: with hashes that are all alike some tenths of a second.
-pub const MAX_UNIQUE_ITEMS: usize = 8_192;
+/// Most values that comparing the items of one array with each other may look at, of the items that are arrays or objects: their hashes
+/// can be made alike, and then it takes some fifty milliseconds. Of numbers no more than some thousand have one hash, and no texts.
+pub const MAX_COMPARED_VALUES: usize = 16 << 20;
 /// Bytes that an event's data is taken to need for each of its values while it is judged.
 pub const JUDGED_VALUE_BYTES: usize = 192;
-/// Most bytes of the faults that the judgement of many events finds: a kilobyte of each event in the largest batch.
+/// Most bytes of the faults that the judgement of many events finds: a kilobyte of each event in the largest batch. Beyond that only the
+/// keyword of an event's first fault is told.
 pub const MAX_JUDGED_BYTES: usize = 16 << 20;
 /// Expressions and schemas compiled, searches and judgements made within one call of a plugin.
 pub const MAX_SEARCHES_PER_CALL: u32 = 2_000;
@@ -200,6 +227,11 @@ pub const PLUGIN_RESTART_BACKOFF: Duration = Duration::from_millis(100);
 pub const MAX_PLUGIN_RESTART_BACKOFF: Duration = Duration::from_secs(10);
 /// The first quarantine; doubles with each further one.
 pub const PLUGIN_QUARANTINE: Duration = Duration::from_secs(30);
+/// How long queries of an aggregate function are not split after its states did not get from one instance to another for a reason that
+/// may pass. Each time costs an instance: that these alone bring it into quarantine, or take a new version back, they are too seldom.
+pub const UNSPLIT_PAUSE: Duration = Duration::from_secs(300);
+const _: () = assert!(UNSPLIT_PAUSE.as_secs() > RELOAD_PROBATION.as_secs());
+const _: () = assert!(UNSPLIT_PAUSE.as_secs() > PLUGIN_FAILURE_WINDOW.as_secs());
 /// How much the threads of monitors and sinks give way to those that record: one that computes without end takes a quarter of a core
 /// that others want, and all of it otherwise.
 pub const PLUGIN_THREAD_NICENESS: i32 = 5;
@@ -222,12 +254,17 @@ pub const MAX_ROLLBACK_PAUSE: Duration = Duration::from_secs(60);
 pub const TRIAL_RECORDS: u64 = 4_096;
 /// Time after which a trial run is shown no more: it has seen enough, and who reloads waits.
 pub const TRIAL_TIME: Duration = Duration::from_secs(5);
-/// How long a reload waits for a monitor to come to the end of what it is at.
+/// How long a reload, and whoever disables or removes a plugin, waits for a monitor to come to the end of what it is at.
 pub const HANDOVER_WAIT: Duration = Duration::from_secs(60);
+/// How often it is looked whether a thread that was told to end did, which tells nobody.
+pub const THREAD_END_LOOK: Duration = Duration::from_millis(5);
 /// Default of how often the plugins' files are looked at. A change is acted upon when it was seen twice alike.
 pub const PLUGIN_WATCH_INTERVAL: Duration = Duration::from_secs(2);
 /// Most files that are watched: as many as there may be plugins.
 pub const MAX_WATCHED_FILES: usize = 1_024;
+/// Most counters of plugins that are recorded as metrics at one time, each plugin's share being the same: 32 plugins have all that
+/// they may have ([`MAX_PLUGIN_COUNTERS`]), and as many plugins as there may be still eight each.
+pub const MAX_RECORDED_PLUGIN_COUNTERS: usize = 8_192;
 /// Default of how often the plugins' own figures are recorded.
 pub const PLUGIN_METRICS_INTERVAL: Duration = Duration::from_secs(10);
 /// Lines of a plugin's log in one answer when the caller names no number.

@@ -35,6 +35,8 @@ pub const QUERY_DEADLINE: Duration = Duration::from_secs(30);
 pub const MAX_READING_CALLS: usize = 32;
 /// Threads that work on queries at most, beside those that ask; no more than there are cores.
 pub const MAX_QUERY_THREADS: usize = 8;
+/// Pause before a query that has begun asks once more for an instance of a plugin, where asking takes no longer by itself.
+pub const BUSY_PAUSE: Duration = Duration::from_millis(10);
 /// Memory of one query in bytes: series, cells and states. The most values of an exact percentile fit, and as much again while
 /// states are merged.
 pub const MAX_QUERY_BYTES: u64 = 512 << 20;
@@ -42,8 +44,8 @@ pub const MAX_QUERY_BYTES: u64 = 512 << 20;
 pub const MAX_QUERIES_BYTES: u64 = 1 << 30;
 /// Samples that are held at once to merge series by time: 24 MiB.
 pub const MAX_MERGED_SAMPLES: usize = 1 << 20;
-/// States of a plugin's aggregation that one query merges at most: saved, they must fit into what one call may answer. Beyond, the
-/// samples are read once more.
+/// States of a plugin's aggregation that go from one accumulator to another at once: saved, they must fit into what one call may
+/// answer. Beyond, the samples are read once more, by one thread where parts of them were read side by side.
 pub const MAX_MERGED_STATES: usize = 4096;
 /// Kinds of kept states that one host configures: sealing looks for the rows of each.
 pub const MAX_STATE_ROLLUPS: usize = 32;

@@ -17,6 +17,8 @@ pub(crate) struct CheckedAggregate {
     pub(crate) name: String,
     pub(crate) description: String,
     pub(crate) parameters: Schema,
+    /// The same as it is written.
+    pub(crate) parameters_schema: Value,
     pub(crate) mergeable: bool,
     pub(crate) needs_timestamps: bool,
 }
@@ -42,13 +44,15 @@ pub(crate) fn aggregates(given: Vec<aggregation::Aggregate>) -> Result<Vec<Check
         if !names.insert(aggregate.name.to_ascii_lowercase()) {
             return Err(unusable(format!("it offers the aggregate \"{}\" twice", aggregate.name)));
         }
-        let parameters = Schema::parse(&aggregate.parameters_schema_json).map_err(|reason| {
+        let schema = Schema::read(&aggregate.parameters_schema_json).map_err(|reason| {
             unusable(format!("the schema of the parameters of \"{}\": {reason}", aggregate.name))
-        })?;
+        });
+        let (parameters, parameters_schema) = schema?;
         checked.push(CheckedAggregate {
             name: aggregate.name,
             description: message(aggregate.description),
             parameters,
+            parameters_schema,
             mergeable: aggregate.mergeable,
             needs_timestamps: aggregate.needs_timestamps,
         });

@@ -78,7 +78,8 @@ fn labels(key: &str, json: &str) -> wasmtime::Result<Vec<LabelResult>> {
     if json.is_empty() {
         return Ok(Vec::new());
     }
-    if json.len() > limits::MAX_CONTEXT_BYTES {
+    // How many there may be is decided where all signals are checked; this is what may be parsed.
+    if json.len() > limits::MAX_SIGNAL_LABELS_JSON_BYTES {
         wasmtime::bail!("the labels of signal \"{key}\" have {} bytes", json.len());
     }
     match serde_json::from_str::<BTreeMap<String, String>>(json) {
@@ -96,7 +97,7 @@ mod tests {
         assert!(labels("k", "").unwrap().is_empty());
         let given = labels("k", r#"{"host":"a"}"#).unwrap();
         assert_eq!((&*given[0].name, &*given[0].value), ("host", "a"));
-        for garbage in ["[]", r#"{"a":1}"#, &format!("{{\"a\":\"{}\"}}", "x".repeat(9000))] {
+        for garbage in ["[]", r#"{"a":1}"#, &format!("{{\"a\":\"{}\"}}", "x".repeat(66_000))] {
             assert!(labels("k", garbage).is_err(), "{garbage}");
         }
     }

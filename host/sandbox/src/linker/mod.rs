@@ -101,6 +101,11 @@ fn add(linker: &mut Linker<HostState>, contract: Contract, import: &str) -> wasm
     }
 }
 
+/// Says why there is no answer.
+fn unsupported<T>(reason: String) -> wasmtime::Result<Result<T, types::PluginError>> {
+    Ok(Err(types::PluginError::Unsupported(reason)))
+}
+
 /// The name of a WASI interface as it is offered.
 fn wasi(interface: &str) -> String {
     format!("wasi:{interface}@{WASI_VERSION}")

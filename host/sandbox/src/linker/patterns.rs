@@ -9,6 +9,7 @@ use wasmtime::component::Resource;
 
 use crate::bindings::patterns::{Findings, Found, Host, HostPattern};
 use crate::bindings::types::{PluginError, TextColumnResult};
+use crate::linker::unsupported;
 use crate::pattern::{Pattern, Searched};
 use crate::state::HostState;
 
@@ -93,9 +94,16 @@ impl HostPattern for HostState {
 
 /// All strings of a column, in order; `None` stands for one that is none.
 fn texts_of(column: &TextColumnResult) -> impl Iterator<Item = Option<&str>> {
-    let bytes = std::str::from_utf8(&column.bytes).ok();
+    let whole = std::str::from_utf8(&column.bytes).ok();
     let starts = std::iter::once(0).chain(column.ends.iter().copied());
-    starts.zip(&column.ends).map(move |(start, end)| bytes?.get(start as usize..*end as usize))
+    starts.zip(&column.ends).map(move |(start, end)| {
+        let place = start as usize..*end as usize;
+        match whole {
+            Some(whole) => whole.get(place),
+            // Some text is none.
+            None => std::str::from_utf8(column.bytes.get(place)?).ok(),
+        }
+    })
 }
 
 /// A column has less than 4 GiB, and less strings.
@@ -103,6 +111,22 @@ fn offset(place: usize) -> u32 {
     u32::try_from(place).unwrap_or(u32::MAX)
 }
 
-fn unsupported<T>(reason: String) -> wasmtime::Result<Result<T, PluginError>> {
-    Ok(Err(PluginError::Unsupported(reason)))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_that_is_none_is_known() {
+        let texts = |bytes: &[u8], ends: &[u32]| {
+            let column = TextColumnResult { bytes: bytes.to_vec(), ends: ends.to_vec() };
+            texts_of(&column).map(|text| text.map(str::to_owned)).collect::<Vec<_>>()
+        };
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(texts("aéb".as_bytes(), &[1, 3, 4]), [some("a"), some("é"), some("b")]);
+        assert_eq!(texts(b"a\xFFb", &[1, 2, 3]), [some("a"), None, some("b")]);
+        // Within a character, beyond the end, backwards.
+        for ends in [&[2_u32][..], &[9], &[4, 1]] {
+            assert!(texts("aéb".as_bytes(), ends).contains(&None), "{ends:?}");
+        }
+    }
 }

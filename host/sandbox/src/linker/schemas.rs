@@ -9,7 +9,8 @@ use wasmtime::component::Resource;
 
 use crate::bindings::json_schemas::{Fault, Host, HostSchema};
 use crate::bindings::types::PluginError;
-use crate::schema::{LIMIT, Late, Schema, SchemaFault};
+use crate::linker::unsupported;
+use crate::schema::{Late, Schema, SchemaFault, limit};
 use crate::state::HostState;
 
 impl Host for HostState {}
@@ -38,52 +39,47 @@ impl HostSchema for HostState {
         most: u32,
     ) -> wasmtime::Result<Result<Vec<Fault>, PluginError>> {
         let end = self.count_search()?;
+        // Where calls have no end in time, what is found must not depend on it.
+        let is_timed = self.own_end().is_some();
         let Some(events) = self.events.clone() else {
             return unsupported("there are no events in this call that could be judged".to_owned());
         };
+        if rows.len().checked_sub(1).is_some_and(|last| events.data_of(last).is_none()) {
+            return unsupported(format!("there are fewer than {} rows in this batch", rows.len()));
+        }
         let schema = self.schemas.get(&schema)?;
         let most = usize::try_from(most).unwrap_or(usize::MAX).min(limits::MAX_JUDGED_FAULTS_PER_EVENT);
-        let mut faults = Vec::new();
-        let mut bytes = 0_usize;
+        let mut told = Told::default();
         for row in rows {
             let Some(text) = usize::try_from(row).ok().and_then(|row| events.data_of(row)) else {
                 return unsupported(format!("there is no row {row} in this batch"));
             };
-            // It is the plugin's memory, as if it parsed itself.
-            let needs = bytes_of(text);
-            if !self.limiter.host_grows(needs) {
-                // One sender's event is no reason to judge no others.
-                let message = "the plugin's memory has no room for its data".to_owned();
-                faults.push(Fault { row, path: String::new(), keyword: LIMIT.to_owned(), message });
-                continue;
-            }
-            let judged = serde_json::from_str(text)
-                .map(|data: Value| schema.masked_faults(&data, text.len(), most, end));
-            self.limiter.host_shrank(needs);
-            let judged = match judged {
-                Ok(judged) => judged,
-                Err(error) => return unsupported(format!("the data of row {row} is not JSON: {error}")),
-            };
+            let now = Instant::now();
             // As a guest ends whose own code takes too long.
-            let found = match judged {
-                Ok(found) => found,
-                Err(Late) => return Err(Trap::Interrupt.into()),
-            };
-            for SchemaFault { pointer: path, keyword, message } in found {
-                bytes += size_of::<Fault>() + path.len() + keyword.len() + message.len();
-                faults.push(Fault { row, path, keyword, message });
-            }
-            if bytes > limits::MAX_JUDGED_BYTES {
-                let limit = limits::MAX_JUDGED_BYTES;
-                return unsupported(format!(
-                    "the faults take more than {limit} bytes: judge fewer rows at once"
-                ));
-            }
-            if end.is_some_and(|end| Instant::now() >= end) {
+            if end.is_some_and(|end| now >= end) {
                 return Err(Trap::Interrupt.into());
             }
+            let own_end = now.checked_add(limits::MAX_JUDGEMENT_TIME).filter(|_| is_timed);
+            let sooner = [end, own_end].into_iter().flatten().min();
+            // One sender's event is no reason to judge no others.
+            let needs = bytes_of(text);
+            let found = if self.limiter.has_room(needs) {
+                // It is the plugin's memory, as if it parsed itself.
+                self.limiter.host_grows(needs);
+                let found = judged(schema, text, most, sooner);
+                self.limiter.host_shrank(needs);
+                found
+            } else {
+                Ok(limit("the plugin's memory has no room for its data"))
+            };
+            let found = match found {
+                Ok(found) => found,
+                Err(Late) if sooner < end => limit("judging it takes too long"),
+                Err(Late) => return Err(Trap::Interrupt.into()),
+            };
+            told.add(row, found.into_iter().take(most));
         }
-        Ok(Ok(faults))
+        Ok(Ok(told.faults))
     }
 
     fn drop(&mut self, schema: Resource<Schema>) -> wasmtime::Result<()> {
@@ -93,12 +89,70 @@ impl HostSchema for HostState {
     }
 }
 
+/// What a schema finds wrong with one event.
+fn judged(schema: &Schema, text: &str, most: usize, end: Option<Instant>) -> Result<Vec<SchemaFault>, Late> {
+    match serde_json::from_str::<Value>(text) {
+        Ok(data) => schema.masked_faults(&data, most, end),
+        Err(error) => Ok(limit(format!("its data cannot be read: {error}"))),
+    }
+}
+
+/// What is told of all events.
+#[derive(Default)]
+struct Told {
+    faults: Vec<Fault>,
+    bytes: usize,
+}
+
+impl Told {
+    /// Tells of an event's faults as many as there is room for, and that there is one in any case.
+    fn add(&mut self, row: u32, found: impl Iterator<Item = SchemaFault>) {
+        for (place, SchemaFault { pointer: path, keyword, message }) in found.enumerate() {
+            let fault = Fault { row, path, keyword, message };
+            let size = size_of::<Fault>() + fault.path.len() + fault.keyword.len() + fault.message.len();
+            if self.bytes.saturating_add(size) <= limits::MAX_JUDGED_BYTES {
+                self.bytes = self.bytes.saturating_add(size);
+                self.faults.push(fault);
+                continue;
+            }
+            if place == 0 {
+                let message = "there is no room to say more of this event".to_owned();
+                self.faults.push(Fault { path: String::new(), message, ..fault });
+            }
+            break;
+        }
+    }
+}
+
 /// Bytes that JSON needs when it is parsed: each value stands behind one of these, but for the first.
 fn bytes_of(json: &str) -> usize {
     let values = json.bytes().filter(|byte| matches!(byte, b',' | b'[' | b'{' | b':')).count();
     (values + 1).saturating_mul(limits::JUDGED_VALUE_BYTES).saturating_add(json.len())
 }
 
-fn unsupported<T>(reason: String) -> wasmtime::Result<Result<T, PluginError>> {
-    Ok(Err(PluginError::Unsupported(reason)))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn faults(count: usize, bytes: usize) -> impl Iterator<Item = SchemaFault> {
+        let fault =
+            SchemaFault { pointer: "/a".to_owned(), keyword: "type".to_owned(), message: "x".repeat(bytes) };
+        std::iter::repeat_n(fault, count)
+    }
+
+    #[test]
+    fn that_an_event_is_faulty_is_told_when_there_is_no_room_for_more() {
+        let mut told = Told::default();
+        told.add(0, faults(3, limits::MAX_JUDGED_BYTES / 2));
+        told.add(1, faults(0, 0));
+        told.add(2, faults(5, limits::MAX_JUDGED_BYTES));
+        told.add(3, faults(2, 10));
+        let found: Vec<_> = told
+            .faults
+            .iter()
+            .map(|fault| (fault.row, fault.keyword.as_str(), fault.path.as_str()))
+            .collect();
+        assert_eq!(found, [(0, "type", "/a"), (2, "type", ""), (3, "type", "/a"), (3, "type", "/a")]);
+        assert!(told.faults[1].message.contains("no room"));
+    }
 }

@@ -1,5 +1,6 @@
 //! Where in a JSON Schema schemas stand, and where references lead once each of them stands behind a counting one.
 
+use jsonschema::Draft;
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 use serde_json::Value;
 
@@ -28,12 +29,14 @@ const MAPS: [&str; 6] =
 /// What a reference must not hold as it is.
 const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'`').add(b'%').add(b'#');
 /// The way from a counting schema to the one behind it.
-const BEHIND: &str = "/allOf/1";
+pub(super) const BEHIND: &str = "/allOf/1";
+/// Keywords that name a schema: they stay before what counts, so that whoever refers to it is counted.
+const NAMING: [&str; 4] = ["$anchor", "$dynamicAnchor", "$id", "$recursiveAnchor"];
 
 /// What a value within a schema document is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
-    /// The whole document: nothing counts before it.
+    /// The whole document: a schema, which may have an identifier.
     Root,
     /// A schema within it.
     Schema,
@@ -72,11 +75,30 @@ pub(super) fn is_identifier(root: &Value, key: &str) -> bool {
     key == "$id" || draft.contains("draft-03") || draft.contains("draft-04")
 }
 
+/// Whether this keyword names the schema that has it.
+pub(super) fn is_naming(root: &Value, key: &str) -> bool {
+    NAMING.contains(&key) || (key == "id" && is_identifier(root, key))
+}
+
+/// Whether a document is of a draft in which nothing stands beside a reference.
+pub(super) fn refers_alone(root: &Value) -> bool {
+    matches!(draft_of(root), Draft::Draft4 | Draft::Draft6 | Draft::Draft7)
+}
+
+/// The draft that a document is of.
+pub(super) fn draft_of(root: &Value) -> Draft {
+    Draft::default().detect(root)
+}
+
 /// What stands behind the `#` of a reference into the same document: by its own name, or without.
 fn fragment_of<'r>(root: &Value, reference: &'r str) -> Option<&'r str> {
-    let own = ["$id", "id"].into_iter().filter_map(|key| root.get(key)?.as_str()).find(|id| !id.is_empty());
-    let within = own.and_then(|id| reference.strip_prefix(id.trim_end_matches('#')));
-    within.unwrap_or(reference).strip_prefix('#')
+    let names = ["$id", "id"].into_iter().filter_map(|key| root.get(key)?.as_str());
+    let own = names.map(|id| id.trim_end_matches('#')).find(|id| !id.is_empty());
+    match own.and_then(|id| reference.strip_prefix(id)) {
+        // Its name alone is the whole.
+        Some("") => Some(""),
+        within => within.unwrap_or(reference).strip_prefix('#'),
+    }
 }
 
 /// What a step of a JSON Pointer leads to, and its name.
@@ -118,7 +140,7 @@ pub(super) fn translated(root: &Value, reference: &str) -> Result<String, String
         let Some((name, child)) = stepped(value, step) else {
             return Err(format!("it refers to {reference}, where nothing stands"));
         };
-        if place == Place::Schema && value.is_object() {
+        if matches!(place, Place::Root | Place::Schema) && value.is_object() {
             way.push_str(BEHIND);
         }
         way.push('/');
@@ -151,14 +173,14 @@ mod tests {
         for (reference, expected) in [
             ("#", "#"),
             ("#name", "#name"),
-            ("#/$defs/a", "#/$defs/a"),
-            ("#/$defs/b", "#/$defs/b"),
-            ("#/$defs/a/properties/x~1y", "#/$defs/a/allOf/1/properties/x~1y"),
+            ("#/$defs/a", "#/allOf/1/$defs/a"),
+            ("#/$defs/b", "#/allOf/1/$defs/b"),
+            ("#/$defs/a/properties/x~1y", "#/allOf/1/$defs/a/allOf/1/properties/x~1y"),
             (
                 "#/$defs/a/properties/x~1y/items/1/not",
-                "#/$defs/a/allOf/1/properties/x~1y/allOf/1/items/1/allOf/1/not",
+                "#/allOf/1/$defs/a/allOf/1/properties/x~1y/allOf/1/items/1/allOf/1/not",
             ),
-            ("#/$defs/a/properties/%C3%A9%20%25", "#/$defs/a/allOf/1/properties/%C3%A9%20%25"),
+            ("#/$defs/a/properties/%C3%A9%20%25", "#/allOf/1/$defs/a/allOf/1/properties/%C3%A9%20%25"),
         ] {
             assert_eq!(translated(reference).as_deref(), Ok(expected));
         }
@@ -173,8 +195,21 @@ mod tests {
     fn a_document_may_call_itself_by_its_name() {
         let named = json!({"$id": "https://a.example/b.json#", "$defs": {"a": {"not": {}}}});
         let own = translated(&named, "https://a.example/b.json#/$defs/a/not");
-        assert_eq!(own.as_deref(), Ok("#/$defs/a/allOf/1/not"));
+        assert_eq!(own.as_deref(), Ok("#/allOf/1/$defs/a/allOf/1/not"));
         assert_eq!(translated(&named, "https://a.example/b.json#x").as_deref(), Ok("#x"));
-        assert!(translated(&named, "https://a.example/c.json#/$defs/a").is_err());
+        for whole in ["https://a.example/b.json", "https://a.example/b.json#"] {
+            assert_eq!(translated(&named, whole).as_deref(), Ok("#"));
+        }
+        for other in ["https://a.example/c.json#/$defs/a", "https://a.example/b.json5", ""] {
+            assert!(translated(&named, other).is_err(), "{other}");
+        }
+    }
+
+    #[test]
+    fn what_names_a_schema_stays_before_what_counts() {
+        let (new, old) = (json!({}), json!({"$schema": "http://json-schema.org/draft-04/schema#"}));
+        assert!(is_naming(&new, "$id") && is_naming(&new, "$anchor") && is_naming(&old, "id"));
+        assert!(!is_naming(&new, "id") && !is_naming(&new, "$ref") && !is_naming(&new, "$defs"));
+        assert!(refers_alone(&old) && !refers_alone(&new));
     }
 }

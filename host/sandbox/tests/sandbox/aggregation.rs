@@ -1,14 +1,17 @@
 //! Aggregations: groups, states, times, and hostile ones.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde_json::{Map, json};
-use telemetry_core::aggregation::{Accumulator, AggregateValue, Aggregation, AggregationError, SampleRun};
+use telemetry_core::aggregation::{
+    Accumulator, AccumulatorsAtOnce, AggregateValue, Aggregation, AggregationError, SampleRun,
+};
 use telemetry_core::extension::SavedState;
-use telemetry_core::limits;
+use telemetry_core::{Timestamp, limits};
 use telemetry_sandbox::Plugin;
 
-use crate::fixture::{Fixture, spec};
+use crate::fixture::{Fixture, NOW, spec};
 
 fn found(plugin: &Plugin, name: &str) -> Arc<dyn Aggregation> {
     plugin.aggregations().unwrap().find(name, &Map::new()).unwrap().unwrap()
@@ -107,6 +110,179 @@ fn an_accumulator_has_an_instance_of_its_own() {
     let mut three = sum.accumulator().unwrap();
     three.update(&[run(0, &[3.0])]).unwrap();
     assert_eq!(numbers(&mut *three), [3.0]);
+}
+
+#[test]
+fn who_only_helps_takes_instances_that_nobody_waits_for() {
+    let mut spec = spec("evil-aggregation");
+    spec.limits.instances = Some(2);
+    spec.limits.wait_ms = 60_000;
+    let plugin = Fixture::new().sandbox.load(spec).unwrap();
+    let sum = found(&plugin, "good_sum");
+    assert_eq!(sum.accumulators_at_once(), AccumulatorsAtOnce::PerThread(2));
+    assert_eq!(found(&plugin, "span").accumulators_at_once(), AccumulatorsAtOnce::ONE, "it needs one order");
+    let own = sum.accumulator().unwrap();
+    let spare = sum.spare_accumulator().unwrap().unwrap();
+    assert_eq!(plugin.status().instances, 2);
+    assert!(sum.spare_accumulator().unwrap().is_none(), "there are two");
+    assert!(!own.is_wanted() && !spare.is_wanted());
+    let third = std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| sum.accumulator().unwrap());
+        while !spare.is_wanted() {
+            assert!(!waiting.is_finished(), "it waits");
+            std::thread::yield_now();
+        }
+        assert!(sum.spare_accumulator().unwrap().is_none());
+        drop(spare);
+        waiting.join().unwrap()
+    });
+    assert!(!own.is_wanted() && sum.spare_accumulator().unwrap().is_none());
+    drop(third);
+    assert!(sum.spare_accumulator().unwrap().is_some());
+    assert_eq!(plugin.status().failures, 0, "to get none is no failure");
+}
+
+#[test]
+fn of_several_helpers_one_gives_way_for_each_that_waits() {
+    let mut spec = spec("evil-aggregation");
+    spec.limits.instances = Some(3);
+    spec.limits.wait_ms = 60_000;
+    let plugin = Fixture::new().sandbox.load(spec).unwrap();
+    let sum = found(&plugin, "good_sum");
+    let _own = sum.accumulator().unwrap();
+    let mut helpers: Vec<_> = (0..2).map(|_| sum.spare_accumulator().unwrap().unwrap()).collect();
+    let wanted = |helpers: &[Box<dyn Accumulator>]| -> Vec<bool> {
+        helpers.iter().map(|helper| helper.is_wanted()).collect()
+    };
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| sum.accumulator().unwrap());
+        while wanted(&helpers) == [false, false] {
+            assert!(!waiting.is_finished(), "it waits");
+            std::thread::yield_now();
+        }
+        assert_eq!(wanted(&helpers), [true, false]);
+        assert_eq!(wanted(&helpers), [true, false], "who was told stays told");
+        drop(helpers.remove(0));
+        waiting.join().unwrap()
+    });
+    assert_eq!(wanted(&helpers), [false]);
+}
+
+#[test]
+fn who_waits_for_an_instance_comes_before_who_comes_later() {
+    let mut spec = spec("evil-aggregation");
+    spec.limits.instances = Some(1);
+    spec.limits.wait_ms = 60_000;
+    let plugin = Fixture::new().sandbox.load(spec).unwrap();
+    let sum = found(&plugin, "good_sum");
+    let own = sum.accumulator().unwrap();
+    let order = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| {
+            let _accumulator = sum.accumulator().unwrap();
+            order.lock().unwrap().push("who waits");
+        });
+        while !own.is_wanted() {
+            assert!(!waiting.is_finished(), "it waits");
+            std::thread::yield_now();
+        }
+        drop(own);
+        let _accumulator = sum.accumulator().unwrap();
+        order.lock().unwrap().push("who comes later");
+    });
+    assert_eq!(order.into_inner().unwrap(), ["who waits", "who comes later"]);
+}
+
+#[test]
+fn an_instance_that_cannot_be_made_for_a_helper_is_no_fault() {
+    let fixture = Fixture::new();
+    let now = Timestamp::parse(NOW).unwrap().nanos() / 1_000_000_000;
+    let mut spec = spec("evil-aggregation").with_config(json!({"order": format!("init/trap-after {now}")}));
+    spec.limits.instances = Some(2);
+    let plugin = fixture.sandbox.load(spec).unwrap();
+    let sum = found(&plugin, "good_sum");
+    fixture.clock.advance(Duration::from_secs(3_600));
+    let own = sum.accumulator().unwrap();
+    for _ in 0..5 {
+        assert!(sum.spare_accumulator().unwrap().is_none());
+    }
+    assert_eq!(plugin.status().failures_by_kind, [("trap", 1)].into(), "it is seen, and tried once");
+    assert_eq!((plugin.faults(), plugin.status().state.is_active()), (0, true));
+    assert!(sum.accumulator().is_err());
+    assert_eq!(plugin.faults(), 1, "who cannot do without one has met a fault");
+    drop(own);
+}
+
+#[test]
+fn what_the_threads_of_one_query_meet_side_by_side_is_one_fault() {
+    for first in 0..6 {
+        let mut spec = spec("evil-aggregation");
+        spec.limits.instances = Some(6);
+        let plugin = Fixture::new().sandbox.load(spec).unwrap();
+        let bad = found(&plugin, "panic_in_evaluate");
+        let mut accumulators = vec![bad.accumulator().unwrap()];
+        accumulators.extend((1..6).map(|_| bad.spare_accumulator().unwrap().unwrap()));
+        accumulators.rotate_left(first);
+        for accumulator in &mut accumulators {
+            accumulator.update(&[run(0, &[1.0])]).unwrap();
+        }
+        for accumulator in &mut accumulators {
+            accumulator.evaluate().unwrap_err();
+        }
+        drop(accumulators);
+        let status = plugin.status();
+        assert_eq!(status.failures_by_kind, [("trap", 6)].into());
+        assert_eq!((plugin.faults(), status.state.is_active()), (1, true), "{status:?}");
+        assert!(attack(&plugin, "panic_in_evaluate").is_some());
+        assert_eq!(plugin.faults(), 2, "that was another query");
+    }
+}
+
+#[test]
+fn no_helper_tries_a_plugin_that_failed() {
+    let plugin = Fixture::new().guest("evil-aggregation");
+    let sum = found(&plugin, "good_sum");
+    drop(sum.spare_accumulator().unwrap().unwrap());
+    assert!(attack(&plugin, "panic_in_evaluate").is_some());
+    assert!(sum.spare_accumulator().unwrap().is_none());
+    assert_eq!(attack(&plugin, "good_sum"), None);
+    assert!(sum.spare_accumulator().unwrap().is_some());
+}
+
+/// A function whose states could not be saved is not split, and the plugin says so; whether it is split again after a while.
+fn is_split_again(order: &str, name: &str, remark: &str) -> bool {
+    let fixture = Fixture::new();
+    let mut spec = spec("evil-aggregation").with_config(json!({"order": order}));
+    spec.limits.instances = Some(2);
+    let plugin = fixture.sandbox.load(spec).unwrap();
+    let function = found(&plugin, name);
+    let may_split = AccumulatorsAtOnce::PerThread(2);
+    assert_eq!(function.accumulators_at_once(), may_split);
+    let error = function.accumulator().unwrap().save().unwrap_err();
+    function.handing_over_failed(&error);
+    function.handing_over_failed(&error);
+    for function in [&function, &found(&plugin, &name.to_uppercase())] {
+        assert_eq!(function.accumulators_at_once(), AccumulatorsAtOnce::ONE);
+    }
+    assert_eq!(found(&plugin, "good_sum").accumulators_at_once(), may_split);
+    assert_eq!(plugin.status().unsplit_aggregates, [name]);
+    let lines = plugin.log().after(0, 100);
+    let told = lines.iter().filter(|line| line.message.starts_with(remark));
+    assert_eq!(told.count(), 1, "{lines:?}");
+    fixture.clock.advance(limits::UNSPLIT_PAUSE);
+    let is_split = function.accumulators_at_once() == may_split;
+    assert_eq!(plugin.status().unsplit_aggregates.is_empty(), is_split);
+    is_split
+}
+
+#[test]
+fn a_function_whose_states_do_not_merge_is_not_split_any_more() {
+    assert!(!is_split_again("save/error", "nan", "the states of nan do not merge"));
+}
+
+#[test]
+fn states_that_were_too_large_once_end_splitting_for_a_while() {
+    assert!(is_split_again("", "giant_state", "states of giant_state did not merge"));
 }
 
 #[test]

@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde_json::Map;
+use serde_json::{Map, json};
 use telemetry_core::aggregation::{AggregateValue, SampleRun};
-use telemetry_core::extension::{DeliveryOutcome, KeyValuePort};
-use telemetry_core::{Severity, Timestamp};
+use telemetry_core::extension::{
+    DeliveryOutcome, EventRewrite, EventVerdict, KeyValuePort, RowIssue, SampleVerdict, SeriesRewrite,
+};
+use telemetry_core::{Context, JsonObject, Severity, Timestamp};
 use telemetry_sandbox::{CONTRACT_VERSION, Component, Plugin, PluginLimits, PluginSpec};
 
 use crate::fixture::{Fixture, NOW, events, sample};
@@ -63,11 +65,32 @@ fn the_present_contract_is_told_too() {
 fn a_validator_of_the_version_before() {
     let plugin = old_guest(&Fixture::new(), "evil");
     let validator = plugin.validator().unwrap();
-    let verdict = validator.validate_events(&events(&["harmless", "evil_issue"])).unwrap();
-    assert!(verdict.rewrites.is_empty());
-    assert!(validator.validate_samples(&sample("m", 1.0)).unwrap().rewrites.is_empty());
+    let verdict = validator.validate_events(&events(&["harmless", "escape_codes", "warn"])).unwrap();
+    let issue = |row: u32, reject: bool, message: &str| RowIssue {
+        row,
+        reject,
+        code: "evil".to_owned(),
+        path: "/data".to_owned(),
+        message: message.to_owned(),
+    };
+    let issues = vec![issue(1, true, "\\u{1b}[2Jnew\\nline"), issue(2, false, "be careful")];
+    assert_eq!(verdict, EventVerdict { issues, rewrites: Vec::new() });
+    // The guest always rewrites the first row, and of that its data alone.
+    let verdict = validator.validate_events(&events(&["rewrite", "warn"])).unwrap();
+    let data = JsonObject::from(json!({"rewritten": true}).as_object().unwrap());
+    let rewrites = vec![EventRewrite { row: 0, data: Some(data), extra: None }];
+    assert_eq!(verdict, EventVerdict { issues: vec![issue(1, false, "be careful")], rewrites });
+    let failure = validator.validate_events(&events(&["harmless", "rewrite_row"])).unwrap_err();
+    assert!(failure.reason.to_string().contains("row 77, the batch has 2"), "{failure}");
+
+    assert_eq!(validator.validate_samples(&sample("m", 1.0)).unwrap(), SampleVerdict::default());
     let failure = validator.validate_samples(&sample("broken_context", 1.0)).unwrap_err();
     assert_eq!(failure.reason.kind(), "output", "{failure}");
+    assert!(failure.reason.to_string().contains("the context of series 0 is no JSON object"), "{failure}");
+    let verdict = validator.validate_samples(&sample("giant_context", 1.0)).unwrap();
+    assert_eq!(verdict.rewrites, [SeriesRewrite { series: 0, context: Context::default() }], "left out");
+    let [refused] = &verdict.issues[..] else { panic!("{verdict:?}") };
+    assert_eq!((refused.row, refused.code.as_str(), refused.reject), (0, "rewrite_too_large", true));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use telemetry_core::extension::{KeyValuePort, Monitor, SavedState};
-use telemetry_core::{Severity, Timestamp};
+use telemetry_core::{Severity, Timestamp, limits};
 use telemetry_sandbox::{Execution, Plugin, PluginState, SandboxOptions};
 
 use crate::fixture::{Fixture, NOW, events, sample, spec};
@@ -127,10 +127,30 @@ fn hostile_monitors_are_contained() {
     check("PANIC", "trap", "monitor down");
     check("EMPTY_KEY", "output", "key must not be empty");
     check("NAN", "output", "NaN");
-    check("LABELS", "output", "100 labels");
     check("MANY", "output", "20000 signals");
     check("KEY_VALUE_LOOP", "limit", "calls to the host");
     check("FILL", "error", "between two checkpoints");
+}
+
+/// A sender's context can have a monitor say more than an alert holds: what it found is told all the same.
+#[test]
+fn signals_with_long_keys_and_many_labels_are_brought_within_their_limits() {
+    let plugin = Fixture::new().guest("evil-monitor");
+    let mut monitor = started(&plugin);
+    let mut found =
+        |attack: &str| monitor.on_events(&events(&[&format!("ATTACK_{attack}")])).unwrap().remove(0);
+    assert_eq!(found("LABELS").labels.len(), limits::MAX_ALERT_LABELS);
+    let long = "k".repeat(limits::MAX_NAME_BYTES);
+    let keys = [found(&long).key, found(&format!("{long}a")).key, found(&format!("{long}b")).key];
+    assert_eq!(keys[0], long);
+    assert!(keys[1] != keys[2] && keys.iter().all(|key| key.len() == limits::MAX_NAME_BYTES), "{keys:?}");
+    assert_eq!(found(&format!("{long}a")).key, keys[1]);
+    let status = plugin.status();
+    assert_eq!((status.failures, status.restarts), (0, 0));
+    assert_eq!(
+        (status.signal_keys_replaced, status.signal_labels_cut),
+        (3, 100 - limits::MAX_ALERT_LABELS as u64)
+    );
 }
 
 #[test]

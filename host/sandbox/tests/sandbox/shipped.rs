@@ -1,11 +1,18 @@
 //! Shipped components in the sandbox: they load with what their world gives them.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use telemetry_core::aggregation::{AggregateValue, SampleRun};
-use telemetry_core::{EventBatch, EventRow};
-use telemetry_sandbox::{Component, PluginKind, PluginSpec};
+use telemetry_core::extension::DeliveryOutcome;
+use telemetry_core::{EventBatch, EventRow, SampleBatch, limits};
+use telemetry_sandbox::{Component, Plugin, PluginKind, PluginSpec};
 
 use crate::fixture::{Fixture, shipped};
+use crate::sink::{TIME, alert};
+
+fn loaded(name: &str, config: Value) -> Plugin {
+    let spec = PluginSpec::new(name, Component::File(shipped(name))).with_config(config);
+    Fixture::new().sandbox.load(spec).unwrap()
+}
 
 #[test]
 fn percentile_answers_a_quantile() {
@@ -36,6 +43,69 @@ fn one_event_that_is_too_large_to_judge_keeps_no_other_from_being_judged() {
     let verdict = plugin.validator().unwrap().validate_events(&batch).unwrap();
     let issues: Vec<_> = verdict.issues.iter().map(|issue| (issue.row, issue.code.as_str())).collect();
     assert_eq!(issues, [(1, "schema_limit"), (2, "schema_required")]);
+}
+
+#[test]
+fn redact_survives_contexts_that_are_too_long_with_their_secrets_masked() {
+    let plugin = loaded("redact", json!({}));
+    let context = format!(r#"{{"pad":"{}","token":1}}"#, "x".repeat(limits::MAX_CONTEXT_BYTES - 20));
+    let mut batch = SampleBatch::default();
+    let series = batch.add_series("logins", &context);
+    batch.push(series, 1, 1.0);
+    // As many failures would set it aside, and nothing could be recorded.
+    for _ in 0..limits::PLUGIN_FAILURES_TO_QUARANTINE {
+        let verdict = plugin.validator().unwrap().validate_samples(&batch).unwrap();
+        assert_eq!(verdict.rewrites[0].context.as_str(), r#"{"redacted":true}"#);
+    }
+    let status = plugin.status();
+    let counted = status.counters["objects_masked_whole"];
+    assert_eq!((status.failures, counted), (0, f64::from(limits::PLUGIN_FAILURES_TO_QUARANTINE)));
+}
+
+#[test]
+fn redact_searches_with_the_words_of_ascii_or_is_not_started() {
+    // With Unicode's there is no end of a word between the two.
+    let text = |secret: &str| format!(r#"{{"note":"密码{secret}"}}"#);
+    let plugin = loaded("redact", json!({"patterns": [r"\bpassword=\S+"]}));
+    let data = text("password=hunter2");
+    let mut batch = EventBatch::default();
+    batch.push(EventRow { timestamp: 1, id: "i", event_type: "A", source: "s", data: &data, extra: "{}" });
+    let verdict = plugin.validator().unwrap().validate_events(&batch).unwrap();
+    assert_eq!(verdict.rewrites[0].data.as_ref().unwrap().as_str(), text("***"));
+    // More than may be kept, in both forms.
+    let patterns: Vec<String> = (0..200).map(|number| format!(r"\b{number}.")).collect();
+    let spec = PluginSpec::new("redact", Component::File(shipped("redact")));
+    let error = Fixture::new().sandbox.load(spec.with_config(json!({"patterns": patterns}))).err().unwrap();
+    assert!(format!("{error:?}").contains("patterns["), "{error:?}");
+}
+
+#[test]
+fn a_route_whose_label_is_too_long_to_be_searched_does_not_match() {
+    let routes = json!([
+        {"match": {"host": {"regex": r"\b[ab]{4000}c"}}, "receivers": ["nobody"]},
+        {"match": {"team": "db"}, "receivers": ["db"]},
+    ]);
+    let plugin = loaded("router", json!({"routes": routes}));
+    let mut alert = alert("key");
+    // Words that end as in Unicode, beside many states: each byte costs all of them.
+    let host = format!("é{}", "a".repeat(12_000));
+    alert.alert.labels = [("host".to_owned(), host), ("team".to_owned(), "db".to_owned())].into();
+    let outcomes = plugin.sink().unwrap().deliver(&[alert], TIME).unwrap();
+    assert_eq!(outcomes, [DeliveryOutcome::Forward(vec!["db".to_owned()])]);
+    assert_eq!(plugin.status().counters["routes_not_judged"], 1.0);
+}
+
+#[test]
+fn many_rules_for_one_metric_are_no_flood_of_counters() {
+    let rule = |threshold: i32| json!({"metric": "cpu", "comparison": ">", "threshold": threshold});
+    let rules: Vec<Value> = (0..20).map(rule).collect();
+    let plugin = loaded("threshold", json!({"rules": rules, "max_series": 0}));
+    let mut batch = SampleBatch::starting_at(1);
+    let series = batch.add_series("cpu", "{}");
+    (0..1_000).for_each(|time| batch.push(series, time, 100.0));
+    let signals = plugin.monitor(None).unwrap().unwrap().on_samples(&batch).unwrap();
+    assert!(signals.is_empty(), "{signals:?}");
+    assert_eq!(plugin.status().counters["series_ignored"], 20_000.0);
 }
 
 #[test]

@@ -1,17 +1,22 @@
 //! Answers from kept states over the real store: the same as from samples, and samples where a state is not taken.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use telemetry_core::admission::{AcceptedTimes, admit_sample};
 use telemetry_core::aggregation::{Aggregation, ApproximateQuantile, BuiltIn};
-use telemetry_core::{Context, ManualClock, MetricDraft, TimeRange, Timestamp};
+use telemetry_core::{
+    Context, ManualClock, MetricDraft, MetricSelection, ScanBlock, ScanOptions, TimeRange, Timestamp,
+};
 use telemetry_store::{RecordBatch, StateRollup, Store, StoreOptions};
 
+use super::memory::MemoryReader;
 use super::properties::assert_same;
-use crate::aggregation::AggregationRegistry;
+use crate::aggregation::{AggregationRegistry, Completeness, SampleReader, SelectedSeries};
 use crate::config::RollupConfig;
-use crate::query::MetricQuery;
+use crate::query::{MetricQuery, ReadError};
 use crate::rollups::RollupSet;
 
 const SECOND: i64 = 1_000_000_000;
@@ -122,4 +127,50 @@ fn where_a_state_is_not_taken_samples_answer() {
     }
     let set = keeping.rollups().refusals();
     assert!(set > 0, "the states were looked at");
+}
+
+/// Fails the first time that it is read.
+struct Stumbling {
+    reader: MemoryReader,
+    has_failed: AtomicBool,
+}
+
+impl SampleReader for Stumbling {
+    fn select(
+        &self,
+        selection: &MetricSelection,
+        range: TimeRange,
+    ) -> Result<Vec<SelectedSeries>, ReadError> {
+        self.reader.select(selection, range)
+    }
+
+    fn scan(
+        &self,
+        series: &[u32],
+        range: TimeRange,
+        options: ScanOptions,
+        visit: &mut dyn FnMut(usize, ScanBlock<'_>) -> ControlFlow<()>,
+    ) -> Result<Completeness, ReadError> {
+        if !self.has_failed.swap(true, Ordering::Relaxed) {
+            return Err(ReadError::new("a moment's fault"));
+        }
+        self.reader.scan(series, range, options, visit)
+    }
+}
+
+#[test]
+fn what_is_worked_out_twice_counts_once() {
+    let mut reader = MemoryReader::new();
+    for host in 0..100 {
+        for metric in ["cpu", "load"] {
+            reader = reader.with(metric, &[("host", &host.to_string())], &[(1.0, f64::from(host))]);
+        }
+    }
+    let query = MetricQuery::default().aggregate("STDDEV");
+    let keeping = registry("STDDEV");
+    // Side by side the metrics fail, one by one they do not.
+    let stumbling = Stumbling { reader, has_failed: AtomicBool::new(false) };
+    let answer = super::engine().with_threads(2).run(&query, &stumbling, &keeping, None).unwrap();
+    assert!(stumbling.has_failed.into_inner());
+    assert_eq!((answer.metrics.len(), keeping.rollups().queries()), (2, 2));
 }

@@ -2,12 +2,15 @@
 
 mod contract;
 mod faults;
+mod few;
 mod kept;
+pub(super) mod meeting;
 mod memory;
 mod oracle;
 mod plugins;
 mod properties;
 mod real_store;
+mod sharing;
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Functions of plugins: order, batching, merging, names.
+//! Functions of plugins: order, batching, names, failures.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use telemetry_core::aggregation::{
-    Accumulator, AggregateValue, Aggregation, AggregationError, AggregationSource, BuiltIn, SampleRun,
+    Accumulator, AggregateValue, Aggregation, AggregationError, AggregationSource, SampleRun,
 };
 use telemetry_core::extension::{FailureReason, PluginFailure, SavedState};
 use telemetry_core::{ErrorCode, Timestamp};
@@ -251,94 +251,4 @@ fn failures_of_plugins_have_their_codes() {
     let config = run(FailureReason::Config("q must be below 1".to_owned()));
     assert_eq!(config.code(), ErrorCode::InvalidAggregation);
     assert_eq!(config.details()["reason"], "q must be below 1");
-}
-
-/// A sum that is merged, and counts how many of its accumulators are alive.
-struct Total {
-    alive: Arc<AtomicUsize>,
-    saves: Arc<AtomicUsize>,
-}
-
-struct TotalStates {
-    inner: Box<dyn Accumulator>,
-    alive: Arc<AtomicUsize>,
-    saves: Arc<AtomicUsize>,
-}
-
-impl Aggregation for Total {
-    fn name(&self) -> &str {
-        "total"
-    }
-    fn mergeable(&self) -> bool {
-        true
-    }
-    fn needs_timestamps(&self) -> bool {
-        false
-    }
-    fn accumulator(&self) -> Result<Box<dyn Accumulator>, AggregationError> {
-        assert_eq!(self.alive.fetch_add(1, Ordering::SeqCst), 0, "one accumulator at a time");
-        Ok(Box::new(TotalStates {
-            inner: BuiltIn::Sum.accumulator()?,
-            alive: Arc::clone(&self.alive),
-            saves: Arc::clone(&self.saves),
-        }))
-    }
-}
-
-impl Drop for TotalStates {
-    fn drop(&mut self) {
-        self.alive.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-impl Accumulator for TotalStates {
-    fn update(&mut self, runs: &[SampleRun<'_>]) -> Result<(), AggregationError> {
-        self.inner.update(runs)
-    }
-    fn merge(&mut self, saved: &SavedState, group_map: &[u32]) -> Result<(), AggregationError> {
-        self.inner.merge(saved, group_map)
-    }
-    fn save(&mut self) -> Result<SavedState, AggregationError> {
-        self.saves.fetch_add(1, Ordering::SeqCst);
-        self.inner.save()
-    }
-    fn evaluate(&mut self) -> Result<Vec<AggregateValue>, AggregationError> {
-        self.inner.evaluate()
-    }
-}
-
-impl AggregationSource for Total {
-    fn names(&self) -> Vec<String> {
-        vec!["total".to_owned()]
-    }
-    fn find(
-        &self,
-        _: &str,
-        _: &Map<String, Value>,
-    ) -> Option<Result<Arc<dyn Aggregation>, AggregationError>> {
-        Some(Ok(Arc::new(Total { alive: Arc::clone(&self.alive), saves: Arc::clone(&self.saves) })))
-    }
-}
-
-#[test]
-fn a_query_holds_one_accumulator_of_a_plugin_and_merges_states_while_they_are_few() {
-    // 200 series, so that threads would pay; 5,000 buckets are too many to merge, 50 are not.
-    let mut reader = MemoryReader::new();
-    for host in 0..200 {
-        let samples: Vec<_> = (0..25).map(|n| (f64::from(host * 25 + n), f64::from(n))).collect();
-        reader = reader.with("cpu", &[("host", &format!("{:02}", host % 20))], &samples);
-    }
-    for (step, saves) in [(1, 1), (100, 2)] {
-        let counter = || Arc::new(AtomicUsize::new(0));
-        let total = Arc::new(Total { alive: counter(), saves: counter() });
-        let source: Arc<dyn AggregationSource> = Arc::<Total>::clone(&total);
-        let registry = AggregationRegistry::new([source]);
-        let query = MetricQuery::default().group_by(["host"]).step(Duration::from_secs(step));
-        let engine = super::engine().with_threads(4);
-        let mut found = engine.run(&query.clone().aggregate("total"), &reader, &registry, None).unwrap();
-        found.metrics["cpu"].aggregation = "SUM".to_owned();
-        assert_eq!(found, super::oracle::answer(&reader, &query.aggregate("SUM")));
-        assert_eq!(total.saves.load(Ordering::SeqCst), saves, "step {step}");
-        assert_eq!(total.alive.load(Ordering::SeqCst), 0);
-    }
 }

@@ -20,11 +20,11 @@ pub use handover::{Handover, HandoverError, StartSuccessor, StartedFrom, Success
 
 use super::backlog::BacklogGate;
 use super::incidents::Incidents;
-use super::joining::join;
 use super::log_store::LogStore;
 use super::poison::PoisonHunt;
+use super::readings::{Reader, Readings};
 use super::selection::{select_events, select_samples};
-use super::status::MonitorStatus;
+use super::status::{MonitorState, MonitorStatus};
 use super::ticks;
 use crate::alerts::{AlertBook, Dispatcher, FaultReport};
 
@@ -32,6 +32,7 @@ use crate::alerts::{AlertBook, Dispatcher, FaultReport};
 #[derive(Clone)]
 pub(super) struct Ports {
     pub(super) log: Arc<dyn LogStore>,
+    pub(super) readings: Arc<Readings>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) dispatcher: Arc<Dispatcher>,
     pub(super) faults: Arc<dyn FaultReport>,
@@ -52,6 +53,7 @@ pub(super) enum Step {
 pub(super) struct Follower {
     name: String,
     monitor: Box<dyn Monitor>,
+    reader: Reader,
     ports: Ports,
     book: AlertBook,
     hunt: PoisonHunt,
@@ -97,6 +99,7 @@ impl Follower {
             tick: ticks::interval(monitor.subscription()),
             monitor,
             checkpointed_at: ports.clock.monotonic(),
+            reader: ports.readings.reader(),
             ports,
             book,
             hunt: PoisonHunt::default(),
@@ -143,13 +146,17 @@ impl Follower {
         if !ready || (self.checkpoint_is_due() && !self.checkpoint()) {
             return self.paused();
         }
-        let most = self.hunt.limit(self.next).map_or(limits::MAX_LOG_READ, |records| {
-            usize::try_from(records).unwrap_or(usize::MAX).min(limits::MAX_LOG_READ)
-        });
-        match self.ports.log.read_log(self.next, most) {
-            Ok(entries) if entries.is_empty() => Step::CaughtUp,
-            Ok(entries) => {
-                if join(entries).iter().all(|entry| self.take_in(entry)) {
+        let reading = match self.hunt.limit(self.next) {
+            Some(records) => {
+                let most = usize::try_from(records).unwrap_or(usize::MAX).min(limits::MAX_LOG_READ);
+                self.reader.read_few(self.next, most)
+            }
+            None => self.reader.read(self.next),
+        };
+        match reading {
+            Ok(reading) if reading.entries().is_empty() => Step::CaughtUp,
+            Ok(reading) => {
+                if reading.entries().iter().all(|entry| self.take_in(entry)) {
                     Step::Progress
                 } else {
                     self.paused()
@@ -182,6 +189,12 @@ impl Follower {
     /// Waits until the log is longer than what was read.
     pub(super) fn wait_for_log(&self) {
         self.ports.log.wait_for(self.next, limits::LOG_WAIT);
+    }
+
+    /// It will not go on by itself: neither recording nor whoever drains waits for it any more.
+    pub(super) fn leave(&self) {
+        self.ports.backlog.moved(&self.name, None);
+        self.status.lock().state = MonitorState::Stopped;
     }
 
     /// The book of a monitor that will not go on; its incidents are resolved.

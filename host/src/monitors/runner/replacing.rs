@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::sync::mpsc::{RecvError, RecvTimeoutError, sync_channel};
 
-use telemetry_core::limits;
-
 use super::{Legs, MonitorRunner};
 use crate::monitors::follower::{Follower, Handover, HandoverError, StartSuccessor};
 use crate::monitors::worker::Errand;
@@ -49,7 +47,7 @@ impl MonitorRunner {
         start: StartSuccessor,
     ) -> Result<(Handover, Option<i64>), HandoverError> {
         let (sender, receiver) = sync_channel(1);
-        let busy = || HandoverError::Busy { monitor: name.to_owned(), waited: limits::HANDOVER_WAIT };
+        let busy = || HandoverError::Busy { monitor: name.to_owned(), waited: self.handover_wait };
         let task = move |follower: &mut Follower| {
             let handed = follower.hand_over(start).map(|handover| (handover, follower.tick_interval()));
             // Who asked waits until the task is done or taken back.
@@ -60,7 +58,7 @@ impl MonitorRunner {
         }
         self.control.announce();
         let not_running = |_| HandoverError::NotRunning { monitor: name.to_owned() };
-        match receiver.recv_timeout(limits::HANDOVER_WAIT) {
+        match receiver.recv_timeout(self.handover_wait) {
             Ok(handed) => handed,
             Err(RecvTimeoutError::Timeout) if errand.take().is_some() => Err(busy()),
             Err(RecvTimeoutError::Timeout) => receiver.recv().map_err(not_running)?,

@@ -6,6 +6,7 @@ use telemetry_core::ErrorCode;
 use telemetry_sandbox::{LoadError, SandboxError};
 
 use super::file::FileError;
+use super::floor::KnownVersion;
 use super::lock::LockError;
 use super::manifest::{MANIFEST_FILE, ManifestError};
 use super::sha256::Sha256;
@@ -174,17 +175,19 @@ pub enum PackageError {
         /// The plugin.
         name: String,
     },
-    /// The version is older than the one that was installed.
-    #[error("\"{name}\" {found} is older than {installed}, which {}; --allow-downgrade takes it all the same", if *at_load { "was installed" } else { "is installed" })]
+    /// The version is older than one that was installed, or that ran.
+    #[error(
+        "\"{name}\" {found} is older than {known}, which {how}; bridge-telemetry plugin install --allow-downgrade goes back"
+    )]
     Rollback {
         /// The plugin.
         name: String,
-        /// The version that is noted.
-        installed: String,
+        /// The version that is known.
+        known: String,
         /// The version that came.
         found: String,
-        /// Whether it was found while plugins were loaded, not installed.
-        at_load: bool,
+        /// How the other one is known.
+        how: KnownVersion,
     },
     /// The component says something else of itself than its manifest.
     #[error(
@@ -285,7 +288,8 @@ impl PackageError {
     /// The contract's code.
     pub fn code(&self) -> ErrorCode {
         match self {
-            Self::File(FileError::Io { source, .. }) => crate::envelope::io_code(source),
+            Self::File(FileError::Io { source, .. })
+            | Self::Lock(LockError::File(FileError::Io { source, .. })) => crate::envelope::io_code(source),
             Self::Sandbox(_) => ErrorCode::UnexpectedError,
             Self::Absent { .. } | Self::NoDirectory | Self::Unknown { .. } => ErrorCode::NotFound,
             _ => ErrorCode::PermissionDenied,
@@ -299,5 +303,25 @@ impl PackageError {
 
     pub(super) fn not_signed(name: &str, reason: &'static str) -> Self {
         Self::NotSigned { name: name.to_owned(), reason }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Error, ErrorKind};
+    use std::path::Path;
+
+    #[test]
+    fn a_file_that_cannot_be_read_or_written_says_what_the_system_said() {
+        let file = |kind| FileError::read(Path::new("plugins.lock"), Error::from(kind));
+        for (kind, code) in [
+            (ErrorKind::StorageFull, ErrorCode::IoError),
+            (ErrorKind::PermissionDenied, ErrorCode::PermissionDenied),
+            (ErrorKind::TimedOut, ErrorCode::OperationTimeout),
+        ] {
+            assert_eq!(PackageError::from(file(kind)).code(), code);
+            assert_eq!(PackageError::from(LockError::from(file(kind))).code(), code);
+        }
     }
 }

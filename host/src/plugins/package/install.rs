@@ -8,6 +8,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags};
+use semver::Version;
 use telemetry_core::Timestamp;
 use telemetry_sandbox::PluginInfo;
 
@@ -18,7 +19,7 @@ use super::manifest::{MANIFEST_FILE, Manifest};
 use super::packages::component_file;
 use super::sha256::Sha256;
 use super::source::{SIGNATURE_SUFFIX, UnverifiedPackage};
-use super::verify::{Trust, check_version};
+use super::verify::Trust;
 use crate::config::{PluginsConfig, check_name};
 use crate::plugins::inspect::inspect_bytes;
 
@@ -76,18 +77,31 @@ pub fn install(
     fs::create_dir_all(directory).map_err(|error| FileError::written(directory, error))?;
     let _claim = Claim::of(directory)?;
     let mut lock = PluginLock::read(directory)?;
-    let before = lock.plugins.get(&name);
-    if let (Some(pin), false) = (before, options.allow_downgrade) {
-        check_version(&name, pin, &info.version, false)?;
+    let replaced = lock.plugins.get(&name).map(|pin| pin.version.clone());
+    // What takes no other's place goes back from nothing: the operator begins anew.
+    let takes_a_place = replaced.is_some() || is_there(directory, &name);
+    if let (Some(floor), Ok(version)) = (lock.floor(&name), Version::parse(&info.version))
+        && takes_a_place
+        && !options.allow_downgrade
+    {
+        floor.check(&name, &version)?;
     }
-    let replaced = before.map(|pin| pin.version.clone());
     let place = put(directory, &name, &package)?;
     let mut pin = Pin::new(info.version.clone(), package.sha256, now);
     pin.manifest_sha256 = package.manifest.map(|found| found.sha256);
     pin.signer = trust.signer.clone();
     lock.plugins.insert(name.clone(), pin);
+    // From here on the pin's version is the lowest.
+    lock.floors.remove(&name);
+    lock.removed.remove(&name);
     lock.write(directory)?;
     Ok(Installation { name, place, info, manifest: verified.manifest, trust, replaced })
+}
+
+/// Whether something of this name lies in the folder.
+pub(super) fn is_there(directory: &Path, name: &str) -> bool {
+    let places = [directory.join(name), component_file(directory, name)];
+    places.iter().any(|place| place.symlink_metadata().is_ok())
 }
 
 /// The name that a package is installed under, which is to be one that a plugin can have.

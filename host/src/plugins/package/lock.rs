@@ -1,7 +1,9 @@
-//! `plugins.lock`, beside the plugins: which bytes were installed, and which plugins are switched off.
+//! `plugins.lock`, beside the plugins: which bytes were installed, in which version each ran, and which plugins are switched off.
 //!
 //! A pin vouches for what was installed: it notices any later change of a component or manifest by somebody who does not
-//! change the pins as well. Who can write the folder can do both; against that there is `policy = "signed"`.
+//! change the pins as well. Who can write the folder can do both; against that there is `policy = "signed"`. What is noted of
+//! versions is as good: who can write this file can bring an older signed version back, and nobody else can. Under that policy, too, he
+//! can stop a plugin that runs, by what is noted as disabled and removed; only `required` in the configuration keeps it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -11,6 +13,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::FlockOperation;
+use semver::Version;
 use serde::{Deserialize, Serialize};
 use telemetry_core::{Timestamp, limits};
 
@@ -20,8 +23,7 @@ use super::sha256::Sha256;
 /// The name of the file of pins.
 pub const LOCK_FILE: &str = "plugins.lock";
 const FORMAT: u32 = 1;
-const HEADER: &str =
-    "# Which plugins were installed here. `bridge-telemetry plugin` writes this file; the host reads it.\n";
+const HEADER: &str = "# Which plugins were installed here. `bridge-telemetry plugin` writes this file, and a host notes newer versions that run.\n";
 
 /// What is noted of the plugins of a folder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +34,14 @@ pub struct PluginLock {
     /// Plugins that are not loaded until they are enabled again.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub disabled: BTreeSet<String>,
+    /// The highest version that ran and was not installed, by plugin name; under the policy `signed` no older one runs. It stays
+    /// when a plugin is removed, and goes when one is installed.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub floors: BTreeMap<String, Version>,
+    /// When plugins were removed by command that were neither installed nor loaded again, by plugin name: a host that runs one stops
+    /// it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub removed: BTreeMap<String, String>,
     /// By plugin name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub plugins: BTreeMap<String, Pin>,
@@ -81,7 +91,13 @@ pub enum LockError {
 
 impl Default for PluginLock {
     fn default() -> Self {
-        Self { format: FORMAT, disabled: BTreeSet::new(), plugins: BTreeMap::new() }
+        Self {
+            format: FORMAT,
+            disabled: BTreeSet::new(),
+            floors: BTreeMap::new(),
+            removed: BTreeMap::new(),
+            plugins: BTreeMap::new(),
+        }
     }
 }
 
@@ -118,12 +134,26 @@ impl PluginLock {
         Ok(format!("{HEADER}{}", toml::to_string(self)?))
     }
 
+    /// Changes the file where `change` finds something to change. Who finds nothing writes nothing, and waits for nobody.
+    pub(super) fn change(directory: &Path, change: impl Fn(&mut Self) -> bool) -> Result<(), LockError> {
+        if !change(&mut Self::read(directory)?) {
+            return Ok(());
+        }
+        let _claim = Claim::of(directory)?;
+        let mut lock = Self::read(directory)?;
+        if change(&mut lock) { lock.write(directory) } else { Ok(()) }
+    }
+
     /// Writes the pins whole: beside the file first, then renamed.
     pub(super) fn write(&self, directory: &Path) -> Result<(), LockError> {
         let path = directory.join(LOCK_FILE);
         let text = self
             .text()
             .map_err(|error| LockError::Malformed { path: path.clone(), reason: error.to_string() })?;
+        if text.len() as u64 > limits::MAX_LOCK_BYTES {
+            // Nobody could read it again.
+            return Err(FileError::TooLarge { path, limit: limits::MAX_LOCK_BYTES }.into());
+        }
         let draft = directory.join(format!(".{LOCK_FILE}.{}", std::process::id()));
         let written = write_durably(&draft, text.as_bytes()).and_then(|()| std::fs::rename(&draft, &path));
         if written.is_err() {
@@ -182,6 +212,8 @@ mod tests {
         };
         PluginLock {
             disabled: BTreeSet::from(["ewma".to_owned()]),
+            floors: BTreeMap::from([("a.b".to_owned(), Version::new(1, 4, 0))]),
+            removed: BTreeMap::from([("webhook".to_owned(), now.to_string())]),
             plugins: BTreeMap::from([("a.b".to_owned(), bare), ("redact".to_owned(), signed)]),
             ..PluginLock::default()
         }
@@ -210,6 +242,7 @@ mod tests {
             "format = 1\nfoo = 1\n".to_owned(),
             "disabled = []\n".to_owned(),
             good.replace("signer", "signr"),
+            good.replace("\"1.4.0\"", "\"1.4\""),
             good.replace(Sha256::of(b"b").as_str(), "abc"),
             good.replace("[plugins.redact]", "[plugins.redact"),
         ];
@@ -225,6 +258,17 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         std::os::unix::fs::symlink("/dev/null", &path).unwrap();
         assert!(matches!(PluginLock::read(directory.path()), Err(LockError::File(FileError::Link { .. }))));
+    }
+
+    #[test]
+    fn what_could_not_be_read_again_is_not_written() {
+        let directory = tempfile::tempdir().unwrap();
+        lock().write(directory.path()).unwrap();
+        let mut large = lock();
+        large.disabled.extend((0..limits::MAX_LOCK_BYTES / 8).map(|number| format!("p{number:08}")));
+        let written = large.write(directory.path());
+        assert!(matches!(written, Err(LockError::File(FileError::TooLarge { .. }))), "{written:?}");
+        assert_eq!(PluginLock::read(directory.path()).unwrap(), lock());
     }
 
     #[test]

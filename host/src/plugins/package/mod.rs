@@ -6,13 +6,14 @@
 //! that its grants are those that are configured.
 //!
 //! The way of a plugin: `source` reads it into memory, once, with `file` and `archive` → `verify` holds it against its manifest,
-//! its signature, its pin in `lock` and the host's policy → [`PluginPackages::verified`] gives the very bytes that were checked
-//! to the sandbox, with the grants that `effective` leaves. `install` and `switch` change what lies in the folder.
+//! its signature, its pin in `lock`, its `floor` and the host's policy → [`PluginPackages::verified`] gives the very bytes that were
+//! checked to the sandbox, with the grants that `effective` leaves. `install` and `switch` change what lies in the folder.
 
 mod archive;
 mod effective;
 mod error;
 mod file;
+mod floor;
 mod inspection;
 mod install;
 mod lock;
@@ -34,6 +35,8 @@ mod verify_tests;
 pub use effective::{GrantLine, GrantReport, GrantState, RoomState};
 pub use error::PackageError;
 pub use file::FileError;
+pub use floor::KnownVersion;
+pub(crate) use floor::{LockEntry, RunningVersion, VersionFloor, note_running, note_taken_back};
 pub(crate) use inspection::describe;
 pub use inspection::{Inspection, Refusal, inspect, package_faults};
 pub use install::{InstallOptions, Installation, install};
@@ -45,5 +48,6 @@ pub use secret_key::{SecretKey, SecretKeyError};
 pub use sha256::{Sha256, Sha256Error};
 pub use sign::{Signed, sign, with_sha256};
 pub use source::SIGNATURE_SUFFIX;
+pub(crate) use switch::note_put_back;
 pub use switch::{disable, enable, remove};
 pub use verify::{Trust, VerifiedPackage, contract_of};

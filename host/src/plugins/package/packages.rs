@@ -3,11 +3,13 @@
 //! This is the seam between trust and loading: [`PluginPackages::verified`] gives the bytes to compile, and there is no other
 //! way from a plugin's name to its component.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::error::PackageError;
 use super::file::Links;
+use super::floor::VersionFloor;
 use super::lock::PluginLock;
 use super::source::UnverifiedPackage;
 use super::verify::{Demands, VerifiedPackage};
@@ -50,6 +52,18 @@ impl<'a> PluginPackages<'a> {
         Ok(names.partition(|name| !lock.disabled.contains(name)))
     }
 
+    /// Names of the plugins that were removed by command, and of which nothing was put back.
+    pub fn removed(&self) -> BTreeSet<String> {
+        // Pins that cannot be read show when a plugin is verified.
+        let removed = self.lock().unwrap_or_default().removed.into_keys();
+        removed.filter(|name| !self.is_there(name)).collect()
+    }
+
+    /// Whether anything lies where the component of `name` should be.
+    pub(crate) fn is_there(&self, name: &str) -> bool {
+        self.plugins.component_of(name).is_some_and(|place| place.exists())
+    }
+
     /// Reads the plugin's package and checks it against manifest, signature, pin and policy.
     pub fn verified(&self, name: &str) -> Result<VerifiedPackage, PackageError> {
         let place = self.plugins.component_of(name).ok_or(PackageError::NoDirectory)?;
@@ -63,10 +77,12 @@ impl<'a> PluginPackages<'a> {
             return Err(PackageError::FolderName { place, manifest: manifest.name.clone() });
         }
         let lock = self.lock()?;
+        let entry = lock.entry(installed_name.as_deref().unwrap_or(name), installed_name.is_some());
         let demands = Demands {
             policy: self.plugins.policy,
             trusted_keys: &self.plugins.trusted_keys,
-            pin: installed_name.and_then(|name| lock.plugins.get(&name)),
+            floor: VersionFloor::of(entry.pin.as_ref(), lock.floors.get(&entry.name)),
+            entry,
             configured: self.plugins.settings.get(name).and_then(|settings| settings.sha256.as_ref()),
         };
         package.verify(name, demands)

@@ -2,20 +2,21 @@
 
 use std::path::Path;
 
+use telemetry_core::Timestamp;
+
 use super::error::PackageError;
 use super::file::FileError;
-use super::install::remove_whatever;
-use super::lock::{Claim, PluginLock, sync_folder};
+use super::floor::LockEntry;
+use super::install::{is_there, remove_whatever};
+use super::lock::{Claim, LockError, PluginLock, sync_folder};
 use super::packages::component_file;
 use crate::config::{PluginsConfig, check_name, nearest};
 
-/// Keeps a plugin from being loaded from now on; whether it was not so already.
+/// Keeps a plugin from being loaded from now on; whether it was not so already. A host that runs it and watches the folder stops
+/// it; [`Host::disable_plugin`](crate::Host::disable_plugin) stops it at once.
 pub fn disable(plugins: &PluginsConfig, name: &str) -> Result<bool, PackageError> {
     let directory = directory_with(plugins, name)?;
-    if plugins.settings.get(name).is_some_and(|settings| settings.required) {
-        let reason = "it is required; a host would not start without it";
-        return Err(PackageError::Configured { name: name.to_owned(), key: "required", reason });
-    }
+    check_not_required(plugins, name)?;
     change(directory, |lock| lock.disabled.insert(name.to_owned()))
 }
 
@@ -29,25 +30,55 @@ pub fn enable(plugins: &PluginsConfig, name: &str) -> Result<bool, PackageError>
     change(directory, |lock| lock.disabled.remove(name))
 }
 
-/// Removes a plugin's files and its pin.
-pub fn remove(plugins: &PluginsConfig, name: &str) -> Result<(), PackageError> {
+/// Removes a plugin's files and its pin. That it was removed is noted, so that a host that runs it and watches the folder stops it,
+/// and so is its version: an older one that is put there does not run under the policy `signed` until it is installed. A further copy
+/// that settings make of a component has no files of its own, and cannot be removed.
+pub fn remove(plugins: &PluginsConfig, name: &str, now: Timestamp) -> Result<(), PackageError> {
     let directory = plugins.directory.as_deref().ok_or(PackageError::NoDirectory)?;
     // The name becomes a path.
     check_name(name).map_err(|reason| PackageError::Name { name: name.to_owned(), reason })?;
-    let places = [directory.join(name), component_file(directory, name)];
+    check_not_required(plugins, name)?;
+    if plugins.settings.get(name).is_some_and(|settings| settings.component.is_some()) {
+        let reason = "its component is not its own; disable it, or remove these settings";
+        return Err(PackageError::Configured { name: name.to_owned(), key: "component", reason });
+    }
     let _claim = Claim::of(directory)?;
     let mut lock = PluginLock::read(directory)?;
-    let is_there = places.iter().any(|place| place.symlink_metadata().is_ok());
+    let floor = lock.floor(name);
     let was_noted = lock.plugins.remove(name).is_some() | lock.disabled.remove(name);
-    if !is_there && !was_noted {
+    if !is_there(directory, name) && !was_noted {
         return Err(unknown(plugins, directory, name));
     }
+    lock.floors.extend(floor.map(|floor| (name.to_owned(), floor.version)));
+    lock.removed.insert(name.to_owned(), now.to_string());
     // Files without a pin are refused; a pin without files is a name that does not exist. The files go first.
-    for place in places {
+    for place in [directory.join(name), component_file(directory, name)] {
         remove_whatever(&place)?;
     }
     sync_folder(directory)?;
     lock.write(directory)?;
+    Ok(())
+}
+
+/// Forgets that plugins were removed which were put back and loaded since: where they are gone once more, that is nobody's word.
+pub(crate) fn note_put_back(plugins: &PluginsConfig, loaded: &[LockEntry]) -> Result<(), LockError> {
+    let back: Vec<&LockEntry> = loaded.iter().filter(|entry| entry.removed.is_some()).collect();
+    let Some(directory) = plugins.directory.as_deref().filter(|_| !back.is_empty()) else { return Ok(()) };
+    let is_back = |name: &String, at: &String| {
+        back.iter().any(|entry| entry.name == *name && entry.removed.as_ref() == Some(at))
+    };
+    PluginLock::change(directory, |lock| {
+        let before = lock.removed.len();
+        lock.removed.retain(|name, at| !is_back(name, at));
+        lock.removed.len() < before
+    })
+}
+
+fn check_not_required(plugins: &PluginsConfig, name: &str) -> Result<(), PackageError> {
+    if plugins.settings.get(name).is_some_and(|settings| settings.required) {
+        let reason = "it is required; a host would not start without it";
+        return Err(PackageError::Configured { name: name.to_owned(), key: "required", reason });
+    }
     Ok(())
 }
 

@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use minisign_verify::Signature;
-use semver::Version;
 use serde::Serialize;
 use serde_json::Value;
 use telemetry_sandbox::PluginInfo;
 
 use super::error::PackageError;
+use super::floor::{LockEntry, VersionFloor};
 use super::lock::Pin;
 use super::manifest::Manifest;
 use super::sha256::Sha256;
@@ -37,6 +37,8 @@ pub struct VerifiedPackage {
     pub trust: Trust,
     /// The schema file that the manifest names.
     pub(super) config_schema: Option<Vec<u8>>,
+    /// What `plugins.lock` said of it.
+    pub(crate) entry: LockEntry,
 }
 
 /// Why a plugin may be run.
@@ -52,12 +54,14 @@ pub struct Trust {
 }
 
 /// What a package is held against.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Demands<'a> {
     pub(super) policy: PluginPolicy,
     pub(super) trusted_keys: &'a BTreeMap<String, TrustedKey>,
-    /// What was installed under its name.
-    pub(super) pin: Option<&'a Pin>,
+    /// What `plugins.lock` says of it, with what was installed under its name.
+    pub(super) entry: LockEntry,
+    /// The lowest version that may run.
+    pub(super) floor: Option<VersionFloor>,
     /// `plugins.settings.NAME.sha256`.
     pub(super) configured: Option<&'a Sha256>,
 }
@@ -66,20 +70,21 @@ impl UnverifiedPackage {
     /// Checks the package against all that is demanded of it.
     pub(super) fn verify(self, name: &str, demands: Demands<'_>) -> Result<VerifiedPackage, PackageError> {
         let signer = self.check_own(name, demands.policy, demands.trusted_keys)?;
-        let Demands { policy, pin, configured, .. } = demands;
+        let Demands { policy, entry, floor, configured, .. } = demands;
         if let Some(expected) = configured
             && *expected != self.sha256
         {
             let (expected, found) = (expected.clone(), self.sha256);
             return Err(PackageError::ConfiguredHash { name: name.to_owned(), expected, found });
         }
-        let held = pin.map(|pin| self.check_pin(name, pin));
+        let held = entry.pin.as_ref().map(|pin| self.check_pin(name, pin));
         let pinned = configured.is_some() || matches!(held, Some(Ok(())));
         match (policy, held) {
             (PluginPolicy::Any, _) => {}
             (PluginPolicy::Signed, _) => {
-                if let (Some(pin), Some(manifest)) = (pin, self.manifest()) {
-                    check_version(name, pin, &manifest.version.to_string(), true)?;
+                // The very bytes that the configuration names are meant, in whichever version.
+                if let (None, Some(floor), Some(manifest)) = (configured, floor, self.manifest()) {
+                    floor.check(name, &manifest.version)?;
                 }
             }
             (PluginPolicy::Pinned, _) if configured.is_some() => {}
@@ -88,7 +93,8 @@ impl UnverifiedPackage {
                 return Err(PackageError::NotPinned { name: name.to_owned(), found: self.sha256 });
             }
         }
-        Ok(self.verified(name, Trust { policy, pinned, signer }))
+        let verified = self.verified(name, Trust { policy, pinned, signer });
+        Ok(VerifiedPackage { entry, ..verified })
     }
 
     /// The package as it is to be installed: checked by itself, with no pin yet.
@@ -106,6 +112,7 @@ impl UnverifiedPackage {
             manifest_sha256,
             trust,
             config_schema,
+            entry: LockEntry::default(),
         }
     }
 
@@ -200,18 +207,6 @@ fn signer(
         Some((signer, _)) => Ok(signer.clone()),
         None => Err(PackageError::WrongSignature { name: name.to_owned(), key: claimed.clone() }),
     }
-}
-
-/// Refuses a version below the pinned one. Versions that are not semantic cannot be compared and pass.
-pub(super) fn check_version(name: &str, pin: &Pin, found: &str, at_load: bool) -> Result<(), PackageError> {
-    let (Ok(installed), Ok(version)) = (Version::parse(&pin.version), Version::parse(found)) else {
-        return Ok(());
-    };
-    if version >= installed {
-        return Ok(());
-    }
-    let (installed, found) = (pin.version.clone(), found.to_owned());
-    Err(PackageError::Rollback { name: name.to_owned(), installed, found, at_load })
 }
 
 impl VerifiedPackage {

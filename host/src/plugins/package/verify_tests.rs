@@ -1,5 +1,8 @@
 //! Every way in which a package can differ from what was installed or signed, and what is said of it.
 
+mod switching;
+mod versions;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -23,6 +26,10 @@ struct Place {
     directory: tempfile::TempDir,
     plugins: PluginsConfig,
     key: SecretKey,
+}
+
+fn now() -> Timestamp {
+    Timestamp::parse("2026-11-28T12:00:00Z").unwrap()
 }
 
 fn manifest(version: &str, component: &[u8]) -> String {
@@ -63,11 +70,16 @@ impl Place {
         fs::write(self.at("pager/plugin.toml.minisig"), signature).unwrap();
     }
 
+    /// Puts a version there as its author would give it away.
+    fn put_signed(&self, version: &str) {
+        self.write_package(version, version.as_bytes());
+        self.sign(&self.key);
+    }
+
     /// Pins what lies there now.
     fn pin(&self) {
-        let now = Timestamp::parse("2026-11-28T12:00:00Z").unwrap();
         let mut pin =
-            Pin::new("1.2.0".to_owned(), Sha256::of(&fs::read(self.at("pager/pager.wasm")).unwrap()), now);
+            Pin::new("1.2.0".to_owned(), Sha256::of(&fs::read(self.at("pager/pager.wasm")).unwrap()), now());
         pin.manifest_sha256 = Some(Sha256::of(&fs::read(self.at("pager/plugin.toml")).unwrap()));
         let plugins = BTreeMap::from([("pager".to_owned(), pin)]);
         PluginLock { plugins, ..PluginLock::default() }.write(self.directory.path()).unwrap();
@@ -190,24 +202,6 @@ fn all_that_a_manifest_and_its_component_disagree_about_is_told() {
     assert_eq!(keys(&info, b"no JSON"), ["version", "contract", "config_schema"]);
     info.imports.clear();
     assert_eq!(keys(&info, schema), ["version"], "what imports nothing tells no contract");
-}
-
-#[test]
-fn a_signed_older_version_does_not_come_back() {
-    let place = Place::new(PluginPolicy::Signed);
-    place.sign(&place.key);
-    place.pin();
-    place.trusted();
-    place.write_package("1.3.0", b"newer");
-    place.sign(&place.key);
-    assert!(!place.trusted().trust.pinned, "a newer one may come without being installed");
-    place.write_package("1.1.9", b"older");
-    place.sign(&place.key);
-    let told = place.refused("Rollback");
-    assert!(told.contains("1.1.9") && told.contains("1.2.0"), "{told}");
-    place.write_package("1.2.0-rc.1", b"older");
-    place.sign(&place.key);
-    place.refused("Rollback");
 }
 
 #[test]
@@ -342,49 +336,4 @@ fn a_copy_has_the_trust_of_the_plugin_it_is_made_of() {
     assert_eq!(kinds(), ["NotPinned"; 4]);
     place.pin();
     assert_eq!(kinds(), ["package", "package", "package", "NotPinned"]);
-}
-
-#[test]
-fn what_is_disabled_is_not_enabled() {
-    let mut place = Place::new(PluginPolicy::Any);
-    fs::write(place.at("other.wasm"), COMPONENT).unwrap();
-    let names = |place: &Place| {
-        let packages = PluginPackages::of(&place.plugins);
-        (packages.enabled().unwrap(), packages.disabled().unwrap())
-    };
-    assert_eq!(names(&place), (vec!["other".to_owned(), "pager".to_owned()], vec![]));
-    assert!(super::disable(&place.plugins, "pager").unwrap());
-    assert!(!super::disable(&place.plugins, "pager").unwrap(), "it was already");
-    assert_eq!(names(&place), (vec!["other".to_owned()], vec!["pager".to_owned()]));
-    assert!(super::enable(&place.plugins, "pager").unwrap());
-    assert_eq!(names(&place).1, Vec::<String>::new());
-    let unknown = super::disable(&place.plugins, "pagr").unwrap_err();
-    assert!(unknown.to_string().contains("did you mean \"pager\"?"), "{unknown}");
-    let required = PluginSettings { required: true, ..PluginSettings::default() };
-    place.plugins.settings.insert("pager".to_owned(), required);
-    assert_eq!(super::disable(&place.plugins, "pager").unwrap_err().kind(), "Configured");
-    let off = PluginSettings { enabled: false, ..PluginSettings::default() };
-    place.plugins.settings.insert("pager".to_owned(), off);
-    assert_eq!(super::enable(&place.plugins, "pager").unwrap_err().kind(), "Configured");
-}
-
-#[test]
-fn what_is_removed_is_gone_with_its_pin_and_nothing_else_is() {
-    let place = Place::new(PluginPolicy::Pinned);
-    place.pin();
-    fs::write(place.at("other.wasm"), COMPONENT).unwrap();
-    let elsewhere = tempfile::tempdir().unwrap();
-    fs::write(elsewhere.path().join("kept"), "").unwrap();
-    symlink(elsewhere.path(), place.at("pager/way")).unwrap();
-    for name in ["../x", "", ".", "..", "a/b", ".hidden", "other.wasm/"] {
-        assert_eq!(super::remove(&place.plugins, name).unwrap_err().kind(), "Name", "{name}");
-    }
-    assert_eq!(super::remove(&place.plugins, "absent").unwrap_err().kind(), "Unknown");
-    super::remove(&place.plugins, "pager").unwrap();
-    assert!(!place.at("pager").exists() && place.at("other.wasm").exists());
-    assert!(elsewhere.path().join("kept").exists(), "a link is removed, not what it leads to");
-    assert!(PluginLock::read(place.directory.path()).unwrap().plugins.is_empty());
-    symlink(elsewhere.path(), place.at("pager")).unwrap();
-    super::remove(&place.plugins, "pager").unwrap();
-    assert!(elsewhere.path().join("kept").exists());
 }

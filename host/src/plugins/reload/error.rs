@@ -1,4 +1,4 @@
-//! Why a new version of a plugin does not run. The one before goes on in any case.
+//! Why a plugin is not loaded, replaced or stopped. What runs goes on in any case.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -7,8 +7,8 @@ use telemetry_core::extension::PluginFailure;
 use telemetry_sandbox::{LoadError, PluginKind};
 
 use super::trial::TrialFailure;
-use crate::envelope::EnvelopeError;
-use crate::monitors::{AddMonitorError, HandoverError};
+use crate::envelope::{EnvelopeError, exception_details};
+use crate::monitors::{AddMonitorError, EndMonitorError, HandoverError};
 use crate::plugins::PluginLoadError;
 
 /// How far a new version came.
@@ -24,7 +24,7 @@ pub enum ReloadStage {
     Handover,
 }
 
-/// A plugin was not reloaded.
+/// A plugin was not loaded, replaced or stopped.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReloadError {
@@ -98,6 +98,15 @@ pub enum ReloadError {
         #[source]
         source: AddMonitorError,
     },
+    /// It was disabled or removed, and did not stop yet; that is tried again.
+    #[error("plugin \"{plugin}\" has not stopped yet")]
+    Stop {
+        /// The plugin.
+        plugin: String,
+        /// Why not.
+        #[source]
+        source: EndMonitorError,
+    },
     /// A sink has no receiver to deliver for.
     #[error(
         "plugin \"{plugin}\" could not be attached: no receiver \"{plugin}\" was there when the host was opened"
@@ -112,7 +121,11 @@ impl ReloadError {
     /// How far the new version came; `None` when nothing was tried.
     pub const fn stage(&self) -> Option<ReloadStage> {
         match self {
-            Self::Unknown { .. } | Self::Disabled { .. } | Self::SwitchedOff { .. } | Self::Closed => None,
+            Self::Unknown { .. }
+            | Self::Disabled { .. }
+            | Self::SwitchedOff { .. }
+            | Self::Closed
+            | Self::Stop { .. } => None,
             Self::Load(_) | Self::Kind { .. } => Some(ReloadStage::Load),
             Self::Trial { .. } => Some(ReloadStage::Trial),
             _ => Some(ReloadStage::Handover),
@@ -141,6 +154,7 @@ impl ReloadError {
             | Self::State { plugin, .. }
             | Self::Handover { plugin, .. }
             | Self::Monitor { plugin, .. }
+            | Self::Stop { plugin, .. }
             | Self::NoReceiver { plugin } => Some(plugin),
             Self::Load(error) => Some(error.plugin()),
             Self::Closed => None,
@@ -153,6 +167,8 @@ impl EnvelopeError for ReloadError {
         match self {
             Self::Unknown { .. } => ErrorCode::NotFound,
             Self::Closed => ErrorCode::Overloaded,
+            Self::Stop { source: EndMonitorError::Busy { .. }, .. } => ErrorCode::OperationTimeout,
+            Self::Stop { source: EndMonitorError::Store(source), .. } => EnvelopeError::code(source),
             _ => ErrorCode::PluginFailure,
         }
     }
@@ -165,6 +181,9 @@ impl EnvelopeError for ReloadError {
         if let Some(stage) = self.stage() {
             details.insert("stage".to_owned(), serde_json::to_value(stage).unwrap_or_default());
             details.insert("reason".to_owned(), crate::envelope::cause_chain(self).into());
+        }
+        if let Self::Stop { plugin, .. } = self {
+            details.extend(exception_details("EndMonitorError", plugin));
         }
         if let Self::Closed = self {
             details.insert("retry_after_ms".to_owned(), 1_000.into());

@@ -1,4 +1,5 @@
-//! Replaces plugins of a running host: asked for, when a file changes, and back again when a new version fails.
+//! Replaces plugins of a running host: asked for, when a file changes, and back again when a new version fails. Stops those that are
+//! disabled or removed by command, and starts them again.
 //!
 //! The steps: read and compile the new version beside the old one → check world, configuration, grants and limits → save the
 //! state of the old one → try the new one with that state on recent records, where all it does is forgotten → let it take the
@@ -12,16 +13,21 @@
 //!   began in.
 //! - One plugin is replaced at a time, and every outcome is logged, counted and shown by health and listings.
 
+mod absence;
 mod bell;
 mod error;
 mod files;
 mod look;
+mod outcomes;
 mod probation;
 mod report;
 mod rollback;
+mod stopping;
 mod swap;
+mod switch;
 mod thread;
 mod trial;
+mod versions;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -29,23 +35,26 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
+use semver::Version;
 use telemetry_core::Clock;
-use telemetry_sandbox::{Plugin, PluginKind, PreparedPlugin, Sandbox};
+use telemetry_sandbox::{ComponentOutline, Plugin, PluginKind, Sandbox};
 use telemetry_store::Store;
 
 pub use error::{ReloadError, ReloadStage};
 pub use report::{PluginVersion, ReloadOutcome, ReloadReport, ReloadTrigger, StateHandover};
+pub use switch::{PluginSwitch, SwitchError};
 pub use trial::{TrialFailure, TrialSummary};
 
 use bell::Bell;
 use files::FileWatch;
 use look::plugins_by_place;
 use probation::{Probation, Probations};
+use stopping::Stop;
 use swap::Swapped;
 use trial::Trial;
 
-use super::loaded::LivePlugins;
-use super::package::{PluginPackages, VerifiedPackage};
+use super::loaded::{Absence, LivePlugins};
+use super::package::{PluginPackages, RunningVersion, VerifiedPackage};
 use super::prepared::PackageReport;
 use super::source::PluginSource;
 use crate::config::Config;
@@ -89,6 +98,12 @@ struct Work {
     files: FileWatch,
     /// The content that was tried last, by plugin: it is not tried twice because of its files' times.
     tried: BTreeMap<String, String>,
+    /// What is to be stopped and did not stop in time.
+    leaving: BTreeMap<PluginSource, Stop>,
+    /// Versions that were taken back, with those that run again, by plugin or receiver, until that is noted.
+    taken_back: BTreeMap<String, (RunningVersion, Version)>,
+    /// When plugins were removed that were stopped for it.
+    gone: BTreeMap<String, String>,
 }
 
 /// The files of all plugins as they are: to be taken before the plugins are loaded.
@@ -112,8 +127,8 @@ impl Reloader {
     /// Reloads the plugin `name`, every copy of the sink `name`, or the copy of the receiver `name`. One report for each; the
     /// first refusal is the answer when there is one, and the others are replaced all the same.
     pub(crate) fn reload(&self, name: &str) -> Result<Vec<ReloadReport>, ReloadError> {
-        let sources = self.sources(name)?;
         let mut work = self.work.lock();
+        let sources = self.sources(name)?;
         let (mut reports, mut refusal) = (Vec::new(), None);
         for source in sources {
             match self.attempt(&source, ReloadTrigger::Request, &mut work) {
@@ -126,29 +141,33 @@ impl Reloader {
         refusal.map_or(Ok(reports), Err)
     }
 
-    /// What a name stands for.
+    /// What a name stands for: all that is made of the component of that name, and the receiver of that name.
     fn sources(&self, name: &str) -> Result<Vec<PluginSource>, ReloadError> {
-        let config = &self.parts.config;
-        let receivers = config.alerting.all_receivers();
-        let mut sources: Vec<PluginSource> = receivers
-            .iter()
-            .filter(|(receiver, settings)| receiver.as_str() == name || settings.plugin == name)
-            .filter(|(receiver, settings)| self.is_wanted(receiver, &settings.plugin))
-            .map(|(receiver, settings)| PluginSource::receiver(receiver, &settings.plugin))
-            .collect();
-        let running = self.parts.live.read(|live| live.plugin(name).is_some());
-        let is_there = || config.plugins.component_of(name).is_some_and(|place| place.exists());
-        if running || (sources.is_empty() && is_there()) {
-            sources.push(PluginSource::plugin(name));
+        let mut sources = self.wanted(name);
+        let receivers = self.parts.config.alerting.all_receivers();
+        if let Some(receiver) = receivers.get(name).filter(|receiver| receiver.plugin != name) {
+            let source = PluginSource::receiver(name, &receiver.plugin);
+            sources.extend(self.is_wanted(&source).then_some(source));
         }
         if sources.is_empty() { Err(ReloadError::Unknown { name: name.to_owned() }) } else { Ok(sources) }
     }
 
+    /// What is to run of a component: each receiver's copy of a sink, or the plugin of its name.
+    fn wanted(&self, component: &str) -> Vec<PluginSource> {
+        let (mut wanted, plugin): (Vec<_>, Vec<_>) =
+            self.copies(component).into_iter().partition(|copy| copy.is_receiver);
+        wanted.retain(|copy| self.is_wanted(copy));
+        let is_there = || PluginPackages::of(&self.parts.config.plugins).is_there(component);
+        let stands_alone = wanted.is_empty() && is_there();
+        wanted.extend(plugin.into_iter().filter(|plugin| stands_alone || self.running(plugin).is_some()));
+        wanted
+    }
+
     /// The console is always among the receivers, and there where its plugin is.
-    fn is_wanted(&self, receiver: &str, plugin: &str) -> bool {
+    fn is_wanted(&self, receiver: &PluginSource) -> bool {
         let config = &self.parts.config;
-        config.alerting.receivers.contains_key(receiver)
-            || config.plugins.component_of(plugin).is_some_and(|place| place.exists())
+        config.alerting.receivers.contains_key(&receiver.name)
+            || PluginPackages::of(&config.plugins).is_there(&receiver.component)
     }
 
     /// Replaces one plugin; the outcome is logged and remembered.
@@ -163,14 +182,24 @@ impl Reloader {
         }
         let outcome = self.try_replace(source, trigger, work);
         match &outcome {
-            Ok(report) => self.remember(report),
+            Ok(report) => {
+                self.remember(report);
+                if matches!(report.outcome, ReloadOutcome::Loaded | ReloadOutcome::Reloaded) {
+                    self.note_versions(work);
+                }
+            }
             Err(error) => {
                 if error.may_pass() {
                     work.tried.remove(&source.name);
                     work.files.look_again(&source.place(&self.parts.config));
                 }
                 if let Some(stage) = error.stage() {
-                    let outcome = ReloadOutcome::Refused { stage, reason: cause_chain(error) };
+                    let reason = cause_chain(error);
+                    if self.running(source).is_none() {
+                        let kind = source.is_receiver.then_some(PluginKind::Sink);
+                        self.parts.live.change(|live| live.fail(&source.name, kind, reason.clone()));
+                    }
+                    let outcome = ReloadOutcome::Refused { stage, reason };
                     self.remember(&self.report(source, trigger, outcome));
                 }
             }
@@ -195,8 +224,13 @@ impl Reloader {
         if is_switched_off(config, &source.component) {
             return Err(ReloadError::SwitchedOff { plugin: source.component.clone() });
         }
+        self.parts.live.change(|live| {
+            live.absent.retain(|name, absence| *name != source.component || *absence != Absence::Disabled);
+        });
+        self.finish_stopping(source, trigger, work)?;
         let old = self.running(source);
         let opened = source.open(config)?;
+        self.check_not_older(source, &opened)?;
         let content = opened.content();
         let tried = work.tried.insert(source.name.clone(), content.clone());
         let again = trigger == ReloadTrigger::File && tried.as_ref() == Some(&content);
@@ -205,12 +239,14 @@ impl Reloader {
             let to = same.map(|old| self.version(&source.name, old));
             return Ok(ReloadReport { to, ..self.report(source, trigger, ReloadOutcome::Unchanged) });
         }
-        let (prepared, package) = source.prepare(config, opened, &self.parts.sandbox)?;
-        if let Some(done) = self.settled_early(source, trigger, &prepared, old.as_deref())? {
+        let outline = source.outline(&opened, &self.parts.sandbox)?;
+        if let Some(done) = self.settled_early(source, trigger, &outline, old.as_deref())? {
             return Ok(done);
         }
+        let (prepared, package) = source.prepare(config, opened, outline.kind, &self.parts.sandbox)?;
         let (restored, state) = old.as_deref().map(swap::saved_state).unwrap_or_default();
-        let trial = Trial { store: &self.parts.store, clock: &*self.parts.clock, name: &source.name };
+        let (rollups, name) = (&*self.parts.config.rollups, source.name.as_str());
+        let trial = Trial { store: &self.parts.store, clock: &*self.parts.clock, name, rollups };
         let summary = trial
             .run(&prepared, restored.clone())
             .map_err(|failure| ReloadError::Trial { plugin: source.name.clone(), source: failure })?;
@@ -242,24 +278,27 @@ impl Reloader {
         Ok(report)
     }
 
-    /// The answer where nothing is to be replaced.
+    /// The answer where nothing is to be replaced, before anything is compiled.
     fn settled_early(
         &self,
         source: &PluginSource,
         trigger: ReloadTrigger,
-        prepared: &PreparedPlugin,
+        outline: &ComponentOutline,
         old: Option<&Plugin>,
     ) -> Result<Option<ReloadReport>, ReloadError> {
-        let kind = prepared.kind();
+        let kind = outline.kind;
         if let Some(old) = old {
             let is = old.info().kind;
             if is != kind {
                 return Err(ReloadError::Kind { plugin: source.name.clone(), is, becomes: kind });
             }
         } else if kind == PluginKind::Sink && !source.is_receiver {
-            let (name, sha256) = (source.name.clone(), prepared.sha256().to_owned());
-            self.parts.live.change(|live| live.unused_sinks.insert(name, sha256));
-            return Ok(Some(self.report(source, trigger, ReloadOutcome::Unused)));
+            let unused = Absence::Unused { sha256: outline.sha256.clone() };
+            let (name, now) = (source.name.clone(), unused.clone());
+            let before = self.parts.live.change(|live| live.absent.insert(name, now));
+            let is_known = trigger == ReloadTrigger::File && before == Some(unused);
+            let outcome = if is_known { ReloadOutcome::Unchanged } else { ReloadOutcome::Unused };
+            return Ok(Some(self.report(source, trigger, outcome)));
         } else if kind != PluginKind::Sink && source.is_receiver {
             let (plugin, is, becomes) = (source.name.clone(), PluginKind::Sink, kind);
             return Err(ReloadError::Kind { plugin, is, becomes });
@@ -292,6 +331,7 @@ impl Reloader {
             match running.filter(|package| package.content == opened.content()) {
                 Some(package) => {
                     package.trust = opened.trust.clone();
+                    package.entry = opened.entry.clone();
                     true
                 }
                 None => false,
@@ -323,48 +363,6 @@ impl Reloader {
         })
     }
 
-    /// Logs an outcome and keeps it for listings.
-    fn remember(&self, report: &ReloadReport) {
-        let plugin = report.plugin.as_str();
-        match &report.outcome {
-            ReloadOutcome::Refused { reason, .. } => {
-                tracing::error!(source = "Bridge_Telemetry", plugin, "a new version was refused: {reason}");
-            }
-            ReloadOutcome::RolledBack { reason } | ReloadOutcome::RollbackFailed { reason } => {
-                tracing::error!(source = "Bridge_Telemetry", plugin, outcome = ?report.outcome, "{reason}");
-            }
-            ReloadOutcome::Unchanged => {}
-            outcome => {
-                let version = report.to.as_ref().map(|to| to.version.as_str()).unwrap_or_default();
-                tracing::info!(
-                    source = "Bridge_Telemetry",
-                    plugin,
-                    version,
-                    ?outcome,
-                    "a plugin was taken over"
-                );
-            }
-        }
-        self.parts.live.change(|live| {
-            if let Some(running) = live.running().find(|running| running.name() == plugin) {
-                running.remark(report.outcome.level(), &report.outcome.to_string());
-            }
-            let history = live.history.entry(plugin.to_owned()).or_default();
-            let counted = match report.outcome {
-                ReloadOutcome::Reloaded => Some(&mut history.reloads),
-                ReloadOutcome::Refused { .. } => Some(&mut history.reloads_refused),
-                ReloadOutcome::RolledBack { .. } => Some(&mut history.rollbacks),
-                _ => None,
-            };
-            counted.into_iter().for_each(|count| *count = count.saturating_add(1));
-            // A refusal is settled when the file holds again what runs.
-            let settles = report.to.is_some() && history.last_reload.as_ref().is_some_and(is_refused);
-            if report.outcome != ReloadOutcome::Unchanged || settles {
-                history.last_reload = Some(report.clone());
-            }
-        });
-    }
-
     /// Ends: waits for a replacement that is under way, and starts none any more.
     pub(crate) fn stop(&self) {
         self.closed.store(true, Ordering::Release);
@@ -384,8 +382,4 @@ impl Reloader {
 fn is_switched_off(config: &Config, plugin: &str) -> bool {
     // Pins that cannot be read show when the plugin is verified.
     PluginPackages::of(&config.plugins).lock().is_ok_and(|lock| lock.disabled.contains(plugin))
-}
-
-fn is_refused(report: &ReloadReport) -> bool {
-    matches!(report.outcome, ReloadOutcome::Refused { .. })
 }

@@ -77,6 +77,11 @@ impl Probations {
         self.0.insert(probation.source.name.clone(), probation);
     }
 
+    /// A plugin was stopped: nothing takes its place back.
+    pub(super) fn end(&mut self, name: &str) {
+        self.0.remove(name);
+    }
+
     /// Takes out those that failed too often and are to be taken back now, and lets go those that held out.
     pub(super) fn failed(&mut self, now: Duration) -> Vec<Probation> {
         let failed = |_: &String, probation: &mut Probation| {

@@ -16,7 +16,7 @@ use super::trial::TrialSummary;
 pub enum ReloadTrigger {
     /// A person or a program.
     Request,
-    /// Its file changed.
+    /// Its file changed, or what `plugins.lock` says of it.
     File,
     /// It failed too often after it had taken another's place.
     Failures,
@@ -35,7 +35,11 @@ pub enum ReloadOutcome {
     Unchanged,
     /// It is a sink that no receiver names.
     Unused,
-    /// The new version was refused; the one before goes on.
+    /// It was disabled by command, and has stopped.
+    Disabled,
+    /// It was removed by command, and has stopped.
+    Removed,
+    /// It was refused; the version before goes on, if there is one.
     Refused {
         /// How far it came.
         stage: ReloadStage,
@@ -73,8 +77,10 @@ impl std::fmt::Display for ReloadOutcome {
             Self::Reloaded => f.write_str("reloaded: a new version took its place"),
             Self::Unchanged => f.write_str("unchanged: this version runs already"),
             Self::Unused => f.write_str("unused: no receiver names it"),
+            Self::Disabled => f.write_str("disabled: it has stopped until it is enabled again"),
+            Self::Removed => f.write_str("removed: it has stopped"),
             Self::Refused { reason, .. } => {
-                write!(f, "a new version was refused, this one goes on: {reason}")
+                write!(f, "a version was refused: {reason}")
             }
             Self::RolledBack { reason } => {
                 write!(f, "the new version was taken back, the one before runs: {reason}")
@@ -118,7 +124,7 @@ impl PluginVersion {
     }
 }
 
-/// What became of an attempt to put a new version in a plugin's place.
+/// What became of an attempt to put a new version in a plugin's place, or to stop it.
 #[derive(Clone, Debug, Serialize)]
 pub struct ReloadReport {
     /// The plugin, or the receiver.

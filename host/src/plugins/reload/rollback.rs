@@ -38,12 +38,21 @@ impl Reloader {
     /// Takes back versions that failed too often since they took their place, and lets those before the others go.
     pub(crate) fn settle(&self) {
         // Who replaces a plugin just now looks at them afterwards.
-        self.settle_with(&mut self.work.lock());
+        let mut work = self.work.lock();
+        self.settle_with(&mut work);
+        if !self.parts.config.plugins.reload.watch {
+            // Nobody looks at the files, and what did not stop in time is to stop all the same.
+            self.stop_what_leaves(&mut work);
+        }
     }
 
+    /// The same while a plugin may be replaced; and notes of versions what could not be noted before.
     pub(super) fn settle_with(&self, work: &mut Work) {
+        if self.parts.live.read(|live| live.version_fault.is_some()) {
+            self.note_versions(work);
+        }
         for probation in work.probations.failed(self.parts.clock.monotonic()) {
-            let report = match self.take_back(&probation) {
+            let report = match self.take_back(&probation, work) {
                 Ok(report) => report,
                 Err(error) => self.not_taken_back(probation, &error, &mut work.probations),
             };
@@ -51,7 +60,7 @@ impl Reloader {
         }
     }
 
-    fn take_back(&self, probation: &Probation) -> Result<ReloadReport, RollbackError> {
+    fn take_back(&self, probation: &Probation, work: &mut Work) -> Result<ReloadReport, RollbackError> {
         let Probation { source, current, previous, .. } = probation;
         let report = self.report_of(probation, ReloadOutcome::RolledBack { reason: why(current) });
         let (pause, state) = match current.info().kind {
@@ -62,7 +71,12 @@ impl Reloader {
             PluginKind::Sink => self.take_sink_back(probation)?,
         };
         if let Some(package) = probation.previous_package.clone() {
-            self.put_package(&source.name, package);
+            let back = package.version.clone();
+            let failed = self.put_package(&source.name, package).and_then(|failed| failed.running());
+            if let (Some(failed), Some(back)) = (failed, back) {
+                work.taken_back.insert(source.name.clone(), (failed, back));
+            }
+            self.note_versions(work);
         }
         let to = Some(PluginVersion::of(previous, self.count(&source.name, true)));
         Ok(ReloadReport { to, state, pause, ..report })

@@ -12,6 +12,7 @@ use super::Reloader;
 use super::error::{ReloadError, not_of_kind};
 use super::report::StateHandover;
 use crate::monitors::{HandoverError, StartedFrom, Successor};
+use crate::plugins::LoadedPlugins;
 use crate::plugins::source::PluginSource;
 
 /// A version took its place.
@@ -49,15 +50,32 @@ impl Reloader {
         match prepared.kind() {
             PluginKind::Validator | PluginKind::Aggregator => {
                 let (restored, state) = restored;
-                let plugin = self.born(source, bear(&prepared, old, restored))?;
+                let plugin = self.born(source, self.bear(source, &prepared, old, restored))?;
                 let pause = self.put(source, &plugin);
                 Ok(Swapped { plugin, pause, state, left_state: None })
             }
             PluginKind::Monitor => {
-                let plugin = self.born(source, bear(&prepared, old, None))?;
+                let plugin = self.born(source, self.bear(source, &prepared, old, None))?;
                 self.swap_monitor(source, plugin)
             }
             PluginKind::Sink => self.swap_sink(source, &prepared, old),
+        }
+    }
+
+    /// Initialises a version, which continues the log of the one before, though that was stopped.
+    fn bear(
+        &self,
+        source: &PluginSource,
+        prepared: &PreparedPlugin,
+        old: Option<&Arc<Plugin>>,
+        restored: Option<SavedState>,
+    ) -> Result<Plugin, LoadError> {
+        match old {
+            Some(old) => prepared.succeed(old, restored),
+            None => {
+                let log = self.parts.live.read(|live| live.logs.get(&source.name).cloned());
+                prepared.load_after(log.unwrap_or_default())
+            }
         }
     }
 
@@ -82,20 +100,30 @@ impl Reloader {
     /// the version that it began in. Answers how long that took.
     pub(super) fn put(&self, source: &PluginSource, plugin: &Arc<Plugin>) -> Duration {
         let settings = self.parts.config.plugins.settings_of(&source.component);
+        let receivers = self.parts.config.alerting.all_receivers();
         let kind = plugin.info().kind;
         self.parts.live.change(|live| {
             match source.is_receiver {
-                true => live.take_receiver(Arc::clone(plugin)),
+                true => {
+                    // Its component can be used again, whatever was wrong with that; a receiver of that name has a reason of its own.
+                    live.absent.retain(|name, _| *name != source.component || receivers.contains_key(name));
+                    live.take_receiver(Arc::clone(plugin));
+                }
                 false => live.take(Arc::clone(plugin), &settings),
             }
             let began = Instant::now();
-            match kind {
-                PluginKind::Validator => self.parts.recorder.set_validators(live.validators()),
-                PluginKind::Aggregator => self.parts.services.set_aggregations(live.aggregations()),
-                _ => {}
-            }
+            self.have_used(live, kind);
             began.elapsed()
         })
+    }
+
+    /// Has recording and queries use what is loaded of a kind now. What is under way goes on with what it began with.
+    pub(super) fn have_used(&self, live: &LoadedPlugins, kind: PluginKind) {
+        match kind {
+            PluginKind::Validator => self.parts.recorder.set_validators(live.validators()),
+            PluginKind::Aggregator => self.parts.services.set_aggregations(live.aggregations()),
+            PluginKind::Monitor | PluginKind::Sink => {}
+        }
     }
 
     fn swap_monitor(&self, source: &PluginSource, plugin: Arc<Plugin>) -> Result<Swapped, ReloadError> {
@@ -140,7 +168,7 @@ impl Reloader {
             let was_held = before.is_some();
             drop(before);
             let (restored, state) = old.map(|old| saved_state(old)).unwrap_or_default();
-            match self.born(source, bear(prepared, old, restored)) {
+            match self.born(source, self.bear(source, prepared, old, restored)) {
                 Ok(plugin) => {
                     let sink = plugin.sink();
                     let pause = if was_held { began.elapsed() } else { Duration::ZERO };
@@ -153,17 +181,6 @@ impl Reloader {
         let swapped = swapped.ok_or_else(no_receiver)??;
         self.put(source, &swapped.plugin);
         Ok(swapped)
-    }
-}
-
-fn bear(
-    prepared: &PreparedPlugin,
-    old: Option<&Arc<Plugin>>,
-    restored: Option<SavedState>,
-) -> Result<Plugin, LoadError> {
-    match old {
-        Some(old) => prepared.succeed(old, restored),
-        None => prepared.load(),
     }
 }
 

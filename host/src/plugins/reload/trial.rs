@@ -5,14 +5,17 @@
 use std::time::Instant;
 
 use serde::Serialize;
-use serde_json::Map;
-use telemetry_core::aggregation::{Aggregation, AggregationError, AggregationSource, SampleRun};
+use serde_json::{Map, Value};
+use telemetry_core::aggregation::{
+    Aggregation, AggregationError, AggregationSource, AggregationSpec, SampleRun,
+};
 use telemetry_core::extension::{Monitor, PluginFailure, SavedState, Validator};
 use telemetry_core::{Clock, SampleBatch, limits};
 use telemetry_sandbox::{LoadError, Plugin, PluginKind, PreparedPlugin};
 use telemetry_store::{LogBody, LogEntry, Store, StoreError};
 
 use super::error::not_of_kind;
+use crate::config::RollupConfig;
 use crate::monitors::{join, select_events, select_samples};
 
 /// What a new version did in its trial.
@@ -26,7 +29,7 @@ pub struct TrialSummary {
     pub signals: u64,
     /// Aggregate functions that were tried.
     pub functions: u64,
-    /// Aggregate functions that need parameters and so could not be tried.
+    /// Aggregate functions that need parameters, of which no rollup names any, and so could not be tried.
     pub functions_left_out: u64,
 }
 
@@ -62,6 +65,8 @@ pub(super) struct Trial<'a> {
     pub(super) store: &'a Store,
     pub(super) clock: &'a dyn Clock,
     pub(super) name: &'a str,
+    /// The configured rollups: they name parameters of functions that may need some.
+    pub(super) rollups: &'a [RollupConfig],
 }
 
 impl Trial<'_> {
@@ -140,10 +145,12 @@ impl Trial<'_> {
         let mut runs = Vec::new();
         for entry in self.recent()? {
             if let LogBody::Samples(batch) = &entry.body {
-                summary.records = summary.records.saturating_add(batch.len() as u64);
-                runs.push(Columns::of(batch));
+                let columns = Columns::of(batch);
+                summary.records = summary.records.saturating_add(columns.values.len() as u64);
+                runs.push(columns);
             }
         }
+        runs.retain(|columns| !columns.values.is_empty());
         if runs.is_empty() {
             runs.push(Columns::made_up(self.clock.now().nanos()));
         }
@@ -152,12 +159,22 @@ impl Trial<'_> {
             if begun.elapsed() >= limits::TRIAL_TIME {
                 break;
             }
-            let tried = aggregate(&*functions, &name, &runs)
-                .map_err(|source| TrialFailure::Function { function: name.clone(), source })?;
+            let mut tried = false;
+            for parameters in self.parameters(&name) {
+                tried |= aggregate(&*functions, &name, &parameters, &runs)
+                    .map_err(|source| TrialFailure::Function { function: name.clone(), source })?;
+            }
             let count = if tried { &mut summary.functions } else { &mut summary.functions_left_out };
             *count = count.saturating_add(1);
         }
         Ok(())
+    }
+
+    /// What a function is tried with: no parameters, and those with which its states are kept.
+    fn parameters(&self, function: &str) -> Vec<Map<String, Value>> {
+        let kept = self.rollups.iter().filter_map(|rollup| AggregationSpec::parse(&rollup.aggregation).ok());
+        let kept = kept.filter(|spec| spec.name.eq_ignore_ascii_case(function)).map(|spec| spec.parameters);
+        std::iter::once(Map::new()).chain(kept.filter(|parameters| !parameters.is_empty())).collect()
     }
 }
 
@@ -204,7 +221,7 @@ fn entry_len(entry: &LogEntry) -> u64 {
     entry.next_sequence.saturating_sub(entry.first_sequence)
 }
 
-/// Samples of one batch in the order of time, as one group.
+/// The numbers of one batch in the order of time, as one group: texts never reach an aggregation.
 struct Columns {
     timestamps: Vec<i64>,
     values: Vec<f64>,
@@ -212,8 +229,8 @@ struct Columns {
 
 impl Columns {
     fn of(batch: &SampleBatch) -> Self {
-        let mut samples: Vec<(i64, f64)> =
-            batch.timestamps().iter().copied().zip(batch.values().iter().copied()).collect();
+        let samples = batch.timestamps().iter().copied().zip(batch.values().iter().copied());
+        let mut samples: Vec<(i64, f64)> = samples.filter(|(_, value)| !value.is_nan()).collect();
         samples.sort_by_key(|(time, _)| *time);
         let (timestamps, values) = samples.into_iter().unzip();
         Self { timestamps, values }
@@ -226,13 +243,14 @@ impl Columns {
     }
 }
 
-/// Aggregates, saves, merges and evaluates with one function; `false` when it needs parameters.
+/// Aggregates, saves, merges and evaluates with one function; `false` when it does not take these parameters.
 fn aggregate(
     functions: &dyn AggregationSource,
     name: &str,
+    parameters: &Map<String, Value>,
     columns: &[Columns],
 ) -> Result<bool, AggregationError> {
-    let function = match functions.find(name, &Map::new()) {
+    let function = match functions.find(name, parameters) {
         Some(Ok(function)) => function,
         None | Some(Err(AggregationError::Unsupported { .. })) => return Ok(false),
         Some(Err(error)) => return Err(error),
@@ -244,7 +262,7 @@ fn aggregate(
     Ok(true)
 }
 
-/// The state of one accumulator that saw the samples, or took over `before`; `None` when it needs parameters.
+/// The state of one accumulator that saw the samples, or took over `before`; `None` when it does not take its parameters.
 fn accumulate(
     function: &dyn Aggregation,
     columns: &[Columns],

@@ -1,15 +1,17 @@
-//! Validators that are native here judge more than a batch holds.
+//! Validators that are native here judge more than a batch holds, and share batches.
+
+mod properties;
+mod sharing;
 
 use std::sync::Mutex;
 use std::time::Duration;
 
 use telemetry_core::admission::{AcceptedTimes, admit_event, admit_sample};
 use telemetry_core::batch::EventTexts;
-use telemetry_core::extension::{EventRewrite, FailureReason, RowIssue, SeriesRewrite};
+use telemetry_core::extension::{EventRewrite, FailureReason, RowIssue};
 use telemetry_core::limits::{MAX_VALIDATOR_BYTES, MAX_VALIDATOR_ROWS};
 use telemetry_core::{
-    Context, EventBatch, EventDraft, EventIdGenerator, JsonObject, ManualClock, MetricDraft, Subscription,
-    Timestamp,
+    Context, EventDraft, EventIdGenerator, JsonObject, ManualClock, MetricDraft, Subscription, Timestamp,
 };
 
 use super::*;
@@ -29,12 +31,7 @@ struct Native {
 impl Native {
     fn new() -> Self {
         Self {
-            subscription: Subscription {
-                event_types: Some(vec![]),
-                sources: None,
-                metrics: Some(vec![]),
-                tick: None,
-            },
+            subscription: to(&[]),
             events: Box::new(|_, _| Ok(EventVerdict::default())),
             samples: Box::new(|_, _| Ok(SampleVerdict::default())),
             rows: Mutex::default(),
@@ -86,6 +83,12 @@ impl Validator for Native {
     }
 }
 
+/// To events of these types and metrics of these names; to all where there is none.
+fn to(names: &[&str]) -> Subscription {
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    Subscription { event_types: Some(names.clone()), sources: None, metrics: Some(names), tick: None }
+}
+
 /// The host's parts that validators' failures reach.
 struct Bench {
     counters: Counters,
@@ -115,6 +118,17 @@ impl Bench {
         Self::chain(validators, on_failure).judge_events(&mut round, &self.counters, &self.faults);
         round
     }
+
+    fn judge_samples(
+        &self,
+        validators: &[&Arc<Native>],
+        on_failure: OnFailure,
+        records: Vec<AdmittedSample>,
+    ) -> Round<AdmittedSample> {
+        let mut round = round(records);
+        Self::chain(validators, on_failure).judge_samples(&mut round, &self.counters, &self.faults);
+        round
+    }
 }
 
 fn now() -> Timestamp {
@@ -132,6 +146,20 @@ fn events(drafts: impl Iterator<Item = EventDraft>) -> Vec<AdmittedEvent> {
 
 fn many_events(count: usize) -> Vec<AdmittedEvent> {
     events((0..count).map(|_| EventDraft::new("a", "s")))
+}
+
+fn samples(drafts: impl Iterator<Item = MetricDraft>) -> Vec<AdmittedSample> {
+    let times = times();
+    drafts.map(|draft| admit_sample(draft.at(now()), &times).unwrap()).collect()
+}
+
+fn many_samples(count: usize) -> Vec<AdmittedSample> {
+    samples((0..count).map(|_| MetricDraft::new("m", 1.0)))
+}
+
+/// The context of one of many series, with some text.
+fn numbered(series: usize, text: &str) -> Context {
+    Context::from_labels([("a", text), ("series", series.to_string().as_str())])
 }
 
 /// An event whose `data` has so many bytes.
@@ -168,17 +196,6 @@ fn issue(row: usize) -> RowIssue {
 
 fn failure() -> PluginFailure {
     PluginFailure { plugin: "native".to_owned(), reason: FailureReason::Trap("t".to_owned()) }
-}
-
-#[test]
-fn validators_that_want_the_same_events_share_a_batch() {
-    let records = events(["a", "b", "a"].into_iter().map(|kind| EventDraft::new(kind, "s")));
-    let mut packed = PackedEvents::default();
-    let first = packed.of(&[0, 2], &records).texts();
-    assert!(Arc::ptr_eq(&first, &packed.of(&[0, 2], &records).texts()));
-    let others = packed.of(&[0, 1], &records);
-    assert_eq!(others.rows().map(|row| row.event_type).collect::<Vec<_>>(), ["a", "b"]);
-    assert!(!Arc::ptr_eq(&first, &others.texts()));
 }
 
 #[test]
@@ -273,10 +290,8 @@ fn more_samples_than_a_batch_holds_are_judged_in_parts() {
         }),
         _ => Ok(SampleVerdict::default()),
     });
-    let sample = |_| admit_sample(MetricDraft::new("m", 1.0).at(now()), &times()).unwrap();
-    let mut round = round((0..MAX_VALIDATOR_ROWS + 3).map(sample).collect());
-    let bench = Bench::new();
-    Bench::chain(&[&validator], OnFailure::Reject).judge_samples(&mut round, &bench.counters, &bench.faults);
+    let records = many_samples(MAX_VALIDATOR_ROWS + 3);
+    let round = Bench::new().judge_samples(&[&validator], OnFailure::Reject, records);
     assert_eq!(validator.rows(), [MAX_VALIDATOR_ROWS, 3]);
     assert_eq!(refused(&round), [MAX_VALIDATOR_ROWS + 1]);
     let rewritten = round.records.iter().position(|sample| !sample.series().context.is_empty());
@@ -287,16 +302,10 @@ fn more_samples_than_a_batch_holds_are_judged_in_parts() {
 fn a_series_takes_its_text_once_in_a_batch() {
     let validator = Native::of_samples(|_, _| Ok(SampleVerdict::default()));
     let long = "x".repeat(8_000);
-    let sample = |series: usize| {
-        let number = series.to_string();
-        let context = Context::from_labels([("a", long.as_str()), ("series", number.as_str())]);
-        let draft = MetricDraft::new("m", 1.0).with_context(context).at(now());
-        admit_sample(draft, &times()).unwrap()
-    };
+    let sample = |series: usize| MetricDraft::new("m", 1.0).with_context(numbered(series, &long));
     // A thousand series of eight kilobytes are two batches, one of them a thousand times is none more.
-    let mut round = round((0..1_000).chain([999; 1_000]).map(sample).collect());
-    let bench = Bench::new();
-    Bench::chain(&[&validator], OnFailure::Reject).judge_samples(&mut round, &bench.counters, &bench.faults);
+    let records = samples((0..1_000).chain([999; 1_000]).map(sample));
+    Bench::new().judge_samples(&[&validator], OnFailure::Reject, records);
     let rows = validator.rows();
     assert_eq!((rows.len(), rows.iter().sum::<usize>()), (2, 2_000));
     assert!((500..530).contains(&rows[0]), "{rows:?}");

@@ -13,12 +13,12 @@ use crate::events::{EventKey, push_row};
 use crate::families::{Class, LOG};
 use crate::log::record::{self, LogRecord, SampleColumns};
 
-/// Consecutive records of one kind.
+/// Consecutive records of one kind: a row for every sequence number, except in a gap.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LogEntry {
     /// The sequence number of the first of them.
     pub first_sequence: u64,
-    /// Where to go on reading: after the last of them. Text samples, which no monitor sees, may lie in between.
+    /// Where to go on reading: after the last of them.
     pub next_sequence: u64,
     /// The records.
     pub body: LogBody,
@@ -30,7 +30,7 @@ pub struct LogEntry {
 pub enum LogBody {
     /// Events.
     Events(EventBatch),
-    /// Numeric samples; empty where there were only text samples.
+    /// Samples; the value of a text sample is NaN.
     Samples(SampleBatch),
     /// A tick.
     Tick(Timestamp),
@@ -212,34 +212,21 @@ impl Reading<'_> {
     fn show_samples(&mut self, columns: &SampleColumns, skip: usize, take: usize) -> Result<(), StoreError> {
         let mut batch = SampleBatch::starting_at(self.next);
         let mut numbers: HashMap<u32, u32> = HashMap::new();
-        // Numbers since the batch's first sample; more than its length once a text sample ended it.
-        let mut passed = 0_u64;
         let rows = columns.series.iter().zip(&columns.times).enumerate().skip(skip).take(take);
         for (index, (series, time)) in rows {
-            let value = columns.values.number(index);
-            let key = self.key(*series, *time)?;
-            let missing = key.is_none();
-            if (missing && passed > 0) || (value.is_some() && passed > batch.len() as u64) {
-                self.push(passed, LogBody::Samples(std::mem::take(&mut batch)));
-                (passed, numbers) = (0, HashMap::new());
-            }
-            let Some(key) = key else {
+            let Some(key) = self.key(*series, *time)? else {
+                self.push(batch.len() as u64, LogBody::Samples(std::mem::take(&mut batch)));
+                numbers.clear();
                 self.gap_until(self.next.saturating_add(1));
                 self.room = self.room.saturating_sub(1);
+                batch = SampleBatch::starting_at(self.next);
                 continue;
             };
-            if passed == 0 {
-                batch = SampleBatch::starting_at(self.next);
-            }
-            if let Some(value) = value {
-                let number = *numbers
-                    .entry(*series)
-                    .or_insert_with(|| batch.add_series(&key.name, key.context.as_str()));
-                batch.push(number, *time, value);
-            }
-            passed = passed.saturating_add(1);
+            let number =
+                *numbers.entry(*series).or_insert_with(|| batch.add_series(&key.name, key.context.as_str()));
+            batch.push(number, *time, columns.values.number(index).unwrap_or(f64::NAN));
         }
-        self.push(passed, LogBody::Samples(batch));
+        self.push(batch.len() as u64, LogBody::Samples(batch));
         Ok(())
     }
 

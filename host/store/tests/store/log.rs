@@ -48,19 +48,26 @@ fn show(entry: &telemetry_store::LogEntry) -> String {
 }
 
 #[test]
-fn texts_are_passed_over_without_losing_count() {
+fn texts_are_shown_in_their_place_as_nan() {
     let fixture = Fixture::in_memory();
     let samples = vec![
         sample("m", noon(), "t"),
         sample("m", noon(), 1.0),
         sample("n", noon(), 2.0),
-        sample("m", noon(), "u"),
+        sample("only texts", noon(), "u"),
         sample("m", noon(), "v"),
         sample("m", noon(), 3.0),
     ];
     fixture.samples(samples);
-    let shown: Vec<String> = fixture.store.read_log(1, 100).unwrap().iter().map(show).collect();
-    assert_eq!(shown, ["1-2 samples ", "2-6 samples 1 2", "6-7 samples 3"]);
+    fixture.samples(vec![sample("m", noon(), "w")]);
+    let shown = |from, most| fixture.store.read_log(from, most).unwrap().iter().map(show).collect::<Vec<_>>();
+    assert_eq!(shown(1, 100), ["1-7 samples NaN 1 2 NaN NaN 3", "7-8 samples NaN"]);
+    assert_eq!(shown(4, 2), ["4-6 samples NaN NaN"], "no more than there is room for");
+    let entries = fixture.store.read_log(1, 6).unwrap();
+    let LogBody::Samples(batch) = &entries[0].body else { panic!("{entries:?}") };
+    let names: Vec<&str> = batch.rows().map(|row| row.name).collect();
+    assert_eq!(names, ["m", "m", "n", "only texts", "m", "m"]);
+    assert_eq!(batch.series_count(), 3);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use telemetry_core::aggregation::{Accumulator, SampleRun};
+use telemetry_core::aggregation::{Accumulator, AggregationError, AggregationSpec, SampleRun};
 use telemetry_core::extension::{AlertForDelivery, Monitor, Sink, Validator};
 use telemetry_core::{
     Alert, AlertStatus, EventBatch, EventRow, SampleBatch, Severity, Subscription, Timestamp,
@@ -26,13 +26,13 @@ const SERIES: usize = 10;
 pub(super) enum Load {
     Events(EventBatch),
     Samples(SampleBatch),
-    Values { function: String, values: Vec<f64> },
+    Values { function: AggregationSpec, values: Vec<f64> },
     Alerts(Vec<AlertForDelivery>),
 }
 
 impl Load {
-    /// All that a plugin can be given.
-    pub(super) fn all(plugin: &Plugin) -> Vec<Self> {
+    /// All that a plugin can be given; `functions` are those of an aggregation that can be called, and how.
+    pub(super) fn all(plugin: &Plugin, functions: Vec<AggregationSpec>) -> Vec<Self> {
         let mut loads = Vec::new();
         match plugin.info().kind {
             PluginKind::Validator => {
@@ -46,9 +46,9 @@ impl Load {
                 }
             }
             PluginKind::Aggregator => {
-                for aggregate in &plugin.info().aggregates {
+                for function in functions {
                     loads.extend(VALUES.map(|length| Self::Values {
-                        function: aggregate.name.clone(),
+                        function: function.clone(),
                         values: (0..length).map(value).collect(),
                     }));
                 }
@@ -90,14 +90,7 @@ impl Load {
     /// What gives it to the plugin.
     pub(super) fn runner<'a>(&'a self, plugin: &Plugin) -> Result<Runner<'a>, BenchError> {
         let receiver = match self {
-            Self::Values { function, .. } => {
-                let source = plugin.aggregations();
-                let found = source.and_then(|source| source.find(function, &serde_json::Map::new()));
-                match found.transpose()? {
-                    Some(aggregation) => Receiver::Accumulator(aggregation.accumulator()?),
-                    None => Receiver::Nobody,
-                }
-            }
+            Self::Values { function, .. } => Receiver::Accumulator(accumulator(plugin, function)?),
             _ => match (plugin.validator(), plugin.monitor(None), plugin.sink()) {
                 (Some(validator), _, _) => Receiver::Validator(validator),
                 (_, Some(monitor), _) => Receiver::Monitor(monitor?),
@@ -107,6 +100,17 @@ impl Load {
         };
         Ok(Runner { load: self, receiver })
     }
+}
+
+/// An accumulator of one of the plugin's functions.
+pub(super) fn accumulator(
+    plugin: &Plugin,
+    function: &AggregationSpec,
+) -> Result<Box<dyn Accumulator>, AggregationError> {
+    let source = plugin.aggregations();
+    let found = source.and_then(|source| source.find(&function.name, &function.parameters));
+    let unknown = || AggregationError::Unsupported { name: function.name.clone(), reason: None };
+    found.ok_or_else(unknown)??.accumulator()
 }
 
 /// Who is given a load.

@@ -1,5 +1,6 @@
 //! What a plugin costs: fuel, which is the same on every machine, and time, which is not; compared with a saved baseline.
 
+mod calls;
 mod load;
 
 use std::path::Path;
@@ -10,7 +11,9 @@ use telemetry_core::aggregation::AggregationError;
 use telemetry_core::extension::PluginFailure;
 use telemetry_sandbox::{Execution, LoadError, Plugin, PluginKind, PluginSpec, Sandbox, SandboxError};
 
+use crate::case::CaseError;
 use crate::run::{bare_ports, name_of, repeatable};
+pub use calls::LeftOut;
 use load::Load;
 
 /// Time for which one figure is measured.
@@ -29,6 +32,15 @@ pub struct Measurement {
     pub fuel: f64,
     /// Nanoseconds for each, the median of many rounds.
     pub nanoseconds: f64,
+}
+
+/// What a plugin costs.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct BenchReport {
+    /// The figures.
+    pub measurements: Vec<Measurement>,
+    /// Aggregate functions that could not be measured.
+    pub left_out: Vec<LeftOut>,
 }
 
 /// A figure that became worse.
@@ -62,6 +74,9 @@ pub enum BenchError {
     /// An aggregation failed.
     #[error("a call failed while it was measured")]
     Aggregation(#[from] AggregationError),
+    /// A test case cannot be read, whose parameters are wanted.
+    #[error("a function's parameters cannot be taken from the test cases")]
+    Case(#[from] CaseError),
     /// A baseline cannot be read.
     #[error("{} is no baseline: {reason}", path.display())]
     Baseline {
@@ -72,12 +87,19 @@ pub enum BenchError {
     },
 }
 
-/// Measures a component with a configuration.
-pub fn measure(component: &Path, config: &serde_json::Value) -> Result<Vec<Measurement>, BenchError> {
+/// Measures a component with a configuration. Aggregate functions that need parameters get those of a test case, where there is a
+/// folder of them.
+pub fn measure(
+    component: &Path,
+    config: &serde_json::Value,
+    cases: Option<&Path>,
+) -> Result<BenchReport, BenchError> {
     let counting = loaded(component, config, Execution::Repeatable)?;
     let timing = loaded(component, config, Execution::Fast)?;
     let mut measurements = vec![start(component, config, &counting.plugin)?];
-    for load in Load::all(&counting.plugin) {
+    // Asked of the one whose fuel does not count.
+    let (functions, left_out) = calls::calls(&timing.plugin, cases)?;
+    for load in Load::all(&counting.plugin, functions) {
         let fuel = fuel(&counting.plugin, &load)?;
         let nanoseconds = time(&timing.plugin, &load)?;
         measurements.push(Measurement {
@@ -87,7 +109,7 @@ pub fn measure(component: &Path, config: &serde_json::Value) -> Result<Vec<Measu
             nanoseconds: nanoseconds / count(load.count()),
         });
     }
-    Ok(measurements)
+    Ok(BenchReport { measurements, left_out })
 }
 
 /// A plugin in a sandbox.

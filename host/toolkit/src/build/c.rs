@@ -56,8 +56,10 @@ const fn exports(kind: PluginKind) -> &'static [&'static str] {
     match kind {
         PluginKind::Validator => &["bt_validator.c", "bt_values.c", "bt_patterns.c", "bt_schemas.c"],
         PluginKind::Aggregator => &["bt_aggregator.c"],
-        PluginKind::Monitor => &["bt_monitor.c", "bt_values.c", "bt_patterns.c", "bt_schemas.c"],
-        PluginKind::Sink => &["bt_sink.c", "bt_patterns.c"],
+        PluginKind::Monitor => {
+            &["bt_monitor.c", "bt_values.c", "bt_patterns.c", "bt_schemas.c", "bt_key_value.c", "bt_query.c"]
+        }
+        PluginKind::Sink => &["bt_sink.c", "bt_patterns.c", "bt_key_value.c"],
     }
 }
 

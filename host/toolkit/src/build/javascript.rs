@@ -54,7 +54,7 @@ fn tool(project: &Project, name: &str) -> Result<PathBuf, BuildError> {
     find(project, name).ok_or_else(|| BuildError::Missing {
         what: format!("{name}, of jco"),
         remedy: format!(
-            "run `npm install --no-save @bytecodealliance/jco@{VERSION}` in {}, with Node.js 20 or newer",
+            "run `npm install --prefix . --no-save @bytecodealliance/jco@{VERSION}` in {}, with Node.js 20 or newer",
             project.directory.display()
         ),
     })

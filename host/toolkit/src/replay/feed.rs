@@ -13,7 +13,7 @@ use telemetry_core::{EventBatch, EventRow, ManualClock, SampleBatch, Subscriptio
 use telemetry_sandbox::{Plugin, PluginKind};
 
 use super::{ReplayError, ReplayReport};
-use crate::run::{failure, signal};
+use crate::run::{KeyValues, failure, signal};
 
 /// Rows that are shown at once.
 const BATCH_ROWS: usize = 1_000;
@@ -22,6 +22,7 @@ const BATCH_ROWS: usize = 1_000;
 pub(super) struct Feed {
     receiver: Receiver,
     clock: Arc<ManualClock>,
+    key_values: Arc<KeyValues>,
     batch: Batch,
     tick: Option<Duration>,
     next_tick: Option<Timestamp>,
@@ -46,7 +47,11 @@ enum Batch {
 }
 
 impl Feed {
-    pub(super) fn of(plugin: &Plugin, clock: Arc<ManualClock>) -> Result<Self, ReplayError> {
+    pub(super) fn of(
+        plugin: &Plugin,
+        clock: Arc<ManualClock>,
+        key_values: Arc<KeyValues>,
+    ) -> Result<Self, ReplayError> {
         let receiver = match (plugin.monitor(None), plugin.validator()) {
             (Some(monitor), _) => Receiver::Monitor { monitor: monitor?, good: None },
             (None, Some(validator)) => Receiver::Validator(validator),
@@ -55,6 +60,7 @@ impl Feed {
         let mut feed = Self {
             receiver,
             clock,
+            key_values,
             batch: Batch::None,
             tick: None,
             next_tick: None,
@@ -197,6 +203,7 @@ impl Feed {
         };
         let outcome = match (&mut self.receiver, failed) {
             (Receiver::Monitor { monitor, good }, None) => monitor.checkpoint().map(|checkpoint| {
+                self.key_values.commit(monitor.name(), &checkpoint.writes);
                 monitor.committed();
                 *good = checkpoint.state;
             }),

@@ -19,7 +19,7 @@ use telemetry_sandbox::{
     Component, LoadError, Plugin, PluginKind, PluginSpec, Ports, Sandbox, SandboxError, SandboxOptions,
 };
 
-use crate::run::{bare_ports, name_of, repeatable};
+use crate::run::{KeyValues, name_of, repeatable};
 pub use copy::{CopyError, StoreCopy};
 use feed::Feed;
 
@@ -91,14 +91,15 @@ pub enum ReplayError {
 /// Replays over a copy of a store.
 pub fn replay(request: &ReplayRequest, store: &StoreCopy) -> Result<ReplayReport, ReplayError> {
     let host = open(request, store.directory())?;
-    let ports = Ports { query: host.query_port(), ..bare_ports() };
+    let key_values = Arc::new(KeyValues::default());
+    let ports = Ports { key_value: Arc::clone(&key_values) as _, query: host.query_port() };
     let clock = Arc::new(ManualClock::at(request.range.first()));
     let options: SandboxOptions = repeatable();
     let sandbox = Sandbox::new(options, ports, Arc::clone(&clock) as _)?;
     let component = Component::File(request.component.clone());
     let spec = PluginSpec::new(name_of(&request.component), component).with_config(request.config.clone());
     let plugin = sandbox.load(spec)?;
-    let mut feed = Feed::of(&plugin, clock)?;
+    let mut feed = Feed::of(&plugin, clock, key_values)?;
     let subscription = feed.subscription();
     host.read_records(request.range, &subscription, &mut |record| feed.take(&record))?;
     let report = feed.finish(request.range.end);

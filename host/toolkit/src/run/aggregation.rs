@@ -16,16 +16,19 @@ use crate::case::{Case, Step};
 /// How far values that were merged from parts may be from those of the whole, relatively: sums of floats depend on their order.
 const MERGED_TOLERANCE: f64 = 1e-9;
 
-pub(super) fn run(bench: &Bench, case: &Case) -> Result<Outcome, RunError> {
+/// Aggregates the case's samples, and halves of them, which are then merged, with a copy of the plugin.
+pub(super) fn run(bench: &Bench, copy: &Bench, case: &Case) -> Result<Outcome, RunError> {
     let mut outcome = Outcome::of(Vec::new());
     for (number, step) in numbered(case) {
         let Step::Aggregate { function, samples } = step else {
             return Err(wrong_step(number, PluginKind::Aggregator));
         };
-        bench.at(last(samples.timestamps()).unwrap_or_default());
+        for bench in [bench, copy] {
+            bench.at(last(samples.timestamps()).unwrap_or_default());
+        }
         let mut document =
             json!({"step": number, "samples": samples.len(), "aggregate": function.to_string()});
-        match values(bench, function, samples) {
+        match values(bench, copy, function, samples) {
             Ok((values, breach)) => {
                 document["values"] = (0..)
                     .zip(&values)
@@ -47,22 +50,19 @@ pub(super) fn run(bench: &Bench, case: &Case) -> Result<Outcome, RunError> {
 /// Values by series, and how they differ when the samples are split and their states merged.
 fn values(
     bench: &Bench,
+    copy: &Bench,
     function: &AggregationSpec,
     samples: &SampleBatch,
 ) -> Result<(Vec<AggregateValue>, Option<String>), AggregationError> {
-    let unknown = || AggregationError::Unsupported { name: function.name.clone(), reason: None };
-    let source = bench.plugin.aggregations().ok_or_else(unknown)?;
-    let aggregation = source.find(&function.name, &function.parameters).ok_or_else(unknown)??;
+    let aggregation = found(bench, function)?;
     let columns = Columns::of(samples, aggregation.needs_timestamps());
     let mut whole = aggregation.accumulator()?;
     columns.update(&mut *whole, 0, usize::MAX)?;
     let values = whole.evaluate()?;
-    // Of an aggregation there is one instance here, and an accumulator holds it.
-    drop(whole);
     if !aggregation.mergeable() || samples.len() < 2 {
         return Ok((values, None));
     }
-    let merged = merged(&aggregation, &columns)?;
+    let merged = merged(&found(copy, function)?, &columns)?;
     let differ =
         values.len() != merged.len() || values.iter().zip(&merged).any(|(one, other)| !same(one, other));
     let breach = differ.then(|| {
@@ -75,12 +75,19 @@ fn values(
     Ok((values, breach))
 }
 
+fn found(bench: &Bench, function: &AggregationSpec) -> Result<Arc<dyn Aggregation>, AggregationError> {
+    let unknown = || AggregationError::Unsupported { name: function.name.clone(), reason: None };
+    let source = bench.plugin.aggregations().ok_or_else(unknown)?;
+    source.find(&function.name, &function.parameters).ok_or_else(unknown)?
+}
+
 fn merged(
     aggregation: &Arc<dyn Aggregation>,
     columns: &Columns,
 ) -> Result<Vec<AggregateValue>, AggregationError> {
     let groups: Vec<u32> = (0..).take(columns.groups.len()).collect();
     let mut states = Vec::new();
+    // Of an aggregation there is one instance here, and an accumulator holds it.
     for half in 0..2 {
         let mut part = aggregation.accumulator()?;
         columns.update(&mut *part, half, 2)?;

@@ -21,7 +21,8 @@ use telemetry_sandbox::{
 use crate::cache::code_cache;
 use crate::case::{Case, Step};
 pub(crate) use monitor::signal;
-use ports::{KeyValues, Queries, RecordedHttp};
+pub(crate) use ports::KeyValues;
+use ports::{Queries, RecordedHttp};
 
 /// What a plugin did with a case.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,26 +69,37 @@ pub(crate) struct Bench {
     pub(crate) plugin: Plugin,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) http: Arc<RecordedHttp>,
+    pub(crate) key_values: Arc<KeyValues>,
     _sandbox: Sandbox,
 }
 
-/// Runs `component` on a case, and again with its batches split or its state handed over where that must change nothing.
+/// Runs `component` on a case, and a copy of it with batches split or state handed over, where that must change nothing. Counters, calls
+/// and fuel are those of the case alone.
 pub fn run_case(component: &Path, name: &str, case: &Case) -> Result<Outcome, RunError> {
     let bench = Bench::new(component, name, case)?;
+    let another = || Bench::new(component, name, case);
     let mut outcome = match bench.plugin.info().kind {
-        PluginKind::Validator => validator::run(&bench, case)?,
-        PluginKind::Aggregator => aggregation::run(&bench, case)?,
-        PluginKind::Monitor => monitor::run(&bench, case, false)?,
+        PluginKind::Validator => validator::run(&bench, &another()?, case)?,
+        PluginKind::Aggregator => aggregation::run(&bench, &another()?, case)?,
+        PluginKind::Monitor => {
+            let mut outcome = monitor::run(&bench, case, false)?;
+            let again = monitor::run(&another()?, case, true)?;
+            outcome.breaches.extend(monitor::breach(&outcome, &again));
+            outcome
+        }
         PluginKind::Sink => sink::run(&bench, case)?,
     };
-    if bench.plugin.info().kind == PluginKind::Monitor {
-        let again = monitor::run(&Bench::new(component, name, case)?, case, true)?;
-        outcome.breaches.extend(monitor::breach(&outcome, &again));
-    }
     let status = bench.plugin.status();
-    outcome.counters = status.counters.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+    outcome.counters = status.counters.iter().map(|(name, value)| (name.clone(), number(*value))).collect();
     (outcome.calls, outcome.fuel) = (status.calls, status.fuel_used);
     Ok(outcome)
+}
+
+/// A counter's value: without a point where it is whole, as in the answers to queries.
+fn number(value: f64) -> Value {
+    let value = Value::from(value);
+    let whole = value.to_string().strip_suffix(".0").and_then(|digits| digits.parse::<i64>().ok());
+    whole.map_or(value, Value::from)
 }
 
 impl Outcome {
@@ -110,8 +122,9 @@ impl Bench {
     fn new(component: &Path, name: &str, case: &Case) -> Result<Self, RunError> {
         let clock = Arc::new(ManualClock::at(case.start));
         let http = Arc::new(RecordedHttp::default());
+        let key_values = Arc::new(KeyValues::default());
         let ports = Ports {
-            key_value: Arc::new(KeyValues::default()),
+            key_value: Arc::clone(&key_values) as _,
             query: Arc::new(Queries::new(case.query_answers.clone())),
         };
         let options = SandboxOptions { http: Some(Arc::clone(&http) as _), ..repeatable() };
@@ -124,7 +137,7 @@ impl Bench {
         spec.secrets = Secrets::from_iter(secrets.map(|name| (name.clone(), format!("<secret {name}>"))));
         spec.limits = PluginLimits::default();
         let plugin = sandbox.load(spec)?;
-        Ok(Self { plugin, clock, http, _sandbox: sandbox })
+        Ok(Self { plugin, clock, http, key_values, _sandbox: sandbox })
     }
 
     /// The plugin sees this time.
@@ -176,4 +189,18 @@ pub fn name_of(component: &Path) -> String {
 /// Steps with their numbers, from 1.
 fn numbered(case: &Case) -> impl Iterator<Item = (usize, &Step)> {
     (1..).zip(&case.steps)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_numbers_have_no_point() {
+        let check = |value: f64, text: &str| assert_eq!(number(value).to_string(), text);
+        check(5.0, "5");
+        check(-0.0, "0");
+        check(0.5, "0.5");
+        check(1e300, "1e+300");
+    }
 }

@@ -17,11 +17,12 @@ pub(super) fn run(bench: &Bench, case: &Case, restarts: bool) -> Result<Outcome,
     for (number, step) in numbered(case) {
         let mut document = show(bench, &mut *monitor, number, step)?;
         if document.get("failure").is_some() {
-            // As in a host, it goes on from its last state; here that is the beginning.
+            // As in a host, it goes on from its last checkpoint; here that is the beginning, whether there were others or not.
+            bench.key_values.clear();
             if let Err(error) = monitor.restart(None) {
                 document["restart_failure"] = failure(&error);
             }
-        } else if restarts && let Err(error) = hand_over(&mut *monitor) {
+        } else if restarts && let Err(error) = hand_over(bench, &mut *monitor) {
             document["failure"] = failure(&error);
         }
         steps.push(document);
@@ -52,7 +53,7 @@ fn show(bench: &Bench, monitor: &mut dyn Monitor, number: usize, step: &Step) ->
         }
         Step::Restart => {
             let document = json!({"step": number, "restart": true});
-            (document, hand_over(monitor).map(|()| Vec::new()))
+            (document, hand_over(bench, monitor).map(|()| Vec::new()))
         }
         _ => return Err(wrong_step(number, PluginKind::Monitor)),
     };
@@ -64,9 +65,10 @@ fn show(bench: &Bench, monitor: &mut dyn Monitor, number: usize, step: &Step) ->
     Ok(document)
 }
 
-/// Saves the monitor's state and gives it to a fresh instance.
-fn hand_over(monitor: &mut dyn Monitor) -> Result<(), PluginFailure> {
+/// Saves the monitor's state and what it wrote, and gives both to a fresh instance.
+fn hand_over(bench: &Bench, monitor: &mut dyn Monitor) -> Result<(), PluginFailure> {
     let checkpoint = monitor.checkpoint()?;
+    bench.key_values.commit(monitor.name(), &checkpoint.writes);
     monitor.committed();
     monitor.restart(checkpoint.state)
 }

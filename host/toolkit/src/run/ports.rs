@@ -5,13 +5,34 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 use telemetry_core::Timestamp;
-use telemetry_core::extension::{KeyValuePort, PortError, QueryPort};
+use telemetry_core::extension::{KeyValuePort, KeyValueWrite, PortError, QueryPort};
 use telemetry_core::limits::MAX_PLUGIN_KEY_BYTES;
 use telemetry_sandbox::{HttpAnswer, HttpFault, HttpPort, HttpRequest};
 
 /// Key-value spaces in memory.
 #[derive(Debug, Default)]
 pub(crate) struct KeyValues(Mutex<BTreeMap<(String, String), Vec<u8>>>);
+
+impl KeyValues {
+    /// Keeps what a monitor wrote up to a checkpoint, as a host does.
+    pub(crate) fn commit(&self, monitor: &str, writes: &[KeyValueWrite]) {
+        writes.iter().for_each(|write| self.keep(monitor, &write.key, write.value.as_deref()));
+    }
+
+    /// Empties the spaces.
+    pub(crate) fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    fn keep(&self, plugin: &str, key: &str, value: Option<&[u8]>) {
+        let key = (plugin.to_owned(), key.to_owned());
+        let mut space = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match value {
+            Some(value) => drop(space.insert(key, value.to_vec())),
+            None => drop(space.remove(&key)),
+        }
+    }
+}
 
 impl KeyValuePort for KeyValues {
     fn get(&self, plugin: &str, key: &str) -> Result<Option<Vec<u8>>, PortError> {
@@ -23,12 +44,7 @@ impl KeyValuePort for KeyValues {
         if key.len() > MAX_PLUGIN_KEY_BYTES {
             return Err(PortError::Quota { what: "bytes of a key", limit: MAX_PLUGIN_KEY_BYTES as u64 });
         }
-        let key = (plugin.to_owned(), key.to_owned());
-        let mut space = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match value {
-            Some(value) => drop(space.insert(key, value.to_vec())),
-            None => drop(space.remove(&key)),
-        }
+        self.keep(plugin, key, value);
         Ok(())
     }
 }

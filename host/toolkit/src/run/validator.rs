@@ -1,10 +1,8 @@
 //! Runs a validator.
 
-use std::sync::Arc;
-
 use serde_json::{Map, Value, json};
 use telemetry_core::extension::{PluginFailure, RowIssue, Validator};
-use telemetry_core::{EventBatch, SampleBatch};
+use telemetry_core::{EventBatch, SampleBatch, Timestamp};
 use telemetry_sandbox::PluginKind;
 
 use super::{Bench, Outcome, RunError, failure, last, numbered, wrong_step};
@@ -18,8 +16,11 @@ struct Judgement {
     rewrites: Vec<Value>,
 }
 
-pub(super) fn run(bench: &Bench, case: &Case) -> Result<Outcome, RunError> {
-    let Some(validator) = bench.plugin.validator() else { return Ok(Outcome::of(Vec::new())) };
+/// Judges the case's rows together, and one by one with a copy of the plugin.
+pub(super) fn run(bench: &Bench, copy: &Bench, case: &Case) -> Result<Outcome, RunError> {
+    let (Some(validator), Some(singly)) = (bench.plugin.validator(), copy.plugin.validator()) else {
+        return Ok(Outcome::of(Vec::new()));
+    };
     let mut outcome = Outcome::of(Vec::new());
     for (number, step) in numbered(case) {
         let (sort, rows) = match step {
@@ -27,7 +28,10 @@ pub(super) fn run(bench: &Bench, case: &Case) -> Result<Outcome, RunError> {
             Step::Samples(batch) => ("samples", batch.len()),
             _ => return Err(wrong_step(number, PluginKind::Validator)),
         };
-        let (shown, whole, single) = judge_step(bench, &validator, step);
+        for bench in [bench, copy] {
+            bench.at(time_of(step));
+        }
+        let (shown, whole, single) = judge_step(&*validator, &*singly, step);
         let mut document = json!({"step": number, sort: rows, "shown": shown});
         match &whole {
             Ok(judgement) => {
@@ -55,23 +59,35 @@ pub(super) fn run(bench: &Bench, case: &Case) -> Result<Outcome, RunError> {
 
 type Judged = Result<Judgement, PluginFailure>;
 
-/// How many rows are shown, what is said of them together, and what is said of each by itself.
-fn judge_step(bench: &Bench, validator: &Arc<dyn Validator>, step: &Step) -> (usize, Judged, Option<Judged>) {
+/// The time of a step's last row.
+fn time_of(step: &Step) -> Timestamp {
+    let timestamps = match step {
+        Step::Events(batch) => batch.timestamps(),
+        Step::Samples(batch) => batch.timestamps(),
+        _ => &[],
+    };
+    last(timestamps).unwrap_or_default()
+}
+
+/// How many rows are shown, what is said of them together, and what the copy says of each by itself.
+fn judge_step(
+    validator: &dyn Validator,
+    copy: &dyn Validator,
+    step: &Step,
+) -> (usize, Judged, Option<Judged>) {
     match step {
         Step::Events(batch) => {
             let shown = shown_events(batch, validator.subscription());
-            bench.at(last(batch.timestamps()).unwrap_or_default());
-            let whole = events(&**validator, &shown);
-            let single = (shown.rows.len() > 1)
-                .then(|| joined(shown.singly().iter().map(|one| events(&**validator, one))));
+            let whole = events(validator, &shown);
+            let single =
+                (shown.rows.len() > 1).then(|| joined(shown.singly().iter().map(|one| events(copy, one))));
             (shown.rows.len(), whole, single)
         }
         Step::Samples(batch) => {
             let shown = shown_samples(batch, validator.subscription());
-            bench.at(last(batch.timestamps()).unwrap_or_default());
-            let whole = samples(&**validator, &shown);
-            let single = (shown.rows.len() > 1)
-                .then(|| joined(shown.singly().iter().map(|one| samples(&**validator, one))));
+            let whole = samples(validator, &shown);
+            let single =
+                (shown.rows.len() > 1).then(|| joined(shown.singly().iter().map(|one| samples(copy, one))));
             (shown.rows.len(), whole, single)
         }
         _ => (0, Ok(Judgement::default()), None),

@@ -13,6 +13,7 @@ mod libraries;
 mod moments;
 mod sizes;
 mod sums;
+mod watching;
 
 pub(crate) use laboratory::no_host;
 
@@ -33,10 +34,11 @@ type Group = (&'static str, fn(&mut Chart, &Plan) -> anyhow::Result<()>);
 
 /// Measures and prints.
 pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
-    let groups: [Group; 8] = [
+    let groups: [Group; 9] = [
         ("validator", checks::run),
         ("libraries", libraries::run),
         ("monitor", crossing::run),
+        ("watching", watching::run),
         ("aggregation", sums::run),
         ("rollups", moments::kept),
         ("start", moments::start),

@@ -2,7 +2,11 @@
 
 use std::os::unix::fs::PermissionsExt;
 
+use bridge_telemetry::plugins::CONTRACT_VERSION;
+use bridge_telemetry_tests::guest;
+
 use super::*;
+use crate::fixture::with_order;
 
 /// A place with a key, and a configuration that trusts it.
 fn signed_place() -> Place {
@@ -111,6 +115,62 @@ fn a_host_holds_signatures_against_what_lies_there() {
     // An older version, signed as well, in the place of the newer one that was installed.
     edit(&place.path().join("plugins/plugins.lock"), "version = \"0.8.0\"", "version = \"0.9.0\"");
     refused("0.8.0 is older than 0.9.0");
+}
+
+#[test]
+fn a_signed_version_that_ran_is_not_gone_back_from() {
+    let place = signed_place();
+    let package = |version: &str| {
+        let folder = place.path().join("packages").join(version);
+        fs::create_dir_all(&folder).unwrap();
+        let order = format!("describe/version-{version}");
+        fs::write(folder.join("evil.wasm"), with_order(&guest("evil").unwrap(), &order)).unwrap();
+        let manifest = format!(
+            "name = \"evil\"\nversion = \"{version}\"\nkind = \"validator\"\ncontract = \"{CONTRACT_VERSION}\"\ncomponent = \"evil.wasm\"\ndescription = \"d\"\n"
+        );
+        fs::write(folder.join("plugin.toml"), manifest).unwrap();
+        place.sign(&folder, "ada.key");
+        folder
+    };
+    let install = |version: &str, more: &[&str]| {
+        place.install(&package(version), &[&["--config", "c.toml"][..], more].concat())
+    };
+    // Puts a version there without a word, and runs whatever lies there for the time of a command.
+    let put = |version: &str| {
+        let (from, to) = (package(version), place.path().join("plugins/evil"));
+        fs::create_dir_all(&to).unwrap();
+        for file in ["plugin.toml", "plugin.toml.minisig", "evil.wasm"] {
+            fs::copy(from.join(file), to.join(file)).unwrap();
+        }
+        let event = r#"{"event_type":"A","source":"s"}"#;
+        let (exit, body) =
+            place.json(&["record", "event", event, "--plugins", PLUGINS, "--config", "c.toml"]);
+        assert_eq!(exit, 0, "{body}");
+        place.listed_signed()
+    };
+    let is_refused = |listed: &Value, why: &str| {
+        assert_eq!(listed["load"], "failed", "{listed}");
+        assert!(listed["reason"].as_str().unwrap().contains(why), "{listed}");
+    };
+    assert_eq!(install("1.2.0", &[]).0, 0);
+    assert_eq!(put("1.4.0")["load"], "ready");
+    let lock = place.read("plugins/plugins.lock");
+    assert!(lock.contains("[floors]\nevil = \"1.4.0\"\n"), "{lock}");
+    is_refused(&put("1.3.0"), "1.3.0 is older than 1.4.0, which ran or was installed here");
+    is_refused(&put("1.2.0"), "1.2.0 is older than 1.4.0, which ran or was installed here");
+    let (exit, body) = install("1.3.0", &[]);
+    assert_eq!((exit, &body["error"]["details"]["exception_type"]), (1, &json!("Rollback")), "{body}");
+    assert!(body["error"]["message"].as_str().unwrap().contains("--allow-downgrade"), "{body}");
+    assert_eq!(install("1.3.0", &["--allow-downgrade"]).0, 0);
+    let listed = place.listed_signed();
+    assert_eq!((&listed["load"], &listed["version"]), (&json!("ready"), &json!("1.3.0")), "{listed}");
+    is_refused(&put("1.2.0"), "1.2.0 is older than 1.3.0, which was installed");
+    // The plugin goes, its version stays, until it is installed again.
+    assert_eq!(place.plugin(&["remove", "evil", "--config", "c.toml"]).0, 0);
+    is_refused(&put("1.2.0"), "1.2.0 is older than 1.3.0, which ran or was installed here");
+    assert_eq!(place.plugin(&["remove", "evil", "--config", "c.toml"]).0, 0);
+    assert_eq!(install("1.2.0", &[]).0, 0);
+    assert_eq!(place.listed_signed()["load"], "ready");
 }
 
 #[test]

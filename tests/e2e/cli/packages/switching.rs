@@ -1,4 +1,4 @@
-//! Disabling, enabling and removing, beside a running host and without one.
+//! Disabling, enabling and removing, beside a running host, which follows, and without one.
 
 use super::*;
 
@@ -21,12 +21,18 @@ fn what_is_disabled_is_not_loaded_until_it_is_enabled() {
     let output = place.run(&["plugin", "enable", "redact", "--plugins", PLUGINS]);
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.starts_with("redact is enabled\n") && text.contains("takes it over"), "{text}");
-    // The host's own thread loads it; the test's patience ends it if the thread does nothing.
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
-    while place.listed("redact")["load"] != "loaded" {
-        assert!(std::time::Instant::now() < deadline, "the host does not load it");
-    }
+    place.comes_to("redact", &json!("loaded"));
     assert!(place.masks());
+    let output = place.run(&["plugin", "disable", "redact", "--plugins", PLUGINS]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.starts_with("redact is disabled\n") && text.contains("stops it"), "{text}");
+    place.comes_to("redact", &json!("disabled"));
+    assert!(!place.masks());
+    assert_eq!(place.json(&["health"]).1["status"], "healthy");
+    let (_, log) = place.json(&["plugin", "logs", "redact"]);
+    assert!(log["lines"].to_string().contains("it has stopped"), "{log}");
+    assert_eq!(place.plugin(&["enable", "redact"]).1["restart_needed"], false);
+    place.comes_to("redact", &json!("loaded"));
     assert_eq!(running.terminate(), 0);
     assert!(place.masks());
     // It stays disabled when it is installed again.
@@ -44,7 +50,9 @@ fn the_configuration_has_its_own_say() {
     assert!(told.contains("plugins.settings.redact.enabled"), "{told}");
     assert_eq!(place.plugin(&["list", "--config", "c.toml"]).1["plugins"][0]["load"], "disabled");
     place.write("c.toml", "[plugins.settings.redact]\nrequired = true\n");
-    place.refuses(&["disable", "redact", "--config", "c.toml"], "Configured");
+    for command in ["disable", "remove"] {
+        place.refuses(&[command, "redact", "--config", "c.toml"], "Configured");
+    }
     place.plugin(&["disable", "redact"]);
     let output = place.run(&["health", "--plugins", PLUGINS, "--config", "c.toml"]);
     assert_eq!(output.status.code(), Some(2));
@@ -61,10 +69,12 @@ fn what_is_removed_is_gone() {
     let (exit, body) = place.plugin(&["remove", "redact"]);
     assert_eq!(
         (exit, &body["state"], &body["restart_needed"]),
-        (0, &json!("removed"), &json!(true)),
+        (0, &json!("removed"), &json!(false)),
         "{body}"
     );
-    assert_eq!(place.listed("redact")["load"], "loaded", "the host has it until it ends");
+    place.comes_to("redact", &Value::Null);
+    assert!(!place.masks());
+    assert_eq!(place.json(&["health"]).1["status"], "healthy");
     assert_eq!(running.terminate(), 0);
     assert_eq!(place.listed("redact"), Value::Null);
     assert_eq!(place.listed("ewma")["load"], "ready");
@@ -76,6 +86,24 @@ fn what_is_removed_is_gone() {
         assert_eq!(place.plugin(&["remove", name]).0, 2, "{name}");
     }
     assert!(folder.exists());
+}
+
+#[test]
+fn a_host_that_does_not_watch_its_folder_follows_at_the_next_start() {
+    let place = Place::new();
+    place.installed(&package(&place, "redact"));
+    place.write("c.toml", "[plugins.reload]\nwatch = false\n");
+    let running =
+        Running::of(place.command(&["run", "--no-system", "--plugins", PLUGINS, "--config", "c.toml"]));
+    let output = place.run(&["plugin", "disable", "redact", "--plugins", PLUGINS, "--config", "c.toml"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("goes on with what it has loaded until it is started again"), "{text}");
+    assert!(place.masks());
+    let (_, body) = place.plugin(&["remove", "redact", "--config", "c.toml"]);
+    assert_eq!(body["restart_needed"], true, "{body}");
+    assert_eq!(place.listed("redact")["load"], "loaded");
+    assert_eq!(running.terminate(), 0);
+    assert_eq!(place.listed("redact"), Value::Null);
 }
 
 #[test]

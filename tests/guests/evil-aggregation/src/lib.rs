@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "hostile on purpose")]
 
 use std::cell::{Cell, RefCell};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use bridge_telemetry_plugin::bindings::aggregation::exports::bridge::telemetry::aggregation::{
     self, Accumulator, Aggregate, Value,
@@ -45,7 +46,14 @@ impl lifecycle::Guest for Evil {
 
     fn init(config: String, restored: Option<State>) -> Result<(), PluginError> {
         zoo::configure(&config);
-        zoo::here(if restored.is_some() { "init-restored" } else { "init" })
+        let late = |attack: &str| {
+            // Instances that are made after this second of the epoch are not.
+            let last = attack.strip_prefix("trap-after ")?.parse().unwrap();
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+            assert!(now <= last, "too late");
+            Some(())
+        };
+        zoo::at(if restored.is_some() { "init-restored" } else { "init" }, late).map(drop)
     }
 
     fn snapshot() -> Result<Option<State>, PluginError> {
@@ -77,12 +85,14 @@ impl aggregation::Guest for Evil {
 }
 
 fn aggregate(name: &str) -> Aggregate {
+    // One that is called without parameters is refused by the host already.
+    let needs = if name == "needy" { r#","required":["factor"]"# } else { "" };
     Aggregate {
         name: name.to_owned(),
         description: name.to_owned(),
-        parameters_schema_json:
-            r#"{"type":"object","properties":{"factor":{"type":"number"}},"additionalProperties":false}"#
-                .to_owned(),
+        parameters_schema_json: format!(
+            r#"{{"type":"object","properties":{{"factor":{{"type":"number"}}}},"additionalProperties":false{needs}}}"#
+        ),
         mergeable: name != "span",
         needs_timestamps: name == "span",
     }
@@ -115,7 +125,10 @@ impl aggregation::GuestAccumulator for Sums {
         timestamps: Vec<Timestamp>,
         values: Vec<f64>,
     ) -> Result<(), PluginError> {
-        zoo::here("update")?;
+        // Nothing shows of it before that value comes.
+        let unlucky =
+            |attack: &str| (attack == "trap-at-13").then(|| assert!(!values.contains(&13.0), "bad luck"));
+        zoo::at("update", unlucky)?;
         if self.name == "loop_in_update" {
             loop {
                 std::hint::spin_loop();

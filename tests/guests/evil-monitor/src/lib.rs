@@ -3,11 +3,6 @@
 #![cfg(target_arch = "wasm32")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "hostile on purpose")]
 
-#[path = "../../evil/src/patterns.rs"]
-mod patterns;
-#[path = "../../evil/src/schemas.rs"]
-mod schemas;
-
 use std::cell::Cell;
 
 use bridge_telemetry_plugin::bindings::imports::patterns::Pattern;
@@ -104,8 +99,8 @@ impl monitoring::Guest for Evil {
 
 /// Attacks by an answer, and through what only monitors can call.
 fn lies(attack: &str, now: Timestamp) -> Option<Vec<Signal>> {
-    patterns::attack(attack);
-    schemas::attack(attack);
+    zoo::patterns::attack(attack);
+    zoo::schemas::attack(attack);
     Some(match attack {
         "giant-list" => vec![signal("k", now); 20_000],
         "giant-string" => vec![Signal { summary: "x".repeat(zoo::GIANT), ..signal("k", now) }],

@@ -3,9 +3,6 @@
 #![cfg(target_arch = "wasm32")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "hostile on purpose")]
 
-#[path = "../../evil/src/patterns.rs"]
-mod patterns;
-
 use bridge_telemetry_plugin::bindings::delivery::exports::bridge::telemetry::delivery::{
     self, Alert, Outcome, Retry,
 };
@@ -53,7 +50,7 @@ impl delivery::Guest for Evil {
 
 /// Attacks by an answer, and through what only sinks can call.
 fn lies(attack: &str) -> Option<Vec<Outcome>> {
-    patterns::attack(attack);
+    zoo::patterns::attack(attack);
     Some(match attack {
         "giant-list" => vec![Outcome::Duplicate; 100_000],
         "giant-string" => vec![Outcome::Rejected("x".repeat(zoo::GIANT))],

@@ -10,6 +10,7 @@ use bridge_telemetry_plugin::bindings::imports::{counters, event_values, log};
 use bridge_telemetry_plugin::bindings::validation::exports::bridge::telemetry::validation::{
     EventRewrite, Issue,
 };
+use bridge_telemetry_zoo as zoo;
 
 thread_local! {
     static CONFIG: RefCell<String> = const { RefCell::new(String::new()) };
@@ -62,6 +63,7 @@ pub(crate) fn run(attack: &str) -> Result<Answer, PluginError> {
                 kept.push(Pattern::compile("a")?);
             }
         }
+        order if order.starts_with("schemas ") => Ok((vec![issue(&zoo::schemas::judged(order)?)], vec![])),
         _ => Ok((issues(attack), rewrites(attack))),
     }
 }
@@ -144,6 +146,7 @@ fn issues(attack: &str) -> Vec<Issue> {
 fn rewrites(attack: &str) -> Vec<EventRewrite> {
     match attack {
         "rewrite" => vec![rewrite(0, "{\"rewritten\": true}")],
+        "rewrite_giant" => vec![rewrite(0, &format!("{{\"a\":\"{}\"}}", "x".repeat(4 << 20)))],
         "rewrite_row" => vec![rewrite(77, "{}")],
         "rewrite_twice" => vec![rewrite(0, "{}"), rewrite(0, "{}")],
         "broken_json" => vec![rewrite(0, "{\"a\":")],

@@ -13,8 +13,6 @@
 
 mod attack;
 mod lies;
-mod patterns;
-mod schemas;
 
 use bridge_telemetry_plugin::bindings::imports::event_values;
 use bridge_telemetry_plugin::bindings::imports::types::{

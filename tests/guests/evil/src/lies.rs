@@ -7,11 +7,9 @@ use bridge_telemetry_plugin::bindings::validation::exports::bridge::telemetry::v
 };
 use bridge_telemetry_zoo as zoo;
 
-use crate::{patterns, schemas};
-
 pub(crate) fn events(attack: &str) -> Option<EventVerdict> {
-    patterns::attack(attack);
-    schemas::attack(attack);
+    zoo::patterns::attack(attack);
+    zoo::schemas::attack(attack);
     let issues = |issues| EventVerdict { issues, rewrites: vec![] };
     let rewrite = |row, data: &str| EventVerdict {
         issues: vec![],

@@ -70,7 +70,10 @@ impl Monitor for Tally {
     fn on_samples(&mut self, batch: &SampleBatch) -> Result<Vec<Signal>> {
         let mut signals = Vec::new();
         for sample in batch.samples() {
-            let Some(value) = sample.value() else { continue };
+            let Some(value) = sample.value() else {
+                counters::add("texts", 1);
+                continue;
+            };
             let name = sample.series().name();
             let seen = self.seen.entry(name.to_owned()).or_default();
             seen.count += 1;

@@ -18,29 +18,17 @@ const bt_plugin bt_this_plugin = {
     .places = (const char *const[]){"/command_id", NULL},
 };
 
-/* Compiles JSON that stands in a JSON string: what is escaped there is a quote, a backslash, or else white space. */
-static const char *compile_escaped(bt_text text) {
-    bt_buffer json = {0};
-    for (size_t at = 0; at < text.len; at++) {
-        char c = text.ptr[at];
-        if (c == '\\') {
-            c = text.ptr[++at];
-            if (c != '"' && c != '\\') c = ' ';
-        }
-        bt_add(&json, &c, 1);
-    }
-    const char *fault = bt_schema_compile((bt_text){(const char *)json.ptr, json.len}, &schema);
-    bt_buffer_free(&json);
-    return fault;
-}
-
 const char *bt_start(bt_text config) {
-    bt_text expression, schema_json;
+    bt_buffer expression = {0}, schema_json = {0};
     bt_json_number(config, "longest", &longest);
-    has_forbidden = bt_json_string(config, "forbidden", &expression) && expression.len > 0;
-    has_schema = bt_json_string(config, "schema", &schema_json) && schema_json.len > 0;
-    const char *fault = has_forbidden ? bt_pattern_compile(expression, &forbidden) : NULL;
-    return fault || !has_schema ? fault : compile_escaped(schema_json);
+    has_forbidden = bt_json_text(config, "forbidden", &expression) && expression.len > 0;
+    has_schema = bt_json_text(config, "schema", &schema_json) && schema_json.len > 0;
+    const char *fault = NULL;
+    if (has_forbidden) fault = bt_pattern_compile((bt_text){(const char *)expression.ptr, expression.len}, &forbidden);
+    if (has_schema && !fault) fault = bt_schema_compile((bt_text){(const char *)schema_json.ptr, schema_json.len}, &schema);
+    bt_buffer_free(&expression);
+    bt_buffer_free(&schema_json);
+    return fault;
 }
 
 /* Answers whether it was refused. */

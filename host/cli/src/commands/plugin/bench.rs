@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use telemetry_toolkit::{BenchError, Measurement, Project, baseline_of, measure, regressions};
+use telemetry_toolkit::{BenchError, BenchReport, Project, baseline_of, measure, regressions};
 
 use super::settings_json;
 use crate::arguments::{Bench, Shared};
@@ -11,25 +11,29 @@ use crate::exit::{Exit, Failure};
 use crate::output::{line, one_line, table};
 
 pub(super) fn execute(arguments: &Bench, shared: &Shared) -> Result<Exit, Failure> {
-    let component = component(&arguments.plugin)?;
+    let (component, cases) = component(&arguments.plugin)?;
     let settings = settings_json(arguments.settings.as_deref())?.unwrap_or(Value::Null);
     let baseline = arguments.baseline.as_deref().map(baseline_of).transpose().map_err(Failure::usage)?;
-    let measured = measure(&component, &settings).map_err(|error| match error {
-        BenchError::Load(_) => Failure::usage(error),
+    let measured = measure(&component, &settings, cases.as_deref()).map_err(|error| match error {
+        BenchError::Load(_) | BenchError::Case(_) => Failure::usage(error),
         _ => Failure::refused(error),
     })?;
+    let BenchReport { measurements, left_out } = &measured;
     if let Some(file) = &arguments.save_baseline {
-        let text = serde_json::to_string_pretty(&measured).unwrap_or_default();
+        let text = serde_json::to_string_pretty(measurements).unwrap_or_default();
         std::fs::write(file, text + "\n").map_err(|error| {
             Failure::refused(anyhow::Error::new(error).context(file.display().to_string()))
         })?;
     }
     let worse = baseline
-        .map(|baseline| regressions(&baseline, &measured, arguments.threshold, arguments.time_threshold))
+        .map(|baseline| regressions(&baseline, measurements, arguments.threshold, arguments.time_threshold))
         .unwrap_or_default();
     if shared.json {
         let status = if worse.is_empty() { "success" } else { "error" };
-        line(&json!({"status": status, "measurements": measured, "regressions": worse}).to_string());
+        let body = json!({
+            "status": status, "measurements": measurements, "left_out": left_out, "regressions": worse,
+        });
+        line(&body.to_string());
     } else {
         show(&measured);
         for found in &worse {
@@ -46,17 +50,19 @@ pub(super) fn execute(arguments: &Bench, shared: &Shared) -> Result<Exit, Failur
     Ok(if worse.is_empty() { Exit::Done } else { Exit::Refused })
 }
 
-fn component(plugin: &Path) -> Result<PathBuf, Failure> {
+/// The component, and where the test cases of its project are.
+fn component(plugin: &Path) -> Result<(PathBuf, Option<PathBuf>), Failure> {
     if plugin.is_file() {
-        return Ok(plugin.to_owned());
+        return Ok((plugin.to_owned(), None));
     }
-    Project::open(plugin).and_then(|project| project.built_component()).map_err(Failure::usage)
+    let project = Project::open(plugin).map_err(Failure::usage)?;
+    Ok((project.built_component().map_err(Failure::usage)?, Some(project.cases())))
 }
 
-fn show(measured: &[Measurement]) {
+fn show(measured: &BenchReport) {
     table(
         ["WHAT", "PER", "FUEL", "TIME"],
-        measured.iter().map(|figure| {
+        measured.measurements.iter().map(|figure| {
             [
                 one_line(&figure.name),
                 figure.per.clone(),
@@ -65,6 +71,9 @@ fn show(measured: &[Measurement]) {
             ]
         }),
     );
+    for left_out in &measured.left_out {
+        line(&format!("left out: {}: {}", one_line(&left_out.function), one_line(&left_out.reason)));
+    }
 }
 
 fn time(nanoseconds: f64) -> String {

@@ -67,6 +67,8 @@ fn failure(error: PackageError) -> Failure {
 enum Effect {
     /// It takes the change over by itself, if it is configured as this command is.
     TakenOver,
+    /// It stops the plugin by itself, under the same condition.
+    Stopped,
     /// It goes on with what it has loaded.
     AtNextStart,
 }
@@ -75,6 +77,11 @@ impl Effect {
     /// Of a plugin that a host may load from now on.
     fn of_gain(plugins: &PluginsConfig) -> Self {
         if plugins.reload.watch { Self::TakenOver } else { Self::AtNextStart }
+    }
+
+    /// Of a plugin that a host may not run any more.
+    fn of_loss(plugins: &PluginsConfig) -> Self {
+        if plugins.reload.watch { Self::Stopped } else { Self::AtNextStart }
     }
 }
 
@@ -98,6 +105,7 @@ fn report_change(
     if is_running {
         line(match effect {
             Effect::TakenOver => "the host that runs here takes it over when it has tried it",
+            Effect::Stopped => "the host that runs here stops it in a moment",
             Effect::AtNextStart => {
                 "the host that runs here goes on with what it has loaded until it is started again"
             }

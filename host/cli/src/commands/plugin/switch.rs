@@ -1,6 +1,7 @@
 //! `plugin enable`, `plugin disable` and `plugin remove`.
 
 use bridge_telemetry::plugins::package;
+use bridge_telemetry::{Clock, SystemClock};
 use serde_json::{Map, Value, json};
 
 use super::{Effect, failure, report_change};
@@ -17,13 +18,14 @@ pub(super) fn enable(arguments: &Named, shared: &Shared) -> Result<Exit, Failure
 pub(super) fn disable(arguments: &Named, shared: &Shared) -> Result<Exit, Failure> {
     let config = settings::config(shared)?;
     let changed = package::disable(&config.plugins, &arguments.name).map_err(failure)?;
-    report(shared, &arguments.name, changed, ("disabled", Effect::AtNextStart))
+    report(shared, &arguments.name, changed, ("disabled", Effect::of_loss(&config.plugins)))
 }
 
 pub(super) fn remove(arguments: &Named, shared: &Shared) -> Result<Exit, Failure> {
     let config = settings::config(shared)?;
-    package::remove(&config.plugins, &arguments.name).map_err(failure)?;
-    report(shared, &arguments.name, true, ("removed", Effect::AtNextStart))
+    let now = SystemClock::default().now();
+    package::remove(&config.plugins, &arguments.name, now).map_err(failure)?;
+    report(shared, &arguments.name, true, ("removed", Effect::of_loss(&config.plugins)))
 }
 
 fn report(

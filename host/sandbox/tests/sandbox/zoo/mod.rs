@@ -9,6 +9,7 @@ mod cell;
 mod contract;
 mod patterns;
 mod provoke;
+mod schemas;
 pub(crate) mod shapes;
 
 use std::fmt::Write as _;
@@ -156,6 +157,7 @@ fn every_import_without_end_and_with_too_much() {
         ("patterns that are costly", &["patterns.find-costly", "–"]),
         ("patterns that are not its own", &["patterns.forged", "–"]),
         ("schemas that are kept", &["json-schemas.compile-leak", "–"]),
+        ("rows that are judged again and again", &["json-schemas.check-repeated", "–"]),
         ("standard output", &["print*", "print-giant"]),
         ("lines of one write", &["–", "print-lines"]),
         ("clock", &["clock*", "–"]),

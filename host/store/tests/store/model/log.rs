@@ -9,7 +9,8 @@ use super::world::World;
 /// A record as the log shows it.
 #[derive(Clone, Debug, PartialEq)]
 enum Shown {
-    Number(i64, u64),
+    /// Time and the value's bits; those of NaN for a text.
+    Sample(i64, u64),
     Event(String),
     Tick(i64),
 }
@@ -27,7 +28,7 @@ pub fn check(world: &World) {
         for entry in &entries {
             match &entry.body {
                 LogBody::Samples(batch) => {
-                    let rows = batch.rows().map(|row| Shown::Number(row.timestamp, row.value.to_bits()));
+                    let rows = batch.rows().map(|row| Shown::Sample(row.timestamp, row.value.to_bits()));
                     shown.extend((batch.first_sequence..).zip(rows));
                 }
                 LogBody::Events(batch) => {
@@ -45,26 +46,26 @@ pub fn check(world: &World) {
     let wanted = wanted(world);
     for (sequence, record) in wanted.range(first..) {
         let in_gap = gaps.iter().any(|gap| gap.contains(sequence));
-        match (record, shown.remove(sequence)) {
-            (_, Some(found)) => assert_eq!(Some(&found), record.0.as_ref(), "{sequence}"),
-            // Texts are not shown; of what expired, there may be a gap.
-            ((None, _), None) => {}
-            ((Some(_), expired), None) => assert!(*expired && in_gap, "{sequence} {record:?}"),
+        let (expected, expired) = record;
+        match shown.remove(sequence) {
+            Some(found) => assert_eq!(&found, expected, "{sequence}"),
+            // Of what expired, there may be a gap.
+            None => assert!(*expired && in_gap, "{sequence} {record:?}"),
         }
     }
     assert_eq!(shown, BTreeMap::new());
 }
 
-/// Everything by its sequence number, with whether it expired; texts as nothing.
-fn wanted(world: &World) -> BTreeMap<u64, (Option<Shown>, bool)> {
-    let ticks = world.ticks.iter().map(|(sequence, time)| (*sequence, (Some(Shown::Tick(*time)), false)));
+/// Everything by its sequence number, with whether it expired.
+fn wanted(world: &World) -> BTreeMap<u64, (Shown, bool)> {
+    let ticks = world.ticks.iter().map(|(sequence, time)| (*sequence, (Shown::Tick(*time), false)));
     let samples = world.all_samples.iter().map(|sample| {
-        let shown = sample.value.as_f64().map(|value| Shown::Number(sample.time, value.to_bits()));
-        (sample.sequence, (shown, sample.expired))
+        let value = sample.value.as_f64().unwrap_or(f64::NAN);
+        (sample.sequence, (Shown::Sample(sample.time, value.to_bits()), sample.expired))
     });
     let events = world
         .all_events
         .iter()
-        .map(|event| (event.sequence, (Some(Shown::Event(event.id.to_string())), event.expired)));
+        .map(|event| (event.sequence, (Shown::Event(event.id.to_string()), event.expired)));
     ticks.chain(samples).chain(events).collect()
 }

@@ -7,7 +7,7 @@ use bridge_telemetry_plugin::bindings::imports::types::TextColumn;
 const GIANT: usize = 1 << 19;
 
 /// Makes the attack, if it is one of these: none of them ends by itself.
-pub(crate) fn attack(attack: &str) {
+pub fn attack(attack: &str) {
     match attack {
         "patterns.compile*" => loop {
             drop(Pattern::compile("(a|b)+c"));

@@ -1,0 +1,66 @@
+//! Schemas beside the matrix: what is judged is told, and what is too much of one event is no other's.
+
+use serde_json::json;
+use telemetry_core::{EventBatch, EventRow};
+use telemetry_sandbox::{Component, PluginLimits, PluginSpec};
+
+use crate::fixture::{Fixture, events, shipped};
+
+/// Events of one type, with these data.
+fn batch(first_type: &str, data: &[String]) -> EventBatch {
+    let mut batch = EventBatch::default();
+    for (place, data) in data.iter().enumerate() {
+        let event_type = if place == 0 { first_type } else { "harmless" };
+        batch.push(EventRow { timestamp: 1, id: "i", event_type, source: "s", data, extra: "{}" });
+    }
+    batch
+}
+
+/// What the guest says of the host's judgement: its numbers.
+fn judged(order: &str, data: &[String]) -> Vec<usize> {
+    let verdict =
+        Fixture::new().guest("evil").validator().unwrap().validate_events(&batch(order, data)).unwrap();
+    verdict.issues[0].message.split(' ').map(|number| number.parse().unwrap()).collect()
+}
+
+#[test]
+fn faults_are_told_of_each_row_and_no_more_than_asked_for() {
+    let data = [r#"{"a":{"b":1,"c":2}}"#, r#"{"a":{"b":""}}"#, r#"{"a":{"b":1},"c":{"d":2}}"#];
+    let data = data.map(str::to_owned);
+    assert_eq!(judged("schemas 3 16", &data), [4, 2, 0]);
+    assert_eq!(judged("schemas 3 1", &data), [2, 2, 0]);
+    assert_eq!(judged("schemas 1 16", &data), [2, 1, 0]);
+}
+
+#[test]
+fn that_an_event_is_faulty_is_told_when_there_is_no_room_for_more() {
+    let members: Vec<String> = (0..16).map(|number| format!(r#""{number}":0"#)).collect();
+    let faulty = format!(r#"{{"{}":{{{}}}}}"#, "x".repeat(1_100), members.join(","));
+    let mut data = vec![faulty; 1_100];
+    data.push("{}".to_owned());
+    let numbers = judged("schemas 1101 16", &data);
+    let [faults, rows, short] = numbers[..] else { panic!("{numbers:?}") };
+    assert_eq!(rows, 1_100);
+    assert!(short > 100 && faults < 16 * 1_100, "{numbers:?}");
+}
+
+#[test]
+fn more_rows_than_there_are_cannot_be_judged() {
+    let plugin = Fixture::new().guest("evil");
+    let failure = plugin.validator().unwrap().validate_events(&events(&["schemas 3 1", "x"])).unwrap_err();
+    assert!(failure.to_string().contains("fewer than 3 rows"), "{failure}");
+}
+
+#[test]
+fn a_costly_event_is_told_as_such_and_takes_no_others_time() {
+    let each = vec![json!({"uniqueItems": true}); 6_000];
+    let mut spec = PluginSpec::new("json-schema", Component::File(shipped("json-schema")))
+        .with_config(json!({"schemas": {"*": {"properties": {"a": {"allOf": each}}}}}));
+    spec.limits = PluginLimits { deadline_ms: 20_000, ..PluginLimits::default() };
+    let plugin = Fixture::new().sandbox.load(spec).unwrap();
+    let costly = json!({"a": (0..8_000).collect::<Vec<_>>()}).to_string();
+    let data = [costly, r#"{"a":[1,1]}"#.to_owned()];
+    let verdict = plugin.validator().unwrap().validate_events(&batch("A", &data)).unwrap();
+    assert_eq!((verdict.issues[0].row, verdict.issues[0].code.as_str()), (0, "schema_limit"));
+    assert!(verdict.issues.iter().any(|issue| issue.row == 1), "{:?}", verdict.issues);
+}
