@@ -61,7 +61,7 @@ impl Schema {
     /// 256 KiB of text, schemas 64 levels deep, 64 different patterns of 384 bytes each, which take 32 MiB together when they are
     /// compiled, 1,024 schemas that are kept, and the plugin's memory, of which each takes 32 bytes for each byte of its text, 2 KiB
     /// for each schema within it and as much as its place is long some ten times, 160 bytes for each value, and for each different
-    /// pattern 128 KiB, for what two threads keep of their searches, and what it becomes when it is compiled.
+    /// pattern 256 KiB, for what two threads keep of their searches, and what it becomes when it is compiled.
     pub fn new(schema_json: &str) -> Result<Self> {
         Ok(Self(host::Schema::compile(schema_json)?))
     }
@@ -77,8 +77,8 @@ impl Schema {
     /// An event that takes too much to judge is not judged to its end: it has one fault, of the keyword `limit`. That is one that
     /// takes too many steps or more than a tenth of a second, one for whose values the plugin's memory has no room, one with a text,
     /// or with names of members, too long for the patterns of the schema, and, where the schema has `uniqueItems`, one with an array of
-    /// too many arrays or objects: their number times that of all values within them is at most 16 Mi, for which 1,500 objects with
-    /// three members are few enough. Numbers and texts may be as many as there are.
+    /// thousands of different arrays that are the same but for their brackets. All slow events of a call together have three quarters of
+    /// its time.
     ///
     /// Where all faults would come to more than 16 MiB, of later events only the keyword of the first one is told.
     ///

@@ -88,6 +88,8 @@ impl Served {
             .http_status_as_error(false)
             .max_redirects(0)
             .proxy(None)
+            // The server closes a connection whose body it did not read, which the next request may not hear of in time.
+            .max_idle_connections(0)
             .build()
             .into();
         let address = address.recv_timeout(LONG).unwrap();

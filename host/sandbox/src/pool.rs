@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 use telemetry_core::extension::{FailureReason, PluginFailure, SavedState};
+use telemetry_core::limits;
 
 use crate::failure::loses_instance;
 use crate::faults::{Mark, User};
@@ -50,8 +51,11 @@ enum ForHelpers {
     Makes,
     /// One is being made.
     Making,
-    /// None could be made: who cannot do without one tries again first, and the supervisor hears of that.
-    Failed,
+    /// None could be made: none is until this moment of the monotonic clock, unless who cannot do without one could make his before.
+    Not {
+        /// Until then.
+        until: Duration,
+    },
 }
 
 /// Who comes first where several want an instance.
@@ -130,7 +134,7 @@ impl<G: Export> Pool<G> {
             Ok(Free::Unmade) => {
                 let instance = self.make().map_err(|reason| plugin.lost(reason))?;
                 let mut slots = self.slots.lock();
-                if slots.for_helpers == ForHelpers::Failed {
+                if matches!(slots.for_helpers, ForHelpers::Not { .. }) {
                     slots.for_helpers = ForHelpers::Makes;
                 }
                 instance
@@ -153,7 +157,8 @@ impl<G: Export> Pool<G> {
             Free::Idle(instance) => instance,
             Free::Unmade => {
                 let made = self.make();
-                let outcome = if made.is_ok() { ForHelpers::Makes } else { ForHelpers::Failed };
+                let until = self.now().saturating_add(limits::UNSPLIT_PAUSE);
+                let outcome = if made.is_ok() { ForHelpers::Makes } else { ForHelpers::Not { until } };
                 self.slots.lock().for_helpers = outcome;
                 // It is seen that it could not be made, and no reason to give up what goes on without it.
                 made.inspect_err(|reason| self.plugin().meters.failed(reason)).ok()?
@@ -167,11 +172,23 @@ impl<G: Export> Pool<G> {
         Lease { pool: Arc::clone(self), instance: Some(instance), mark, is_claimed: Cell::new(false) }
     }
 
+    fn now(&self) -> Duration {
+        self.plugin().runtime.clock.monotonic()
+    }
+
+    fn makes_for_helpers(&self, state: ForHelpers) -> bool {
+        match state {
+            ForHelpers::Makes => true,
+            ForHelpers::Making => false,
+            ForHelpers::Not { until } => self.now() >= until,
+        }
+    }
+
     fn take_spare(&self) -> Option<Free<G>> {
         let mut slots = self.slots.lock();
         let must_be_made = slots.idle.is_empty();
         if self.waiting.load(Ordering::Relaxed) > 0
-            || (must_be_made && slots.for_helpers != ForHelpers::Makes)
+            || (must_be_made && !self.makes_for_helpers(slots.for_helpers))
         {
             return None;
         }

@@ -1,10 +1,9 @@
 //! Answers metric queries: one metric after the other, each in the way that its function allows.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::num::NonZero;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use indexmap::IndexMap;
@@ -22,7 +21,7 @@ use super::memory::{Charge, Memory, SharedMemory};
 use super::outcome::Outcome;
 use super::parallel::{Crew, Helpers, Parts, Role, each, is_worth_a_thread};
 use super::reader::{SampleReader, SelectedSeries};
-use super::registry::{AggregationRegistry, BoundAggregation};
+use super::registry::{AggregationRegistry, Aggregations, BoundAggregation};
 use super::stop::Stop;
 use super::task::Task;
 use super::watch::Watch;
@@ -90,23 +89,28 @@ struct Left {
     groups: usize,
 }
 
-/// What was worked out of one metric.
-struct Worked<'a> {
+/// What was worked out of one metric. `'q` is the query's, `'b` that of its functions.
+struct Worked<'q, 'b> {
     /// `None` when it has no samples in the range.
     answer: Option<MetricAnswer>,
     /// What it takes of the query's bounds.
     used: Left,
     /// The rollup whose states were looked for.
-    kept: Option<&'a KeptChoice>,
+    kept: Option<&'b KeptChoice>,
+    /// The memory of the answer, which waits for those of other metrics.
+    charge: Charge<'q>,
 }
 
-impl Worked<'_> {
+/// A metric's answer, with its memory.
+type Answered<'q> = (Option<MetricAnswer>, Charge<'q>);
+
+impl<'q> Worked<'q, '_> {
     /// The answer, which the query gives: whatever else was worked out for it before counts for nothing.
-    fn answered(self) -> Option<MetricAnswer> {
+    fn answered(self) -> Answered<'q> {
         if let Some(kept) = self.kept {
             kept.note_query();
         }
-        self.answer
+        (self.answer, self.charge)
     }
 }
 
@@ -205,6 +209,7 @@ impl Engine {
             Some(outcomes) => outcomes,
             None => run.one_by_one(&metrics, &aggregations)?,
         };
+        let (outcomes, _charges): (Vec<_>, Vec<_>) = outcomes.into_iter().unzip();
         for ((name, _), metric) in metrics.iter().zip(outcomes) {
             let Some(metric) = metric else { continue };
             if query.limit.is_some_and(|limit| answer.metrics.len() >= limit) {
@@ -221,28 +226,6 @@ impl Engine {
 
 fn helpers(threads: usize) -> Arc<Helpers> {
     Arc::new(Helpers::new(threads.clamp(1, limits::MAX_QUERY_THREADS) - 1))
-}
-
-/// The aggregations that a query names, looked up before anything is read.
-struct Aggregations {
-    default: BoundAggregation,
-    of_metric: HashMap<String, BoundAggregation>,
-}
-
-impl Aggregations {
-    fn of(query: &MetricQuery, registry: &AggregationRegistry) -> Result<Self, QueryError> {
-        let of_metric = query
-            .aggregation
-            .of_metric
-            .iter()
-            .map(|(metric, text)| Ok((metric.clone(), registry.bind(text)?)))
-            .collect::<Result<_, QueryError>>()?;
-        Ok(Self { default: registry.bind(&query.aggregation.default)?, of_metric })
-    }
-
-    fn of_metric(&self, name: &str) -> &BoundAggregation {
-        self.of_metric.get(name).unwrap_or(&self.default)
-    }
 }
 
 /// A series of one metric.
@@ -290,7 +273,7 @@ impl<'a> Run<'a> {
         mut self,
         metrics: &[(Arc<str>, MetricSeries)],
         aggregations: &Aggregations,
-    ) -> Result<Vec<Option<MetricAnswer>>, QueryError> {
+    ) -> Result<Vec<Answered<'a>>, QueryError> {
         let mut answers = Vec::with_capacity(metrics.len());
         let mut found = 0_usize;
         for (name, series) in metrics {
@@ -313,7 +296,7 @@ impl<'a> Run<'a> {
         mut self,
         metrics: &[(Arc<str>, MetricSeries)],
         aggregations: &Aggregations,
-    ) -> Result<Option<Vec<Option<MetricAnswer>>>, QueryError> {
+    ) -> Result<Option<Vec<Answered<'a>>>, QueryError> {
         let all: usize = metrics.iter().map(|(_, series)| series.len()).sum();
         let is_cut = self.query.limit.is_some_and(|limit| limit < metrics.len());
         let threads = metrics.iter().map(|(name, _)| aggregations.of_metric(name).at_once().threads());
@@ -322,9 +305,15 @@ impl<'a> Run<'a> {
             return Ok(None);
         }
         let crew = Crew { helpers: self.helpers, watch: self.watch, role: Role::Asker, most };
+        let points = AtomicUsize::new(0);
         let done = each(metrics.len(), crew, |place, role| {
             let (name, series) = metrics.get(place).ok_or(QueryError::Cancelled)?;
-            self.metric(name, series, aggregations.of_metric(name), role)
+            let worked = self.metric(name, series, aggregations.of_metric(name), role)?;
+            let own = worked.used.points;
+            if points.fetch_add(own, Ordering::Relaxed).saturating_add(own) > self.left.points {
+                return Err(too_many_points().into());
+            }
+            Ok(worked)
         });
         let taken = done.and_then(|done| {
             for worked in &done {
@@ -349,7 +338,7 @@ impl<'a> Run<'a> {
         series: &MetricSeries,
         aggregation: &'b BoundAggregation,
         role: Role,
-    ) -> Result<Worked<'b>, Stop> {
+    ) -> Result<Worked<'a, 'b>, Stop> {
         let labels = &self.query.group_by;
         let (series, continued) = match aggregation.function.sums_over_series() {
             true => side_by_side(series),
@@ -382,8 +371,10 @@ impl<'a> Run<'a> {
             parts: Parts::of(aggregation.at_once(), self.length),
         })?;
         let used = Left { points: outcome.point_count(), groups };
+        let mut charge = self.watch.memory.holder();
+        charge.resize(outcome.bytes())?;
         let answer = Assembly { query: self.query, aggregation, step: self.step }.answer(outcome, &grouping);
-        Ok(Worked { answer, used, kept: kept.as_ref().map(KeptUse::choice) })
+        Ok(Worked { answer, used, kept: kept.as_ref().map(KeptUse::choice), charge })
     }
 
     fn work_out(&self, task: &Task<'_>) -> Result<Outcome, Stop> {

@@ -84,13 +84,14 @@ impl Outcome {
         self.points.iter().map(|group| group.points.len()).sum()
     }
 
-    /// Memory of groups and points in bytes.
+    /// Memory of all figures in bytes.
     pub(super) fn bytes(&self) -> u64 {
         let points = self.point_count().saturating_mul(size_of::<(i64, Figure)>());
         let lists = self.points.capacity().saturating_mul(size_of::<GroupPoints>());
         let groups = self.groups.capacity().saturating_mul(size_of::<(u32, Figure)>());
         let of_points = self.points.iter().flat_map(|group| &group.points).map(|(_, figure)| figure);
-        let figures = self.groups.iter().map(|(_, figure)| figure).chain(of_points);
+        let of_groups = self.groups.iter().map(|(_, figure)| figure);
+        let figures = std::iter::once(&self.total).chain(of_groups).chain(of_points);
         let json = figures.map(|figure| match &figure.value {
             AggregateValue::Json(value) => json_bytes(value),
             _ => 0,
@@ -137,5 +138,7 @@ mod tests {
         let (short, long) = (outcome(json("")).bytes(), outcome(json(&"x".repeat(1_000))).bytes());
         assert!(short > numbers + 101 * 4 * 24, "{short}");
         assert_eq!(long - short, 101 * 1_000);
+        let total = Figure { value: json(&"x".repeat(1_000)), numeric: 1, text: 0 };
+        assert!(Outcome { total, ..Outcome::empty() }.bytes() > 1_000);
     }
 }

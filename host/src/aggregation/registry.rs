@@ -1,5 +1,6 @@
 //! Aggregations by name: the built-in ones, then those of plugins in their order.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use telemetry_core::aggregation::{
@@ -7,7 +8,7 @@ use telemetry_core::aggregation::{
     BuiltInAggregations, SampleOrder,
 };
 
-use crate::query::QueryError;
+use crate::query::{MetricQuery, QueryError};
 use crate::rollups::{KeptChoice, RollupSet};
 
 /// Every aggregation that a query can name. A name is looked up in the built-in functions first, then in each plugin in order.
@@ -124,5 +125,27 @@ impl BoundAggregation {
 impl std::fmt::Debug for BoundAggregation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.shown)
+    }
+}
+
+/// The aggregations that a query names, looked up before anything is read.
+pub(super) struct Aggregations {
+    default: BoundAggregation,
+    of_metric: HashMap<String, BoundAggregation>,
+}
+
+impl Aggregations {
+    pub(super) fn of(query: &MetricQuery, registry: &AggregationRegistry) -> Result<Self, QueryError> {
+        let of_metric = query
+            .aggregation
+            .of_metric
+            .iter()
+            .map(|(metric, text)| Ok((metric.clone(), registry.bind(text)?)))
+            .collect::<Result<_, QueryError>>()?;
+        Ok(Self { default: registry.bind(&query.aggregation.default)?, of_metric })
+    }
+
+    pub(super) fn of_metric(&self, name: &str) -> &BoundAggregation {
+        self.of_metric.get(name).unwrap_or(&self.default)
     }
 }

@@ -3,10 +3,10 @@
 //! Schemas stand in the configuration, by event type. The host judges by them, within its limits: a schema has at most 256 KiB and 64
 //! patterns of 384 bytes, without look-around and flags; it refers to what stands in it and to nothing else, and no schema within it
 //! has an identifier of its own. Of the plugin's memory it takes 32 bytes for each byte of its text, some 3 KiB for each schema within
-//! it, and for each different pattern 128 KiB and what it becomes when it is compiled. An event that takes too much to judge does not
+//! it, and for each different pattern 256 KiB and what it becomes when it is compiled. An event that takes too much to judge does not
 //! fit, with the code `schema_limit`: too many steps, more than a tenth of a second, more memory than the plugin has left, a text that is
-//! too long for the patterns, or, where the schema has `uniqueItems`, an array of too many arrays or objects to compare (1,500 objects
-//! with three members are few enough). Messages name what is wrong but never repeat a value, since it may be a secret.
+//! too long for the patterns, or, where the schema has `uniqueItems`, an array of thousands of different arrays that are the same but
+//! for their brackets. Messages name what is wrong but never repeat a value, since it may be a secret.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests"))]
 
 use std::collections::BTreeMap;

@@ -66,9 +66,9 @@ pub const MAX_SCHEMA_DEPTH: usize = 600;
 /// Most levels of schemas within each other as they are written: judging a schema by the one for schemas needs some kilobytes of the
 /// stack for each, and nothing looks at the stack meanwhile.
 pub const MAX_SCHEMA_NESTING: usize = 64;
-/// Most references in a JSON Schema with `unevaluatedProperties` that lead back to what they stand in, and meet what it evaluates once
-/// more: its first judgement goes all ways through them.
-pub const MAX_SCHEMA_CIRCLES: usize = 16;
+/// Most schemas and references that are met on all ways from those with `unevaluatedProperties` or `unevaluatedItems` through what evaluates with them:
+/// the first judgement goes all of them.
+pub const MAX_SCHEMA_WAYS: usize = 100_000;
 /// Most bytes of the places of all schemas within a JSON Schema, each as often as it is kept when compiled: an ordinary one of 100 KB
 /// needs some three million.
 pub const MAX_SCHEMA_PATH_BYTES: usize = 64 << 20;
@@ -183,19 +183,21 @@ pub const SCHEMA_BYTES_PER_BYTE: usize = 32;
 pub const SCHEMA_OBJECT_BYTES: usize = 2 << 10;
 /// Bytes that each value within it is taken to need besides: those of `enum` are kept twice.
 pub const SCHEMA_VALUE_BYTES: usize = 160;
-/// What searches for one of its regular expressions keep of the states that they found, in bytes for each thread that searches.
+/// What searches for one of its regular expressions keep of the states that they found, in bytes for each thread that searches, and
+/// each direction.
 pub const SCHEMA_PATTERN_CACHE_BYTES: usize = 64 << 10;
 /// Bytes that each regular expression in it is taken to need besides its automata: the caches of two threads, since an instance is
-/// called by one after the other.
-pub const SCHEMA_PATTERN_BYTES: usize = 2 * SCHEMA_PATTERN_CACHE_BYTES;
+/// called by one after the other, in both directions.
+pub const SCHEMA_PATTERN_BYTES: usize = 2 * 2 * SCHEMA_PATTERN_CACHE_BYTES;
 /// Most bytes of a text that is searched for the patterns of a schema, each with all states that may be met at it: nearly always a byte
 /// costs one step, and at the worst a search takes a second and a half.
 pub const MAX_SCHEMA_PATTERN_STEPS: usize = 256 << 20;
 /// Most faults of one event that a judgement tells of.
 pub const MAX_JUDGED_FAULTS_PER_EVENT: usize = 256;
-/// Most values that comparing the items of one array with each other may look at, of the items that are arrays or objects: their hashes
-/// can be made alike, and then it takes some fifty milliseconds. Of numbers no more than some thousand have one hash, and no texts.
-pub const MAX_COMPARED_VALUES: usize = 16 << 20;
+/// Most values that comparing the items of one array with each other may look at, of different items that are arrays or objects and have
+/// one hash, as they can be made to: then it takes some ten milliseconds. Of numbers no more than some thousand have one hash, and no
+/// texts.
+pub const MAX_COMPARED_VALUES: usize = 4 << 20;
 /// Bytes that an event's data is taken to need for each of its values while it is judged.
 pub const JUDGED_VALUE_BYTES: usize = 192;
 /// Most bytes of the faults that the judgement of many events finds: a kilobyte of each event in the largest batch. Beyond that only the
@@ -228,7 +230,7 @@ pub const MAX_PLUGIN_RESTART_BACKOFF: Duration = Duration::from_secs(10);
 /// The first quarantine; doubles with each further one.
 pub const PLUGIN_QUARANTINE: Duration = Duration::from_secs(30);
 /// How long queries of an aggregate function are not split after its states did not get from one instance to another for a reason that
-/// may pass. Each time costs an instance: that these alone bring it into quarantine, or take a new version back, they are too seldom.
+/// may pass, and how long no instance is made for one that only helps after one could not be made. Each time costs an instance: that these alone bring it into quarantine, or take a new version back, they are too seldom.
 pub const UNSPLIT_PAUSE: Duration = Duration::from_secs(300);
 const _: () = assert!(UNSPLIT_PAUSE.as_secs() > RELOAD_PROBATION.as_secs());
 const _: () = assert!(UNSPLIT_PAUSE.as_secs() > PLUGIN_FAILURE_WINDOW.as_secs());

@@ -1,6 +1,6 @@
 //! JSON Schemas, applied to events for plugins.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use telemetry_core::limits;
@@ -50,23 +50,24 @@ impl HostSchema for HostState {
         let schema = self.schemas.get(&schema)?;
         let most = usize::try_from(most).unwrap_or(usize::MAX).min(limits::MAX_JUDGED_FAULTS_PER_EVENT);
         let mut told = Told::default();
+        let begun = Instant::now();
+        // As a guest ends whose own code takes too long.
+        if end.is_some_and(|end| begun >= end) {
+            return Err(Trap::Interrupt.into());
+        }
+        // The plugin has a quarter of its time left for what it does with them.
+        let most_time = end.map(|end| end.saturating_duration_since(begun) / 4 * 3).filter(|_| is_timed);
         for row in rows {
             let Some(text) = usize::try_from(row).ok().and_then(|row| events.data_of(row)) else {
                 return unsupported(format!("there is no row {row} in this batch"));
             };
-            let now = Instant::now();
-            // As a guest ends whose own code takes too long.
-            if end.is_some_and(|end| now >= end) {
-                return Err(Trap::Interrupt.into());
-            }
-            let own_end = now.checked_add(limits::MAX_JUDGEMENT_TIME).filter(|_| is_timed);
-            let sooner = [end, own_end].into_iter().flatten().min();
-            // One sender's event is no reason to judge no others.
+            // One sender's event is no reason to judge no others: however many are slow, there is time for those that come after.
+            let own_end = most_time.map_or(end, |most| end_of_one(begun, most));
             let needs = bytes_of(text);
             let found = if self.limiter.has_room(needs) {
                 // It is the plugin's memory, as if it parsed itself.
                 self.limiter.host_grows(needs);
-                let found = judged(schema, text, most, sooner);
+                let found = judged(schema, text, most, own_end);
                 self.limiter.host_shrank(needs);
                 found
             } else {
@@ -74,7 +75,7 @@ impl HostSchema for HostState {
             };
             let found = match found {
                 Ok(found) => found,
-                Err(Late) if sooner < end => limit("judging it takes too long"),
+                Err(Late) if is_timed => limit("judging it takes too long"),
                 Err(Late) => return Err(Trap::Interrupt.into()),
             };
             told.add(row, found.into_iter().take(most));
@@ -87,6 +88,14 @@ impl HostSchema for HostState {
         self.limiter.host_shrank(schema.memory());
         Ok(())
     }
+}
+
+/// When the judgement of an event that begins now has to end, of several that have so much time since the first began: a quarter of
+/// what is left, so that some is left for the next.
+fn end_of_one(begun: Instant, most: Duration) -> Option<Instant> {
+    let now = Instant::now();
+    let left = most.saturating_sub(now.saturating_duration_since(begun));
+    now.checked_add((left / 4).min(limits::MAX_JUDGEMENT_TIME))
 }
 
 /// What a schema finds wrong with one event.

@@ -10,7 +10,7 @@ use super::budget::{Copied, KEYWORD, Weight};
 use super::expansion::{self, Compiled};
 use super::measure::{bytes_of, most_compared};
 use super::places::{self, Place, child_of, draft_of, is_identifier, is_naming, is_reference, translated};
-use super::{constant, expressions};
+use super::{anchors, constant, expressions};
 
 /// Bytes of a schema's own text that count as one step.
 const BYTES_PER_STEP: usize = 16;
@@ -59,7 +59,15 @@ pub(super) fn counted(root: &Value) -> Result<Counted, String> {
     };
     let schema = walk.schema(root, Place::Root)?;
     let Compiled { schemas, values, path_bytes, longest_path } = expansion::bounded(root)?;
+    let named_bytes = anchors::path_bytes(&schema);
+    if named_bytes > limits::MAX_SCHEMA_PATH_BYTES {
+        let limit = limits::MAX_SCHEMA_PATH_BYTES;
+        return Err(format!(
+            "the places that its anchors name, and where they are referred to, are longer than {limit} bytes"
+        ));
+    }
     let sizes = [
+        (named_bytes, 1),
         (schemas, limits::SCHEMA_OBJECT_BYTES),
         (values, limits::SCHEMA_VALUE_BYTES),
         (path_bytes, 1),

@@ -7,6 +7,7 @@
 
 #[cfg(test)]
 mod tests;
+mod ways;
 
 use std::collections::{HashMap, HashSet};
 use std::ptr;
@@ -77,17 +78,17 @@ pub(super) struct Compiled {
 
 /// What a schema is compiled to; the error says why that is too much.
 pub(super) fn bounded(root: &Value) -> Result<Compiled, String> {
-    let mut found = Found { root, anchors: HashMap::new(), has_unevaluated: false };
+    let mut found = Found { root, anchors: HashMap::new(), unevaluated: Vec::new() };
     found.look(root, Place::Root, 0)?;
     let mut walk = Walk {
         found,
         targets: HashMap::new(),
         on_path: HashSet::new(),
         heights: HashMap::new(),
-        circles: 0,
         compiled: Compiled::default(),
     };
     walk.visit(root, Place::Root, Way::Whole, At { depth: 1, path: 0 })?;
+    ways::bounded(&walk.found)?;
     Ok(walk.compiled)
 }
 
@@ -95,7 +96,8 @@ pub(super) fn bounded(root: &Value) -> Result<Compiled, String> {
 struct Found<'s> {
     root: &'s Value,
     anchors: HashMap<&'s str, Target<'s>>,
-    has_unevaluated: bool,
+    /// The schemas that ask what was evaluated, with their places.
+    unevaluated: Vec<(&'s Map<String, Value>, Place)>,
 }
 
 impl<'s> Found<'s> {
@@ -104,9 +106,11 @@ impl<'s> Found<'s> {
             Value::Object(members) => {
                 let is_schema = matches!(place, Place::Root | Place::Schema);
                 let inside = if is_schema { path + BEHIND.len() } else { path };
+                if is_schema && UNEVALUATED.iter().any(|name| members.contains_key(*name)) {
+                    self.unevaluated.push((members, place));
+                }
                 for (name, inner) in members {
                     if is_schema {
-                        self.has_unevaluated |= UNEVALUATED.contains(&name.as_str());
                         self.note(name, inner, (value, place, path))?;
                     }
                     self.look_below(place, name, inner, inside)?;
@@ -170,8 +174,6 @@ struct Walk<'s> {
     /// Levels of what was referred to. It is not walked again where the validator does not compile it again: what is compiled whole is
     /// kept. Within a circle they are less than there are; what is compiled is counted, too.
     heights: HashMap<(*const Value, Way), usize>,
-    /// References that lead back to what is compiled at that moment.
-    circles: usize,
     compiled: Compiled,
 }
 
@@ -265,15 +267,13 @@ impl<'s> Walk<'s> {
         // What is compiled as a part stands where the reference does.
         let at = At { depth: at.depth + 2, path: if way == Way::Part { at.path } else { path } };
         let step = (ptr::from_ref(target), way);
-        let is_kept = way == Way::Whole || !self.found.has_unevaluated;
+        let is_kept = way == Way::Whole || self.found.unevaluated.is_empty();
         if let Some(height) = self.heights.get(&step).filter(|_| is_kept) {
             within_depth(at.depth + height)?;
             return Ok(height + 1);
         }
+        // It leads back to what is being compiled.
         if !self.on_path.insert(step) {
-            if way == Way::Part && has_parts(target) {
-                self.count_circle()?;
-            }
             return Ok(0);
         }
         let height = self.visit(target, place, way, at)?;
@@ -285,7 +285,7 @@ impl<'s> Walk<'s> {
     fn count(&mut self, values: usize) -> Result<(), String> {
         self.compiled.values = self.compiled.values.saturating_add(values);
         // Otherwise nothing is visited twice.
-        if self.found.has_unevaluated && self.compiled.values > limits::MAX_SCHEMA_EXPANSION {
+        if !self.found.unevaluated.is_empty() && self.compiled.values > limits::MAX_SCHEMA_EXPANSION {
             return Err(format!(
                 "it has unevaluatedProperties or unevaluatedItems, and with its references followed it is larger than {} values",
                 limits::MAX_SCHEMA_EXPANSION
@@ -309,28 +309,10 @@ impl<'s> Walk<'s> {
         }
         Ok(())
     }
-
-    /// Counts a reference that meets what is compiled already: only the first judgement follows it, on all ways that there are.
-    fn count_circle(&mut self) -> Result<(), String> {
-        self.circles += 1;
-        if self.circles > limits::MAX_SCHEMA_CIRCLES {
-            return Err(format!(
-                "it has unevaluatedProperties or unevaluatedItems, and more than {} references that lead back to what they stand in",
-                limits::MAX_SCHEMA_CIRCLES
-            ));
-        }
-        Ok(())
-    }
-}
-
-/// Whether other schemas evaluate what this one does.
-fn has_parts(schema: &Value) -> bool {
-    let mut keywords = schema.as_object().into_iter().flat_map(Map::keys);
-    keywords.any(|name| is_reference(name) || IN_PLACE.contains(&name.as_str()))
 }
 
 /// Bytes of the place of what stands below another one, under its name or as an item.
-fn path_below(path: usize, name: &str) -> usize {
+pub(super) fn path_below(path: usize, name: &str) -> usize {
     let escaped = name.bytes().filter(|byte| matches!(byte, b'~' | b'/')).count();
     path + 1 + INDEX_BYTES.max(name.len() + escaped)
 }

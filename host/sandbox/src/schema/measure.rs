@@ -1,5 +1,7 @@
 //! What is measured of a document before something is done with it that nothing can stop.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use serde_json::Value;
 
 /// Bytes that a member of an object takes besides its name and its value.
@@ -22,36 +24,98 @@ pub(super) fn longest_text(document: &Value) -> usize {
     }
 }
 
-/// The most values that comparing the items of one array with each other may look at. Of arrays and objects any number may have one
-/// hash, since brackets are not part of it.
+/// The most values that comparing the items of one array with each other may look at: of different arrays and objects that have one
+/// hash, each is compared with all. The validator's hashes have keys that nobody knows; but brackets of arrays are no part of them, so
+/// that as many as one likes may have the same.
 pub(super) fn most_compared(document: &Value) -> usize {
     let mut most = 0;
-    compared(document, &mut most);
+    Looked::at(document, &mut most);
     most
 }
 
-/// How much there is to compare of a value. `most` becomes what comparing the items of an array within it takes, where that is more.
-fn compared(value: &Value, most: &mut usize) -> usize {
-    match value {
-        Value::String(text) => 1 + text.len() / BYTES_PER_VALUE,
-        Value::Array(items) => {
-            let (mut all, mut containers, mut within) = (1_usize, 0_usize, 0_usize);
-            for item in items {
-                let size = compared(item, most);
-                all = all.saturating_add(size);
-                if item.is_array() || item.is_object() {
-                    containers = containers.saturating_add(1);
-                    within = within.saturating_add(size);
-                }
-            }
-            *most = (*most).max(containers.saturating_mul(within));
-            all
-        }
-        Value::Object(members) => members.iter().fold(1, |size: usize, (name, value)| {
-            size.saturating_add(1 + name.len() / BYTES_PER_VALUE).saturating_add(compared(value, most))
-        }),
-        _ => 1,
+/// What a value is to whom compares it.
+#[derive(Clone, Copy)]
+struct Looked {
+    /// How much there is to look at.
+    size: usize,
+    /// The same for values that the validator's hash makes the same: a polynomial of the values within, in order and without brackets.
+    hash: u64,
+    /// The base to the power of the number of these values.
+    power: u64,
+    /// The same for equal values alone.
+    exact: u64,
+}
+
+impl Looked {
+    /// Any odd number.
+    const BASE: u64 = 0x9E37_79B9_7F4A_7C15;
+
+    /// A value with nothing within.
+    fn one(size: usize, of: impl Hash + Copy) -> Self {
+        Self { size, hash: hashed(of), power: Self::BASE, exact: hashed(of) }
     }
+
+    /// `most` becomes what comparing the items of an array within it takes, where that is more.
+    fn at(value: &Value, most: &mut usize) -> Self {
+        match value {
+            Value::Null => Self::one(1, ()),
+            Value::Bool(value) => Self::one(1, value),
+            Value::Number(number) => {
+                // Integers beyond the precision of a double have its hash, and are others.
+                let double = number.as_f64().map(|number| (number + 0.0).to_bits());
+                let exact = number.as_u64().map(u64::cast_signed).or_else(|| number.as_i64());
+                Self { exact: hashed((exact, double)), ..Self::one(1, double) }
+            }
+            Value::String(text) => Self::one(1 + text.len() / BYTES_PER_VALUE, text),
+            Value::Array(items) => Self::array(items, most),
+            Value::Object(members) => {
+                let (mut size, mut hash, mut exact) = (1_usize, 0, 0);
+                for (name, value) in members {
+                    let looked = Self::at(value, most);
+                    size = size.saturating_add(1 + name.len() / BYTES_PER_VALUE).saturating_add(looked.size);
+                    hash ^= hashed((name, looked.hash));
+                    exact ^= hashed((name, looked.exact));
+                }
+                Self { size, hash: hashed(hash), power: Self::BASE, exact: hashed(("{", exact)) }
+            }
+        }
+    }
+
+    fn array(items: &[Value], most: &mut usize) -> Self {
+        let mut all = Self { size: 1, hash: 0, power: 1, exact: 0 };
+        let mut exact = DefaultHasher::new();
+        let mut containers = Vec::new();
+        for item in items {
+            let looked = Self::at(item, most);
+            looked.exact.hash(&mut exact);
+            all.size = all.size.saturating_add(looked.size);
+            all.hash = all.hash.wrapping_mul(looked.power).wrapping_add(looked.hash);
+            all.power = all.power.wrapping_mul(looked.power);
+            if item.is_array() || item.is_object() {
+                containers.push((looked.hash, looked.exact, looked.size));
+            }
+        }
+        *most = (*most).max(compared(containers));
+        Self { exact: exact.finish(), ..all }
+    }
+}
+
+fn hashed(value: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// What comparing those of one hash with each other looks at; the first two that are equal end it.
+fn compared(mut containers: Vec<(u64, u64, usize)>) -> usize {
+    containers.sort_unstable();
+    containers.dedup_by_key(|(hash, exact, _)| (*hash, *exact));
+    let alike = containers.chunk_by(|one, other| one.0 == other.0).filter(|alike| alike.len() > 1);
+    let work = alike.map(|alike| {
+        let size = alike.iter().fold(0_usize, |sum, (_, _, size)| sum.saturating_add(*size));
+        alike.len().saturating_mul(size)
+    });
+    work.fold(0, usize::saturating_add)
 }
 
 /// Bytes that a value takes in memory.
@@ -94,12 +158,34 @@ mod tests {
     }
 
     #[test]
-    fn only_what_may_have_one_hash_is_compared_much() {
-        assert_eq!(most_compared(&json!([1, 2, "3", true])), 0);
+    fn only_what_has_one_hash_is_compared() {
+        assert_eq!(most_compared(&json!([1, 2, "3", true, 1])), 0);
         assert_eq!(most_compared(&json!({"a": [[], [[]], 7]})), 2 * 3);
-        // The worst of all arrays counts, and long texts within their items do.
-        assert_eq!(most_compared(&json!([[1, 2], [[3], [4], [5]]])), 2 * (3 + 7));
-        assert_eq!(most_compared(&json!([{"a": "x".repeat(640)}])), 1 + 1 + 11);
+        assert_eq!(most_compared(&json!([[1, [2]], [[1], 2], [1, 2, []], [2, 1]])), 3 * (4 + 4 + 4));
+        // The worst of all arrays counts, and groups in one are added.
+        assert_eq!(
+            most_compared(&json!([[[3], [[3]]], [[4], [[], 4], [5], [[5]]]])),
+            2 * (2 + 3) + 2 * (2 + 3)
+        );
+        // Nothing goes on after two that are equal.
+        let same = json!({"a": [1, 2]});
+        assert_eq!(most_compared(&json!([same, same, same, [], []])), 0);
+        // Long texts take longer, and large integers have the hash of a double.
+        let long = |within: Value| json!({"a": "x".repeat(640), "b": within});
+        assert_eq!(
+            most_compared(&json!([long(json!([])), long(json!([[]]))])),
+            2 * (2 * (1 + 1 + 11 + 1) + 1 + 2)
+        );
+        assert_eq!(most_compared(&json!([[u64::MAX], [u64::MAX - 1]])), 2 * (2 + 2));
+    }
+
+    #[test]
+    fn usual_arrays_are_hardly_compared() {
+        let points: Vec<Value> = (0..20_000).map(|x| json!([x, f64::from(x) / 7.0])).collect();
+        let rows: Vec<Value> =
+            (0..5_000).map(|row| json!({"id": row, "name": "a", "tags": ["a", "b"]})).collect();
+        let zeros = vec![json!([0, 0]); 20_000];
+        assert_eq!(most_compared(&json!({"line": points, "rows": rows, "zeros": zeros})), 0);
     }
 
     #[test]

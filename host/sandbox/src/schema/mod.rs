@@ -1,5 +1,6 @@
 //! JSON Schemas that a plugin wrote: for its configuration, for the parameters of its aggregates, or for events that it judges by them.
 
+mod anchors;
 mod budget;
 mod constant;
 mod counted;

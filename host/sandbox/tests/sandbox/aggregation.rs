@@ -208,6 +208,9 @@ fn an_instance_that_cannot_be_made_for_a_helper_is_no_fault() {
     }
     assert_eq!(plugin.status().failures_by_kind, [("trap", 1)].into(), "it is seen, and tried once");
     assert_eq!((plugin.faults(), plugin.status().state.is_active()), (0, true));
+    fixture.clock.advance(limits::UNSPLIT_PAUSE);
+    assert!(sum.spare_accumulator().unwrap().is_none());
+    assert_eq!(plugin.status().failures, 2, "it is tried again after a while");
     assert!(sum.accumulator().is_err());
     assert_eq!(plugin.faults(), 1, "who cannot do without one has met a fault");
     drop(own);

@@ -136,10 +136,9 @@ impl Reloader {
         let Probation { source, previous, .. } = probation;
         let began = Instant::now();
         let attached = self.parts.watch.hand_over_sink(&source.name, |current| {
-            drop(current);
             let sink = previous.sink();
             let attached = sink.is_some();
-            (sink, attached)
+            (sink.or(current), attached)
         });
         match attached {
             Some(true) => {

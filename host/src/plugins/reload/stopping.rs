@@ -130,6 +130,11 @@ impl Reloader {
         let Some(at) = lock.removed.get(name).filter(|at| work.gone.get(name) != Some(*at)) else {
             return false;
         };
+        // What settings make of another component, or of a file elsewhere, was not removed with what lay here.
+        let settings = self.parts.config.plugins.settings.get(name);
+        if settings.is_some_and(|settings| settings.component.is_some()) {
+            return false;
+        }
         let copies = self.copies(name);
         let came_later = |live: &LoadedPlugins| {
             let mut packages = copies.iter().filter_map(|copy| live.packages.get(&copy.name));
@@ -183,6 +188,8 @@ impl Reloader {
             tracing::error!(source = "Bridge_Telemetry", plugin = source.name, "{note}");
             self.note_file(&source.name, Some(note));
             work.leaving.insert(source.clone(), stop);
+            // No version is to take its place.
+            work.probations.end(&source.name);
             return Err(error);
         }
         let from = self.version(&source.name, plugin);

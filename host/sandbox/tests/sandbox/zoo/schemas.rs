@@ -64,3 +64,22 @@ fn a_costly_event_is_told_as_such_and_takes_no_others_time() {
     assert_eq!((verdict.issues[0].row, verdict.issues[0].code.as_str()), (0, "schema_limit"));
     assert!(verdict.issues.iter().any(|issue| issue.row == 1), "{:?}", verdict.issues);
 }
+
+#[test]
+fn however_many_events_are_slow_the_call_ends_well_and_others_are_judged() {
+    let each = vec![json!({"uniqueItems": true}); 6_000];
+    let spec = PluginSpec::new("json-schema", Component::File(shipped("json-schema")))
+        .with_config(json!({"schemas": {"*": {"properties": {"a": {"allOf": each}}}}}));
+    let plugin = Fixture::new().sandbox.load(spec).unwrap();
+    let costly = json!({"a": (0..8_000).collect::<Vec<_>>()}).to_string();
+    let data: Vec<String> = std::iter::repeat_n(costly, 8)
+        .chain([r#"{"a":[1,1]}"#.to_owned(), r#"{"a":[1,2]}"#.to_owned()])
+        .collect();
+    let verdict = plugin.validator().unwrap().validate_events(&batch("A", &data)).unwrap();
+    let code =
+        |row: u32| verdict.issues.iter().find(|issue| issue.row == row).map(|issue| issue.code.as_str());
+    assert!((0..8).all(|row| code(row) == Some("schema_limit")), "{:?}", verdict.issues);
+    assert!(code(8).is_some_and(|code| code != "schema_limit"), "{:?}", verdict.issues);
+    assert_eq!(code(9), None);
+    assert_eq!(plugin.status().failures, 0);
+}
