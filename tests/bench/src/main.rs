@@ -43,7 +43,8 @@ struct Arguments {
     #[arg(long, default_value_t = 1)]
     divide: usize,
     /// Of `store`, only the groups of rows whose name contains this text: ingest-queries, single, disk, events, churn,
-    /// memory, recovery, durability, bomb, expiry. Of `plugins`: validator, monitor, aggregation, rollups, start, reload, size.
+    /// memory, recovery, durability, bomb, expiry. Of `plugins`: validator, libraries, monitor, watching, aggregation, rollups,
+    /// start, reload, size.
     #[arg(long, default_value = "")]
     only: String,
     /// In `store`, also what takes long: reopening with a hundred million samples.
