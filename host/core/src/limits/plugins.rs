@@ -195,8 +195,8 @@ pub const MAX_SCHEMA_PATTERN_STEPS: usize = 256 << 20;
 /// Most faults of one event that a judgement tells of.
 pub const MAX_JUDGED_FAULTS_PER_EVENT: usize = 256;
 /// Most values that comparing the items of one array with each other may look at, of different items that are arrays or objects and have
-/// one hash, as they can be made to: then it takes some ten milliseconds. Of numbers no more than some thousand have one hash, and no
-/// texts.
+/// one hash, as they can be made to: nothing stops a comparison that has begun. Of numbers no more than some thousand have one hash, and
+/// no texts.
 pub const MAX_COMPARED_VALUES: usize = 4 << 20;
 /// Bytes that an event's data is taken to need for each of its values while it is judged.
 pub const JUDGED_VALUE_BYTES: usize = 192;
