@@ -173,9 +173,15 @@ impl<G> Instance<G> {
         self.run_early(|lifecycle, _, store| lifecycle.call_describe(store).map(Ok))
     }
 
-    /// The plugin's state.
+    /// The plugin's state, as it is handed over once.
     pub(crate) fn snapshot(&mut self) -> Result<Option<SavedState>, FailureReason> {
-        let state = self.run_early(|lifecycle, _, store| lifecycle.call_snapshot(store))?;
+        self.snapshot_within(self.store.data().plugin.runtime.options.init_deadline)
+    }
+
+    /// The plugin's state.
+    pub(crate) fn snapshot_within(&mut self, time: Duration) -> Result<Option<SavedState>, FailureReason> {
+        let now = self.store.data().plugin.runtime.clock.now();
+        let state = self.run(time.into(), now, |lifecycle, _, store| lifecycle.call_snapshot(store))?;
         Ok(state.map(|state| SavedState { version: state.version, bytes: state.bytes }))
     }
 

@@ -86,6 +86,11 @@ pub(crate) fn port_calls_per_call(rows: usize) -> u64 {
     per_call(limits::MAX_PORT_CALLS, limits::MAX_PORT_CALLS_PER_ROW, rows)
 }
 
+/// Queries among them.
+pub(crate) fn queries_per_call(rows: usize) -> u64 {
+    per_call(limits::MAX_QUERIES_PER_CALL, limits::MAX_QUERIES_PER_ROW, rows)
+}
+
 /// Expressions that a call about so many rows may compile and search for.
 pub(crate) fn searches_per_call(rows: usize) -> u64 {
     per_call(limits::MAX_SEARCHES_PER_CALL, limits::MAX_SEARCHES_PER_ROW, rows)
@@ -117,6 +122,7 @@ mod tests {
         assert_eq!((limits.lines_per_call(0), counts_per_call(0)), (1_100, 1_000));
         assert_eq!((limits.lines_per_call(100_000), counts_per_call(100_000)), (801_100, 801_000));
         assert_eq!((port_calls_per_call(0), port_calls_per_call(4_096)), (10_000, 26_384));
+        assert_eq!((queries_per_call(0), queries_per_call(4_096)), (256, 4_352));
         let quiet = PluginLimits { log_lines_per_second: 0, ..limits.clone() };
         assert_eq!((quiet.lines_per_call(1), limits.lines_per_call(usize::MAX)), (1_008, u64::MAX));
     }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use telemetry_core::batch::{EventBatch, SampleBatch};
 use telemetry_core::extension::{FailureReason, Monitor, MonitorCheckpoint, PluginFailure, SavedState};
-use telemetry_core::{Signal, Subscription, Timestamp};
+use telemetry_core::{Signal, Subscription, Timestamp, limits};
 
 use crate::bindings::monitoring;
 use crate::convert::{self, time_of};
@@ -70,7 +70,7 @@ impl PluginMonitor {
     fn begin(&mut self, restored: Option<&SavedState>) -> Result<(), PluginFailure> {
         let plugin = self.plugin();
         plugin.supervisor.admit(true).map_err(|reason| plugin.refused(reason))?;
-        let instance = self.role.template.start(restored).map_err(|reason| plugin.lost(reason))?;
+        let instance = self.role.template.start(restored).map_err(|reason| plugin.unmade(reason))?;
         self.instance = Some(instance);
         Ok(())
     }
@@ -145,8 +145,10 @@ impl Monitor for PluginMonitor {
     }
 
     fn checkpoint(&mut self) -> Result<MonitorCheckpoint, PluginFailure> {
+        // As many as there are of them: one that took as long as a start may would keep the monitor from its records.
+        let time = self.plugin().limits.deadline().max(limits::CHECKPOINT_INTERVAL);
         self.run(|instance| {
-            let state = instance.snapshot()?;
+            let state = instance.snapshot_within(time)?;
             let writes = instance.key_value().map(|space| space.checkpoint()).unwrap_or_default();
             Ok(MonitorCheckpoint { state, writes })
         })

@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use telemetry_core::aggregation::AggregationSource;
 use telemetry_core::extension::{FailureReason, Monitor, PluginFailure, SavedState, Sink, Validator};
+use telemetry_core::limits;
 
 use crate::aggregation::PluginAggregations;
 use crate::faults::{Faults, Mark, User};
@@ -102,18 +103,34 @@ impl PluginShared {
         self.failure(reason)
     }
 
-    /// An instance was lost, or could not be made.
+    /// An instance was lost.
     pub(crate) fn lost(&self, reason: FailureReason) -> PluginFailure {
         self.lost_since(self.faults.mark(User::Asker), reason)
     }
 
     /// An instance was lost by somebody who got it at the mark.
     pub(crate) fn lost_since(&self, mark: Mark, reason: FailureReason) -> PluginFailure {
+        self.lost_for(1, mark, reason)
+    }
+
+    /// An instance could not be made. It may have had as much time for that as many calls: whoever asked waits for it.
+    pub(crate) fn unmade(&self, reason: FailureReason) -> PluginFailure {
+        let calls = match reason {
+            FailureReason::Deadline(time) => {
+                let call = self.limits.deadline().max(limits::PLUGIN_CALL_DEADLINE);
+                u32::try_from(time.as_nanos() / call.as_nanos().max(1)).unwrap_or(u32::MAX)
+            }
+            _ => 1,
+        };
+        self.lost_for(calls, self.faults.mark(User::Asker), reason)
+    }
+
+    fn lost_for(&self, calls: u32, mark: Mark, reason: FailureReason) -> PluginFailure {
         self.meters.failed(&reason);
         if !self.faults.note(mark) {
             return self.failure(reason);
         }
-        self.supervisor.failed();
+        self.supervisor.failed_for(calls);
         self.raise_alarm();
         let plugin = &*self.name;
         if self.log.is_silent() {

@@ -80,7 +80,7 @@ impl PluginSink {
             None => {
                 let instance = self.role.template.start(self.role.restored.as_ref()).map_err(|reason| {
                     self.lost = true;
-                    plugin.lost(reason)
+                    plugin.unmade(reason)
                 })?;
                 if std::mem::take(&mut self.lost) {
                     plugin.meters.restarted();

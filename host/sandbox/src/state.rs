@@ -16,7 +16,7 @@ use crate::http::HttpClient;
 use crate::kept::Kept;
 use crate::key_value::KeyValueSpace;
 use crate::limiter::InstanceLimiter;
-use crate::limits::{counts_per_call, port_calls_per_call, searches_per_call};
+use crate::limits::{counts_per_call, port_calls_per_call, queries_per_call, searches_per_call};
 use crate::log::LineBuffer;
 use crate::meters::Meters;
 use crate::pattern::Pattern;
@@ -53,6 +53,7 @@ pub(crate) struct HostState {
     /// What of that its own code may take, where it is less.
     own_time: Option<Duration>,
     port_calls: Quota,
+    queries: Quota,
     /// Where calls have no end in time: when the host's work for this one is to end.
     host_end: Option<Instant>,
     readings: Quota,
@@ -126,6 +127,7 @@ impl HostState {
             own_time: None,
             host_end: None,
             port_calls: Quota::of("calls to the host within one call"),
+            queries: Quota::of("queries within one call"),
             readings: Quota::of("readings of events' values within one call"),
             searches: Quota::of("searches for patterns and judgements by schemas within one call"),
             http_requests: 0,
@@ -146,6 +148,7 @@ impl HostState {
         self.last_words = None;
         self.last_error = None;
         self.port_calls.begin(port_calls_per_call(allowance.rows));
+        self.queries.begin(queries_per_call(allowance.rows));
         self.readings.begin(limits::MAX_READINGS_PER_CALL.into());
         self.searches.begin(searches_per_call(allowance.rows));
         self.http_requests = 0;
@@ -209,6 +212,11 @@ impl HostState {
         self.deadline = self.deadline.checked_add(took).unwrap_or(self.deadline);
         self.wait(took);
         Ok(answer)
+    }
+
+    /// Counts a query.
+    pub(crate) fn count_query(&mut self) -> wasmtime::Result<()> {
+        self.queries.take(1)
     }
 
     /// Counts a reading of events' values.

@@ -168,6 +168,13 @@ impl Supervisor {
 
     /// An instance was lost.
     pub(crate) fn failed(&self) {
+        self.failed_for(1);
+    }
+
+    /// An instance was lost, or could not be made, in a time in which so many calls could have failed. It counts as that many, since
+    /// somebody may have waited for it; never as so many that it alone brings a plugin into quarantine.
+    pub(crate) fn failed_for(&self, calls: u32) {
+        let weight = calls.min(self.policy.failures.div_ceil(2)).max(1);
         let now = self.clock.monotonic();
         let mut history = self.history.lock();
         self.calm.store(false, Ordering::Release);
@@ -180,8 +187,8 @@ impl Supervisor {
         }
         history.unwell = Some(now);
         history.streak = history.streak.saturating_add(1);
-        history.budget = history.budget.saturating_sub(1);
-        history.recent.push_back(now);
+        history.budget = history.budget.saturating_sub(weight);
+        history.recent.extend((0..weight).map(|_| now));
         while history.recent.front().is_some_and(|first| now.saturating_sub(*first) >= self.policy.window) {
             history.recent.pop_front();
         }
@@ -278,6 +285,15 @@ mod tests {
         supervisor.succeeded();
         supervisor.failed();
         assert!(supervisor.admit(false).is_ok(), "a success ends the row");
+    }
+
+    #[test]
+    fn what_takes_long_counts_more_and_never_suffices_alone() {
+        let (supervisor, _) = supervisor();
+        supervisor.failed_for(u32::MAX);
+        assert!(supervisor.admit(false).is_ok());
+        supervisor.failed_for(u32::MAX);
+        assert_eq!(supervisor.standing(), Standing::Quarantined(limits::PLUGIN_QUARANTINE));
     }
 
     #[test]

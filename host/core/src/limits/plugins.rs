@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-/// Time for a plugin's `describe`, `init` and `snapshot`: interpreters start slowly.
+/// Time for a plugin's `describe`, `init` and `snapshot`: interpreters start slowly. A monitor's checkpoints have a call's time for their
+/// snapshots, or [`CHECKPOINT_INTERVAL`](super::CHECKPOINT_INTERVAL) where that is more.
 pub const PLUGIN_INIT_DEADLINE: Duration = Duration::from_secs(5);
 /// Default of a plugin's time for one call: far above the microseconds a call takes, short enough for a waiting recorder.
 pub const PLUGIN_CALL_DEADLINE: Duration = Duration::from_millis(500);
@@ -120,6 +121,11 @@ pub const MAX_PORT_CALLS: u32 = 10_000;
 /// Such calls more for each record or alert that the call is about: each has a state that is read and written, so that a monitor
 /// that catches up does not fail where it kept up before.
 pub const MAX_PORT_CALLS_PER_ROW: u32 = 4;
+/// Most queries within one call of a plugin, of these calls: each may read all samples that there are, on all processors. One answers
+/// for many series.
+pub const MAX_QUERIES_PER_CALL: u32 = 256;
+/// Queries more for each record or alert that the call is about.
+pub const MAX_QUERIES_PER_ROW: u32 = 1;
 /// Time that these calls may take together within one call of a plugin: a query may take half of it, and with thousands of them a
 /// call would last for days.
 pub const MAX_PORT_TIME: Duration = Duration::from_secs(60);

@@ -112,6 +112,7 @@ impl key_value::Host for HostState {
 
 impl query::Host for HostState {
     fn get_metrics(&mut self, request: String) -> wasmtime::Result<Result<String, PluginError>> {
+        self.count_query()?;
         self.port(|state| {
             if request.len() > limits::MAX_PLUGIN_QUERY_BYTES {
                 let limit = limits::MAX_PLUGIN_QUERY_BYTES;

@@ -136,7 +136,7 @@ impl ReloadError {
     pub(super) const fn may_pass(&self) -> bool {
         match self {
             Self::Handover { source, .. } => handover_may_pass(source),
-            Self::Trial { source: TrialFailure::Store(_), .. }
+            Self::Trial { source: TrialFailure::Store(_) | TrialFailure::Thread(_), .. }
             | Self::Monitor { source: AddMonitorError::Store(_) | AddMonitorError::Thread { .. }, .. } => {
                 true
             }

@@ -17,6 +17,7 @@ use telemetry_store::{LogBody, LogEntry, Store, StoreError};
 use super::error::not_of_kind;
 use crate::config::RollupConfig;
 use crate::monitors::{join, select_events, select_samples};
+use crate::priority::giving_way;
 
 /// What a new version did in its trial.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -58,6 +59,9 @@ pub enum TrialFailure {
     /// The recent records cannot be read.
     #[error("the recent records cannot be read")]
     Store(#[source] StoreError),
+    /// There was no thread for it.
+    #[error("no thread can be started for it")]
+    Thread(#[source] std::io::Error),
 }
 
 /// What a trial is made of.
@@ -70,8 +74,16 @@ pub(super) struct Trial<'a> {
 }
 
 impl Trial<'_> {
-    /// Tries a version with the state that it would be given.
+    /// Tries a version with the state that it would be given. Recording goes before: nobody waits for a new version.
     pub(super) fn run(
+        &self,
+        prepared: &PreparedPlugin,
+        restored: Option<SavedState>,
+    ) -> Result<TrialSummary, TrialFailure> {
+        giving_way("plugin-trial", || self.tried(prepared, restored)).map_err(TrialFailure::Thread)?
+    }
+
+    fn tried(
         &self,
         prepared: &PreparedPlugin,
         restored: Option<SavedState>,
