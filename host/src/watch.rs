@@ -147,7 +147,7 @@ impl Watch {
     /// Ends the monitor `name`, running or not: it counts as removed.
     pub(crate) fn end_monitor(&self, name: &str) -> Result<(), EndMonitorError> {
         self.runner.end_monitor(name)?;
-        self.failed.lock().retain(|(failed, _)| failed != name);
+        self.forget_failed(name);
         tracing::info!(source = "Bridge_Telemetry", monitor = name, "ended; its alerts are resolved");
         Ok(())
     }
@@ -155,6 +155,16 @@ impl Watch {
     /// Monitors that could not be started, with the reason.
     pub(crate) fn failed(&self) -> Vec<(String, String)> {
         self.failed.lock().clone()
+    }
+
+    /// Whether the monitor `name` could not be started.
+    pub(crate) fn has_failed(&self, name: &str) -> bool {
+        self.failed.lock().iter().any(|(failed, _)| failed == name)
+    }
+
+    /// Nobody wants the monitor `name` any more: that it could not be started is no fault.
+    pub(crate) fn forget_failed(&self, name: &str) {
+        self.failed.lock().retain(|(failed, _)| failed != name);
     }
 
     /// Lets another monitor take the place of `name` between two records.

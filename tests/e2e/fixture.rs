@@ -33,9 +33,18 @@ pub(crate) fn in_folder(folder: &Path) -> Value {
     json!({"storage_config": {"connection_string": folder.join("store")}})
 }
 
-/// Adds plugins by their components: name, file and what else their settings say.
+/// Limits with room in time: the machine may be busy, and a loop is for the tests that ask for it.
+pub(crate) fn unhurried() -> Value {
+    json!({"deadline_ms": 20_000})
+}
+
+/// Adds plugins by their components: name, file and what else their settings say. Those that do not say how much time a call has leave
+/// it room.
 pub(crate) fn with_plugin(mut config: Value, name: &str, component: &Path, settings: Value) -> Value {
     let mut settings: Map<String, Value> = settings.as_object().unwrap().clone();
+    let mut limits = unhurried().as_object().unwrap().clone();
+    limits.extend(settings.get("limits").and_then(Value::as_object).cloned().unwrap_or_default());
+    settings.insert("limits".to_owned(), Value::Object(limits));
     settings.insert("component".to_owned(), json!(component));
     settings.insert("required".to_owned(), json!(true));
     config["plugins"]["settings"][name] = Value::Object(settings);

@@ -11,6 +11,7 @@ mod sinks;
 mod soak;
 mod switching;
 mod trials;
+mod unstarted;
 mod validators;
 mod versions;
 
@@ -22,7 +23,7 @@ use bridge_telemetry_tests::{guest, plugin};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::fixture::{in_folder, in_memory};
+use crate::fixture::{in_folder, in_memory, unhurried};
 
 /// A folder of components that a test changes.
 struct Shelf(TempDir);
@@ -49,12 +50,19 @@ impl Shelf {
         self.put(name, &revised(component, revision));
     }
 
-    /// A configuration whose plugins are those of this folder.
+    /// A configuration whose plugins are those of this folder. Those that lie there by now have settings: calls with room in time.
     fn config(&self, mut base: Value) -> Value {
         base["plugins"]["policy"] = json!("any");
         base["plugins"]["directory"] = json!(self.path());
         base["plugins"]["cache_directory"] = json!(self.path().join("code"));
         base["plugins"]["runtime_metrics"] = json!({"enabled": false});
+        for entry in std::fs::read_dir(self.path()).unwrap() {
+            let file = entry.unwrap().path();
+            if file.extension().is_some_and(|extension| extension == "wasm") {
+                let name = file.file_stem().unwrap().to_str().unwrap();
+                base["plugins"]["settings"][name]["limits"] = unhurried();
+            }
+        }
         base
     }
 
@@ -65,6 +73,12 @@ impl Shelf {
     fn in_folder(&self) -> Value {
         self.config(in_folder(self.path()))
     }
+}
+
+/// A configuration of [`Shelf::config`] without a word of one plugin: what has settings is missed when it is not there.
+fn without_settings(mut config: Value, name: &str) -> Value {
+    config["plugins"]["settings"].as_object_mut().unwrap().remove(name).unwrap();
+    config
 }
 
 /// A component with a further custom section.

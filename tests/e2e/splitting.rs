@@ -2,6 +2,7 @@
 //! tell from the answer.
 
 mod failures;
+mod handing_over;
 mod readers;
 
 use std::path::PathBuf;

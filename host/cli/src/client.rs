@@ -12,8 +12,9 @@ use ureq::{Agent, Body};
 use crate::exit::Failure;
 use crate::host_file::HostAddress;
 
-/// Time for the question whether the host is there; it answers in well under a millisecond when it is.
-const PROBE_TIME: Duration = Duration::from_secs(2);
+/// Time for the question whether the host is there; it answers in well under a millisecond when it is. On a machine that is busy it may
+/// take long, and a host that is taken for gone holds its store all the same.
+const PROBE_TIME: Duration = Duration::from_secs(10);
 /// Time for one call, beyond the server's own limit.
 const CALL_TIME: Duration = Duration::from_secs(120);
 /// Time for a call that reads the whole store.

@@ -80,20 +80,27 @@ impl PluginAccumulator {
         })
     }
 
+    /// The same of a call that saves or merges the states of so many groups.
+    fn call_with_states<R>(
+        &mut self,
+        groups: usize,
+        call: impl FnOnce(&Guest, &mut wasmtime::Store<crate::state::HostState>, ResourceAny) -> Answer<R>,
+    ) -> Result<R, PluginFailure> {
+        let (resource, now) = (self.resource, self.now);
+        let Some(lease) = &mut self.lease else { return Err(closed(&self.name)) };
+        let allowance = Allowance::for_rows(lease.deadline(), groups);
+        lease.call_with_states(|instance| {
+            instance.call(allowance, now, |guest, store| call(guest, store, resource))
+        })
+    }
+
     fn with<R>(
         &mut self,
         call: impl FnOnce(&mut Instance<Guest>, std::time::Duration) -> Result<R, FailureReason>,
     ) -> Result<R, PluginFailure> {
-        match &mut self.lease {
-            Some(lease) => {
-                let deadline = lease.deadline();
-                lease.call(|instance| call(instance, deadline))
-            }
-            None => Err(PluginFailure {
-                plugin: self.name.clone(),
-                reason: FailureReason::Other("the accumulator is closed".to_owned()),
-            }),
-        }
+        let Some(lease) = &mut self.lease else { return Err(closed(&self.name)) };
+        let deadline = lease.deadline();
+        lease.call(|instance| call(instance, deadline))
     }
 
     fn send(&mut self) -> Result<(), PluginFailure> {
@@ -160,7 +167,7 @@ impl Accumulator for PluginAccumulator {
             self.open_groups(*greatest)?;
         }
         let state = StateParam { version: saved.version, bytes: &saved.bytes };
-        let merged = self.call(group_map.len(), |guest, store, resource| {
+        let merged = self.call_with_states(group_map.len(), |guest, store, resource| {
             guest.call_merge(store, resource, state, group_map)
         });
         merged.map_err(|failure| match failure.reason {
@@ -172,7 +179,8 @@ impl Accumulator for PluginAccumulator {
     }
 
     fn save(&mut self) -> Result<SavedState, AggregationError> {
-        let state = self.call(self.groups, |guest, store, resource| guest.call_save(store, resource))?;
+        let state =
+            self.call_with_states(self.groups, |guest, store, resource| guest.call_save(store, resource))?;
         Ok(SavedState { version: state.version, bytes: state.bytes })
     }
 
@@ -186,6 +194,11 @@ impl Accumulator for PluginAccumulator {
         })?;
         Ok(values)
     }
+}
+
+fn closed(name: &str) -> PluginFailure {
+    let reason = FailureReason::Other("the accumulator is closed".to_owned());
+    PluginFailure { plugin: name.to_owned(), reason }
 }
 
 /// The first `length` samples of a run, and the others.

@@ -164,7 +164,10 @@ impl Aggregation for PluginAggregation {
 
     fn handing_over_failed(&self, error: &AggregationError) {
         let (plugin, aggregate) = (self.pool.plugin(), self.name.as_str());
-        let Some(pause) = self.whole.note(error, plugin.runtime.clock.monotonic()) else { return };
+        let news = self.whole.note(error, plugin.runtime.clock.monotonic());
+        // After that: nobody begins to split it while this is charged.
+        plugin.settle_handing_over();
+        let Some(pause) = news else { return };
         let remark = match pause {
             Pause::ForGood => {
                 format!("the states of {aggregate} do not merge, its queries are not split any more: {error}")

@@ -8,6 +8,11 @@ use parking_lot::Mutex;
 use telemetry_core::extension::FailureReason;
 use telemetry_core::limits;
 
+/// The kind of the failures of calls that are not made because a plugin is left alone.
+pub(crate) fn turned_away() -> &'static str {
+    FailureReason::Quarantined { retry_in: Duration::ZERO }.kind()
+}
+
 /// All counts of one plugin, shared by the instances of all its versions.
 #[derive(Debug, Default)]
 pub(crate) struct Meters {
@@ -102,6 +107,13 @@ impl Meters {
     /// A call was not made at all; why the plugin got there is remembered already.
     pub(crate) fn refused(&self, reason: &FailureReason) {
         *self.failures.lock().by_kind.entry(reason.kind()).or_default() += 1;
+    }
+
+    /// So many calls of a version that is gone were not made, since it was left alone for a while.
+    pub(crate) fn turned_away(&self, calls: u64) {
+        if calls > 0 {
+            *self.failures.lock().by_kind.entry(turned_away()).or_default() += calls;
+        }
     }
 
     pub(crate) fn restarted(&self) {

@@ -7,7 +7,8 @@ use telemetry_core::extension::{FailureReason, Monitor, PluginFailure, SavedStat
 use telemetry_core::limits;
 
 use crate::aggregation::PluginAggregations;
-use crate::faults::{Faults, Mark, User};
+use crate::failure::loses_instance;
+use crate::faults::{Faults, Mark, OpenFault, OpenFaults, User};
 use crate::inspect::PluginInfo;
 use crate::limits::PluginLimits;
 use crate::log::PluginLog;
@@ -42,6 +43,8 @@ pub(crate) struct PluginShared {
     pub(crate) runtime: Arc<Runtime>,
     /// Failures that are this version's own fault.
     pub(crate) faults: Faults,
+    /// Failures to save or to merge states that are not charged yet.
+    open: OpenFaults,
     alarm: OnceLock<Alarm>,
 }
 
@@ -66,6 +69,7 @@ impl PluginShared {
             ports,
             runtime,
             faults: Faults::default(),
+            open: OpenFaults::default(),
             alarm: OnceLock::new(),
         }
     }
@@ -90,27 +94,44 @@ impl PluginShared {
 
     /// The plugin itself answered an error.
     pub(crate) fn answered(&self, reason: FailureReason) -> PluginFailure {
-        self.answered_since(self.faults.mark(User::Asker), reason)
-    }
-
-    /// The plugin itself answered an error to somebody who got the instance at the mark.
-    pub(crate) fn answered_since(&self, mark: Mark, reason: FailureReason) -> PluginFailure {
         self.meters.failed(&reason);
-        // The other errors are about what it was asked, or pass.
-        if matches!(reason, FailureReason::Other(_)) && self.faults.note(mark) {
-            self.raise_alarm();
-        }
+        self.charge_answer(&reason, || self.faults.note(self.faults.mark(User::Asker)));
         self.failure(reason)
     }
 
     /// An instance was lost.
     pub(crate) fn lost(&self, reason: FailureReason) -> PluginFailure {
-        self.lost_since(self.faults.mark(User::Asker), reason)
+        self.lost_for(1, reason)
     }
 
-    /// An instance was lost by somebody who got it at the mark.
-    pub(crate) fn lost_since(&self, mark: Mark, reason: FailureReason) -> PluginFailure {
-        self.lost_for(1, mark, reason)
+    /// Somebody who got an instance at the mark lost it, or was answered an error.
+    pub(crate) fn failed_since(&self, mark: Mark, reason: FailureReason) -> PluginFailure {
+        self.meters.failed(&reason);
+        self.charge(&reason, || self.faults.note(mark));
+        self.failure(reason)
+    }
+
+    /// The same of a call that saves or merges states. What it is charged with is left open, until it is known whether the states were
+    /// on their way from one instance to another; the failure's number says which is to be settled.
+    pub(crate) fn left_open_since(&self, mark: Mark, reason: FailureReason) -> (PluginFailure, u64) {
+        self.meters.failed(&reason);
+        let number = self.open.leave(mark, reason.clone());
+        (self.failure(reason), number)
+    }
+
+    /// Charges a failure that was left open as any other; nothing where it is settled.
+    pub(crate) fn settle(&self, number: u64) {
+        if let Some(OpenFault { mark, reason, .. }) = self.open.take(number) {
+            self.charge(&reason, || self.faults.note(mark));
+        }
+    }
+
+    /// Charges the last failure that this thread left open: the states were on their way from one instance to another.
+    pub(crate) fn settle_handing_over(&self) {
+        if let Some(OpenFault { mark, reason, .. }) = self.open.take_own() {
+            let now = self.runtime.clock.monotonic();
+            self.charge(&reason, || self.faults.note_handing_over(mark, now));
+        }
     }
 
     /// An instance could not be made. It may have had as much time for that as many calls: whoever asked waits for it.
@@ -122,20 +143,40 @@ impl PluginShared {
             }
             _ => 1,
         };
-        self.lost_for(calls, self.faults.mark(User::Asker), reason)
+        self.lost_for(calls, reason)
     }
 
-    fn lost_for(&self, calls: u32, mark: Mark, reason: FailureReason) -> PluginFailure {
+    fn lost_for(&self, calls: u32, reason: FailureReason) -> PluginFailure {
         self.meters.failed(&reason);
-        if !self.faults.note(mark) {
-            return self.failure(reason);
+        self.charge_loss(calls, &reason, || self.faults.note(self.faults.mark(User::Asker)));
+        self.failure(reason)
+    }
+
+    fn charge(&self, reason: &FailureReason, is_counted: impl FnOnce() -> bool) {
+        if loses_instance(reason) {
+            self.charge_loss(1, reason, is_counted);
+        } else {
+            self.charge_answer(reason, is_counted);
         }
-        self.supervisor.failed_for(calls);
+    }
+
+    /// The other errors are about what it was asked, or pass.
+    fn charge_answer(&self, reason: &FailureReason, is_counted: impl FnOnce() -> bool) {
+        if matches!(reason, FailureReason::Other(_)) && is_counted() {
+            self.raise_alarm();
+        }
+    }
+
+    fn charge_loss(&self, calls: u32, reason: &FailureReason, is_counted: impl FnOnce() -> bool) {
+        if !is_counted() {
+            return;
+        }
+        self.supervisor.failed(calls);
         self.raise_alarm();
         let plugin = &*self.name;
         if self.log.is_silent() {
             // A trial says itself what became of it.
-            return self.failure(reason);
+            return;
         }
         self.log.remark(tracing::Level::WARN, &format!("it lost an instance: {reason}"));
         match self.supervisor.standing() {
@@ -144,7 +185,13 @@ impl PluginShared {
             }
             _ => tracing::warn!(plugin, kind = reason.kind(), %reason, "a plugin lost an instance"),
         }
-        self.failure(reason)
+    }
+}
+
+impl Drop for PluginShared {
+    fn drop(&mut self) {
+        // The counts are those of all versions.
+        self.meters.turned_away(self.supervisor.door().turned_away());
     }
 }
 

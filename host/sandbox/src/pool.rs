@@ -81,6 +81,8 @@ pub(crate) struct Lease<G: Export> {
     instance: Option<Box<Instance<G>>>,
     /// The faults that there had been before.
     mark: Mark,
+    /// The number of its last failure that was left open.
+    open: Option<u64>,
     /// Whether its helper was told that it is wanted.
     is_claimed: Cell<bool>,
 }
@@ -169,7 +171,13 @@ impl<G: Export> Pool<G> {
 
     fn leased(self: &Arc<Self>, instance: Box<Instance<G>>, user: User) -> Lease<G> {
         let mark = self.plugin().faults.mark(user);
-        Lease { pool: Arc::clone(self), instance: Some(instance), mark, is_claimed: Cell::new(false) }
+        Lease {
+            pool: Arc::clone(self),
+            instance: Some(instance),
+            mark,
+            open: None,
+            is_claimed: Cell::new(false),
+        }
     }
 
     fn now(&self) -> Duration {
@@ -266,24 +274,57 @@ impl<G: Export> Lease<G> {
         &mut self,
         call: impl FnOnce(&mut Instance<G>) -> Result<R, FailureReason>,
     ) -> Result<R, PluginFailure> {
+        self.enter(call, PluginShared::failed_since)
+    }
+
+    /// The same of a call that saves or merges states. A failure is charged when the lease ends, unless whoever asked says before that
+    /// the states were on their way from one instance to another: see [`PluginShared::settle_handing_over`].
+    pub(crate) fn call_with_states<R>(
+        &mut self,
+        call: impl FnOnce(&mut Instance<G>) -> Result<R, FailureReason>,
+    ) -> Result<R, PluginFailure> {
+        let mut number = None;
+        let answer = self.enter(call, |plugin, mark, reason| {
+            let (failure, open) = plugin.left_open_since(mark, reason);
+            number = Some(open);
+            failure
+        });
+        if number.is_some() {
+            self.settle();
+            self.open = number;
+        }
+        answer
+    }
+
+    fn enter<R>(
+        &mut self,
+        call: impl FnOnce(&mut Instance<G>) -> Result<R, FailureReason>,
+        failed: impl FnOnce(&PluginShared, Mark, FailureReason) -> PluginFailure,
+    ) -> Result<R, PluginFailure> {
         let plugin = self.pool.plugin();
         let Some(instance) = &mut self.instance else {
             return Err(plugin.refused(FailureReason::Other("its instance was lost".to_owned())));
         };
-        match call(instance) {
+        let reason = match call(instance) {
             Ok(answer) => {
                 plugin.supervisor.succeeded();
-                Ok(answer)
+                return Ok(answer);
             }
-            Err(reason) if loses_instance(&reason) => {
-                self.instance = None;
-                self.pool.forget();
-                Err(self.pool.plugin().lost_since(self.mark, reason))
-            }
-            Err(reason) => {
-                plugin.supervisor.succeeded();
-                Err(plugin.answered_since(self.mark, reason))
-            }
+            Err(reason) => reason,
+        };
+        if loses_instance(&reason) {
+            self.instance = None;
+            self.pool.forget();
+        } else {
+            plugin.supervisor.succeeded();
+        }
+        Err(failed(plugin, self.mark, reason))
+    }
+
+    /// Charges the failure that was left open.
+    fn settle(&mut self) {
+        if let Some(number) = self.open.take() {
+            self.pool.plugin().settle(number);
         }
     }
 
@@ -332,5 +373,6 @@ impl<G: Export> Drop for Lease<G> {
         if self.instance.take().is_some() {
             self.pool.forget();
         }
+        self.settle();
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use telemetry_core::Clock;
-use telemetry_core::extension::FailureReason;
+use telemetry_core::extension::{Door, FailureReason};
 use telemetry_core::limits;
 
 /// When failures lead to what.
@@ -58,6 +58,8 @@ pub(crate) struct Supervisor {
     clock: Arc<dyn Clock>,
     /// No failure since the last success, and nothing to wait for: the lock need not be taken.
     calm: AtomicBool,
+    /// Shut while calls are refused until a time that is known.
+    door: Arc<Door>,
     history: Mutex<History>,
 }
 
@@ -99,7 +101,13 @@ impl Supervisor {
             quarantines: 0,
             unwell: None,
         };
-        Self { policy, clock, calm: AtomicBool::new(true), history: Mutex::new(history) }
+        Self {
+            policy,
+            clock,
+            calm: AtomicBool::new(true),
+            door: Arc::default(),
+            history: Mutex::new(history),
+        }
     }
 
     /// Whether a call may be made now. `sole` says that the caller is the only one there is, so that a probe that it
@@ -136,6 +144,11 @@ impl Supervisor {
         }
     }
 
+    /// Shut while a call would be refused for some time.
+    pub(crate) fn door(&self) -> &Arc<Door> {
+        &self.door
+    }
+
     /// Whether no failure is to be recovered from.
     pub(crate) fn is_calm(&self) -> bool {
         self.calm.load(Ordering::Acquire)
@@ -154,6 +167,7 @@ impl Supervisor {
             history.unwell = Some(self.clock.monotonic());
         }
         if let Phase::Running = history.phase {
+            self.door.open();
             self.calm.store(true, Ordering::Release);
         }
     }
@@ -166,14 +180,9 @@ impl Supervisor {
         }
     }
 
-    /// An instance was lost.
-    pub(crate) fn failed(&self) {
-        self.failed_for(1);
-    }
-
     /// An instance was lost, or could not be made, in a time in which so many calls could have failed. It counts as that many, since
     /// somebody may have waited for it; never as so many that it alone brings a plugin into quarantine.
-    pub(crate) fn failed_for(&self, calls: u32) {
+    pub(crate) fn failed(&self, calls: u32) {
         let weight = calls.min(self.policy.failures.div_ceil(2)).max(1);
         let now = self.clock.monotonic();
         let mut history = self.history.lock();
@@ -200,6 +209,9 @@ impl Supervisor {
             history.quarantine(now, &self.policy);
         } else if let Some(wait) = restart_wait(&self.policy, history.streak) {
             history.phase = Phase::Waiting { until: now.saturating_add(wait) };
+        }
+        if let Phase::Waiting { until } | Phase::Quarantined { until } = history.phase {
+            self.door.shut_until(until);
         }
     }
 
@@ -255,7 +267,7 @@ mod tests {
     fn into_quarantine(supervisor: &Supervisor, clock: &ManualClock) -> Duration {
         for _ in 0..100 {
             match supervisor.standing() {
-                Standing::Active => supervisor.failed(),
+                Standing::Active => supervisor.failed(1),
                 Standing::Waiting(wait) => {
                     clock.advance(wait);
                     supervisor.admit(false).unwrap();
@@ -269,31 +281,54 @@ mod tests {
     #[test]
     fn the_first_restart_is_at_once_and_the_next_ones_wait() {
         let (supervisor, clock) = supervisor();
-        supervisor.failed();
+        supervisor.failed(1);
         assert!(supervisor.admit(false).is_ok());
-        supervisor.failed();
+        supervisor.failed(1);
         assert_eq!(
             supervisor.admit(false),
             Err(FailureReason::Quarantined { retry_in: limits::PLUGIN_RESTART_BACKOFF })
         );
         clock.advance(limits::PLUGIN_RESTART_BACKOFF);
         assert!(supervisor.admit(false).is_ok());
-        supervisor.failed();
+        supervisor.failed(1);
         assert_eq!(supervisor.standing(), Standing::Waiting(limits::PLUGIN_RESTART_BACKOFF * 2));
         clock.advance(limits::PLUGIN_RESTART_BACKOFF * 2);
         supervisor.admit(false).unwrap();
         supervisor.succeeded();
-        supervisor.failed();
+        supervisor.failed(1);
         assert!(supervisor.admit(false).is_ok(), "a success ends the row");
     }
 
     #[test]
     fn what_takes_long_counts_more_and_never_suffices_alone() {
         let (supervisor, _) = supervisor();
-        supervisor.failed_for(u32::MAX);
+        supervisor.failed(u32::MAX);
         assert!(supervisor.admit(false).is_ok());
-        supervisor.failed_for(u32::MAX);
+        supervisor.failed(u32::MAX);
         assert_eq!(supervisor.standing(), Standing::Quarantined(limits::PLUGIN_QUARANTINE));
+    }
+
+    #[test]
+    fn the_door_is_shut_while_calls_are_refused_for_some_time() {
+        let (supervisor, clock) = supervisor();
+        let is_shut = || supervisor.door().is_shut(|| clock.monotonic());
+        supervisor.failed(1);
+        assert!(!is_shut(), "the first restart is at once");
+        supervisor.failed(1);
+        assert!(is_shut());
+        clock.advance(limits::PLUGIN_RESTART_BACKOFF);
+        assert!(!is_shut());
+        clock.advance(into_quarantine(&supervisor, &clock) / 2);
+        assert!(is_shut());
+        clock.advance(limits::PLUGIN_QUARANTINE);
+        assert!(!is_shut(), "one call may try it");
+        supervisor.admit(false).unwrap();
+        supervisor.failed(1);
+        assert!(is_shut());
+        clock.advance(limits::PLUGIN_QUARANTINE * 2);
+        supervisor.admit(false).unwrap();
+        supervisor.succeeded();
+        assert!(!supervisor.door().is_shut(|| Duration::ZERO), "it is open");
     }
 
     #[test]
@@ -306,7 +341,7 @@ mod tests {
         assert!(supervisor.admit(false).is_ok(), "the probe");
         assert!(supervisor.admit(false).is_err(), "one probe at a time");
         assert!(supervisor.admit(true).is_ok(), "a sole caller is the probe itself");
-        supervisor.failed();
+        supervisor.failed(1);
         assert_eq!(supervisor.standing(), Standing::Quarantined(time * 2));
         clock.advance(time * 2);
         supervisor.admit(false).unwrap();
@@ -333,12 +368,12 @@ mod tests {
         let (supervisor, clock) = supervisor();
         for _ in 1..limits::PLUGIN_RESTART_BUDGET {
             supervisor.admit(false).unwrap();
-            supervisor.failed();
+            supervisor.failed(1);
             supervisor.admit(false).unwrap();
             supervisor.succeeded();
             clock.advance(Duration::from_secs(30));
         }
-        supervisor.failed();
+        supervisor.failed(1);
         assert!(matches!(supervisor.standing(), Standing::Quarantined(_)));
     }
 
@@ -358,7 +393,7 @@ mod tests {
             }
             if supervisor.admit(false).is_ok() {
                 failures += 1;
-                supervisor.failed();
+                supervisor.failed(1);
             }
         }
         let doubled = (0..).map(|times| doubled(limits::PLUGIN_QUARANTINE, times));
@@ -392,7 +427,7 @@ mod tests {
             clock.advance(limits::PLUGIN_QUARANTINE + limits::PLUGIN_HEALTHY_AFTER);
             supervisor.admit(false).unwrap();
             supervisor.succeeded();
-            supervisor.failed();
+            supervisor.failed(1);
             assert_eq!(supervisor.standing(), Standing::Active);
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use telemetry_core::Subscription;
 use telemetry_core::batch::{EventBatch, SampleBatch, TextColumn};
-use telemetry_core::extension::{EventVerdict, PluginFailure, SampleVerdict, SavedState, Validator};
+use telemetry_core::extension::{Door, EventVerdict, PluginFailure, SampleVerdict, SavedState, Validator};
 
 use crate::bindings::types;
 use crate::convert::{self, time_of};
@@ -50,6 +50,10 @@ impl Validator for PluginValidator {
 
     fn subscription(&self) -> &Subscription {
         &self.subscription
+    }
+
+    fn door(&self) -> Option<Arc<Door>> {
+        Some(Arc::clone(self.pool.plugin().supervisor.door()))
     }
 
     fn validate_events(&self, batch: &EventBatch) -> Result<EventVerdict, PluginFailure> {

@@ -17,7 +17,7 @@ use super::cells::too_many_points;
 use super::grouping::{Grouping, too_many_groups};
 use super::joining::side_by_side;
 use super::kept::KeptUse;
-use super::memory::{Charge, Memory, SharedMemory};
+use super::memory::{Bounds, Charge, Memory, SharedMemory};
 use super::outcome::Outcome;
 use super::parallel::{Crew, Helpers, Parts, Role, each, is_worth_a_thread};
 use super::reader::{SampleReader, SelectedSeries};
@@ -37,30 +37,6 @@ pub struct Engine {
     helpers: Arc<Helpers>,
     bounds: Bounds,
     memory: Arc<SharedMemory>,
-}
-
-/// What bounds the memory of one query.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Bounds {
-    /// Points of the answer.
-    pub(super) points: usize,
-    /// Groups of the answer.
-    pub(super) groups: usize,
-    /// Samples that are held to merge series by time.
-    pub(super) merged_samples: usize,
-    /// Memory in bytes.
-    pub(super) bytes: u64,
-}
-
-impl Default for Bounds {
-    fn default() -> Self {
-        Self {
-            points: limits::MAX_QUERY_POINTS,
-            groups: limits::MAX_QUERY_GROUPS,
-            merged_samples: limits::MAX_MERGED_SAMPLES,
-            bytes: limits::MAX_QUERY_BYTES,
-        }
-    }
 }
 
 /// Bytes that one selected series is taken to need: its key, its place in the query and in its group.
@@ -159,6 +135,13 @@ impl Engine {
         self
     }
 
+    /// So many bytes for all queries together.
+    #[cfg(test)]
+    pub(super) fn with_shared_bytes(mut self, bytes: u64) -> Self {
+        self.memory = Arc::new(SharedMemory::limited(bytes));
+        self
+    }
+
     /// Answers a query. With `as_of`, samples later than that are not seen.
     pub fn run(
         &self,
@@ -172,6 +155,21 @@ impl Engine {
 
     /// As [`Self::run`], and given up with [`QueryError::Cancelled`] soon after `cancelled` becomes true.
     pub fn run_unless(
+        &self,
+        query: &MetricQuery,
+        reader: &dyn SampleReader,
+        registry: &AggregationRegistry,
+        as_of: Option<Timestamp>,
+        cancelled: Option<&AtomicBool>,
+    ) -> Result<MetricsAnswer, QueryError> {
+        let answered = self.answer(query, reader, registry, as_of, cancelled);
+        if let Err(QueryError::Overloaded { .. }) = &answered {
+            self.memory.note_refused();
+        }
+        answered
+    }
+
+    fn answer(
         &self,
         query: &MetricQuery,
         reader: &dyn SampleReader,

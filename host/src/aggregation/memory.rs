@@ -1,4 +1,4 @@
-//! The memory of queries, counted where it grows with what is asked: series, cells and states.
+//! The memory of queries, counted where it grows with what is asked: series, cells and states. And what bounds it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,6 +6,30 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use telemetry_core::limits;
 
 use crate::query::QueryError;
+
+/// What bounds the memory of one query.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// Points of the answer.
+    pub(super) points: usize,
+    /// Groups of the answer.
+    pub(super) groups: usize,
+    /// Samples that are held to merge series by time.
+    pub(super) merged_samples: usize,
+    /// Memory in bytes.
+    pub(super) bytes: u64,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            points: limits::MAX_QUERY_POINTS,
+            groups: limits::MAX_QUERY_GROUPS,
+            merged_samples: limits::MAX_MERGED_SAMPLES,
+            bytes: limits::MAX_QUERY_BYTES,
+        }
+    }
+}
 
 /// What all queries of a host hold together.
 #[derive(Debug)]
@@ -21,7 +45,13 @@ impl SharedMemory {
         Self { held: AtomicU64::new(0), limit, refused: AtomicU64::new(0) }
     }
 
-    /// Queries that were refused because others held the memory.
+    /// A query was refused because others held the memory. One may find that there is none several times, and be answered all the
+    /// same: only who answers it knows.
+    pub(super) fn note_refused(&self) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many were.
     pub(super) fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
     }
@@ -47,7 +77,6 @@ impl Memory {
             return Err(too_much(self.limit));
         }
         if of_all > self.all.limit {
-            self.all.refused.fetch_add(1, Ordering::Relaxed);
             return Err(QueryError::Overloaded { retry_after: limits::OVERLOAD_RETRY });
         }
         Ok(())
@@ -127,7 +156,6 @@ mod tests {
         second.resize(50).unwrap();
         let error = second.resize(51).unwrap_err();
         assert!(matches!(error, QueryError::Overloaded { .. }), "{error}");
-        assert_eq!(all.refused(), 1);
         drop(first);
         second.resize(100).unwrap();
         drop(second);

@@ -50,10 +50,7 @@ impl<'a> Piece<'a> {
 
     /// Saves the states and gives the accumulator up; the memory is counted as the task's.
     pub(super) fn save<'b>(self, task: &Task<'b>) -> Result<SavedPiece<'b>, Stop> {
-        // Another part's states were not handed over meanwhile. To try it with these might cost another instance, and help nobody.
-        if task.crew().most < 2 {
-            return Err(Stop::Unsplit);
-        }
+        check_handing_over(task)?;
         let Self { cells, mut accumulator, charge } = self;
         let mut states = SavedState::default();
         if cells.states() > 0 {
@@ -71,6 +68,7 @@ impl<'a> Piece<'a> {
         if map.is_empty() {
             return Ok(());
         }
+        check_handing_over(task)?;
         self.accumulator.merge(states, map).map_err(|error| not_handed_over(task, error))
     }
 
@@ -132,6 +130,12 @@ impl<'a> Piece<'a> {
         piece.account()?;
         Ok(Some(piece))
     }
+}
+
+/// Whether states of the function are handed over still. Another part's or another query's did not get across where they are not: to try
+/// it with these might cost another instance, and help nobody.
+fn check_handing_over(task: &Task<'_>) -> Result<(), Stop> {
+    if task.crew().most < 2 { Err(Stop::Unsplit) } else { Ok(()) }
 }
 
 /// States did not get from one accumulator to another: the metric is read by one thread, which need not save them. Whether others are

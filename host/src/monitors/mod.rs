@@ -18,6 +18,8 @@
 //! A monitor that is new starts at the end of the log: it watches what happens from now on; yesterday's records are looked
 //! at with a replay, which alerts nobody.
 
+#[cfg(test)]
+mod adding_tests;
 mod backlog;
 #[cfg(test)]
 mod crash_tests;

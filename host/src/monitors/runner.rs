@@ -175,21 +175,28 @@ impl MonitorRunner {
         name: &str,
         build: impl FnOnce(Option<SavedState>) -> Result<Box<dyn Monitor>, PluginFailure>,
     ) -> Result<(), AddMonitorError> {
-        let mut workers = self.workers.lock();
-        let monitor = name.to_owned();
-        if name == HOST_MONITOR || workers.contains_key(name) {
-            return Err(AddMonitorError::NameTaken { monitor });
-        }
-        if workers.len() >= limits::MAX_MONITORS {
-            return Err(AddMonitorError::TooMany { monitor, limit: limits::MAX_MONITORS });
-        }
+        // Not under the lock: health must answer while the monitor is made, which takes as long as its plugin does.
+        check_room(name, &self.workers.lock())?;
         let cursor = self.cursor(name)?;
+        let next = cursor.next_sequence;
         let built = build(cursor.state.clone())
-            .map_err(|source| AddMonitorError::Build { monitor: monitor.clone(), source })?;
+            .map_err(|source| AddMonitorError::Build { monitor: name.to_owned(), source })?;
         let incidents = Incidents::load(name, Arc::clone(&self.host), Arc::clone(&self.ports.clock));
-        self.ports.backlog.moved(name, Some(cursor.next_sequence));
-        let follower =
-            Follower::new(name, built, cursor, self.ports.clone(), self.load_book(name)?, incidents);
+        let book = self.load_book(name)?;
+        let follower = Follower::new(name, built, cursor, self.ports.clone(), book, incidents);
+        let mut workers = self.workers.lock();
+        // Others may have come meanwhile.
+        check_room(name, &workers)?;
+        // Before its thread begins, which says from then on how far it is.
+        self.ports.backlog.moved(name, Some(next));
+        // Nobody waits for one that does not run.
+        let worker = self.begin(name, follower).inspect_err(|_| self.ports.backlog.moved(name, None))?;
+        workers.insert(name.to_owned(), worker);
+        Ok(())
+    }
+
+    /// Sets a follower on its way.
+    fn begin(&self, name: &str, follower: Follower) -> Result<Worker, AddMonitorError> {
         let (status, tick) = (follower.status(), follower.tick_interval());
         let (leaving, errand) = (Arc::new(AtomicBool::new(false)), Arc::<Errand>::default());
         let legs = if self.background {
@@ -201,7 +208,7 @@ impl MonitorRunner {
                     give_way();
                     worker::run(follower, &control, &leave, &tasks)
                 })
-                .map_err(|source| AddMonitorError::Thread { monitor: monitor.clone(), source })?;
+                .map_err(|source| AddMonitorError::Thread { monitor: name.to_owned(), source })?;
             Legs::Thread(thread)
         } else {
             Legs::Drain(Box::new(follower))
@@ -210,8 +217,7 @@ impl MonitorRunner {
             self.grid.lock().add(interval, self.ports.clock.now());
             self.control.announce();
         }
-        workers.insert(monitor, Worker { leaving, errand, status, tick, legs });
-        Ok(())
+        Ok(Worker { leaving, errand, status, tick, legs })
     }
 
     /// Waits until every monitor has ended, or gone through all records up to `sequence` and that is durable. `false` when the
@@ -318,6 +324,18 @@ impl Drop for MonitorRunner {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+/// Whether a monitor of this name may be added to these.
+fn check_room(name: &str, workers: &BTreeMap<String, Worker>) -> Result<(), AddMonitorError> {
+    let monitor = || name.to_owned();
+    if name == HOST_MONITOR || workers.contains_key(name) {
+        return Err(AddMonitorError::NameTaken { monitor: monitor() });
+    }
+    if workers.len() >= limits::MAX_MONITORS {
+        return Err(AddMonitorError::TooMany { monitor: monitor(), limit: limits::MAX_MONITORS });
+    }
+    Ok(())
 }
 
 /// A callback of the embedding program may stop the host from one of the host's own threads.

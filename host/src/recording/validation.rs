@@ -6,19 +6,21 @@ mod packed;
 mod samples;
 #[cfg(test)]
 mod tests;
+mod verdicts;
+mod wanted;
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
-use telemetry_core::extension::{EventVerdict, PluginFailure, SampleVerdict, SeriesRewrite, Validator};
-use telemetry_core::limits::MAX_ISSUES;
+use telemetry_core::extension::{Door, PluginFailure, Validator};
 use telemetry_core::{
-    AdmittedEvent, AdmittedSample, ErrorCode, EventBatch, SampleBatch, ValidationIssue, admission,
+    AdmittedEvent, AdmittedSample, Clock, ErrorCode, EventBatch, SampleBatch, Subscription,
 };
 
 use self::events::{event_batch, first_batch};
 use self::packed::PackedBatches;
 use self::samples::SamplePart;
+use self::verdicts::{apply_to_events, apply_to_samples};
+use self::wanted::{WantedRows, numbered};
 use super::counters::Counters;
 use super::error::RecordError;
 use super::round::{Admitted, Round};
@@ -44,151 +46,213 @@ pub(crate) struct ValidatorEntry {
 /// All validators in configured order.
 #[derive(Clone, Default)]
 pub(crate) struct ValidatorChain {
-    entries: Vec<ValidatorEntry>,
+    links: Vec<Link>,
+    /// What they want, each once.
+    subscriptions: Vec<Subscription>,
+    /// The validators that want samples.
+    of_samples: usize,
+}
+
+/// A validator's place in the chain: all that a record must know of one that is not asked.
+#[derive(Clone)]
+struct Link {
+    entry: ValidatorEntry,
+    /// Where records pass unjudged while it is shut.
+    door: Option<Arc<Door>>,
+    /// The number of its subscription.
+    subscription: usize,
 }
 
 impl ValidatorChain {
     pub(crate) fn new(entries: Vec<ValidatorEntry>) -> Self {
-        Self { entries }
+        let wants_samples = |entry: &&ValidatorEntry| entry.validator.subscription().wants_samples();
+        let of_samples = entries.iter().filter(wants_samples).count();
+        let mut subscriptions = Vec::new();
+        let link = |entry: ValidatorEntry| {
+            let door = (entry.on_failure == OnFailure::Accept).then(|| entry.validator.door()).flatten();
+            let subscription = numbered(&mut subscriptions, entry.validator.subscription());
+            Link { entry, door, subscription }
+        };
+        let links = entries.into_iter().map(link).collect();
+        Self { links, subscriptions, of_samples }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.links.is_empty()
     }
 
-    pub(super) fn judge_events(
-        &self,
-        round: &mut Round<AdmittedEvent>,
-        counters: &Counters,
-        faults: &Faults,
-    ) {
-        let mut failures = Failures::new(counters, faults);
+    pub(super) fn judge_events(&self, round: &mut Round<AdmittedEvent>, judging: &Judging<'_>) {
+        let mut failures = Failures::new(judging);
         let all = rows_where(round, 0..round.records.len(), |_| true);
         let mut rest = all.as_slice();
         // All validators judge some of the events before any judges the others, so that those are packed for all of them.
         while !rest.is_empty() {
             let (rows, after) = first_batch(rest, &round.records);
             let mut packed = PackedBatches::default();
-            for entry in &self.entries {
-                entry.judge_events(rows, &mut packed, round, &mut failures);
+            let mut wanted = WantedRows::of(self.subscriptions.len());
+            for link in &self.links {
+                let Some(subscription) = self.subscriptions.get(link.subscription) else { continue };
+                let wanted_rows = wanted.by(link.subscription, || {
+                    rows_where(round, rows.iter().copied(), |event| {
+                        subscription.wants_event(event.event_type(), event.source())
+                    })
+                });
+                if !wanted_rows.is_empty() && !link.is_passed_by(wanted_rows.len(), judging) {
+                    let refused = link.entry.judge_events(wanted_rows, &mut packed, round, &mut failures);
+                    if refused {
+                        wanted.forget();
+                    }
+                }
             }
             rest = after;
         }
     }
 
-    pub(super) fn judge_samples(
-        &self,
-        round: &mut Round<AdmittedSample>,
-        counters: &Counters,
-        faults: &Faults,
-    ) {
-        let subscriptions = || self.entries.iter().map(|entry| entry.validator.subscription());
-        let wanting = subscriptions().filter(|subscription| subscription.wants_samples()).count();
-        if wanting == 0 {
+    pub(super) fn judge_samples(&self, round: &mut Round<AdmittedSample>, judging: &Judging<'_>) {
+        if self.of_samples == 0 {
             return;
         }
-        let wanted = rows_where(round, 0..round.records.len(), |sample| {
-            subscriptions().any(|subscription| subscription.wants_metric(&sample.series().name))
+        let rows = rows_where(round, 0..round.records.len(), |sample| {
+            self.subscriptions.iter().any(|subscription| subscription.wants_metric(&sample.series().name))
         });
         let mut packed = PackedBatches::default();
-        let mut failures = Failures::new(counters, faults);
-        judge_samples_in_parts(&self.entries, &wanted, wanting == 1, &mut packed, round, &mut failures);
+        self.judge_samples_in_parts(&self.links, &rows, &mut packed, round, &mut Failures::new(judging));
+    }
+
+    /// Has `links` judge samples that one of them wants: all judge the first part before any judges the second.
+    fn judge_samples_in_parts(
+        &self,
+        links: &[Link],
+        rows: &[usize],
+        packed: &mut PackedBatches<SampleBatch>,
+        round: &mut Round<AdmittedSample>,
+        failures: &mut Failures<'_>,
+    ) {
+        let mut rest = rows;
+        while !rest.is_empty() {
+            let (part, after) = SamplePart::first(rest, &round.records);
+            let mut wanted = WantedRows::of(self.subscriptions.len());
+            let mut left = links;
+            while let [link, others @ ..] = left {
+                left = others;
+                let Some(subscription) = self.subscriptions.get(link.subscription) else { continue };
+                if !subscription.wants_samples() {
+                    continue;
+                }
+                // The only one that wants any wants all that came to its part, and nobody before it refused any.
+                let wanted_rows = match self.of_samples {
+                    1 => part.rows(),
+                    _ => wanted.by(link.subscription, || {
+                        rows_where(round, part.rows().iter().copied(), |sample| {
+                            subscription.wants_metric(&sample.series().name)
+                        })
+                    }),
+                };
+                if wanted_rows.is_empty() || link.is_passed_by(wanted_rows.len(), failures.judging) {
+                    continue;
+                }
+                let change = link.entry.judge_samples(&part, wanted_rows, packed, round, failures);
+                if change == Change::Refused {
+                    wanted.forget();
+                }
+                if change == Change::Rewritten && left.iter().any(|link| self.wants_samples(link)) {
+                    // Those that are left see other series, which may also be too large for one batch.
+                    self.judge_samples_in_parts(left, part.rows(), packed, round, failures);
+                    break;
+                }
+            }
+            // Nobody sees these rows again.
+            *packed = PackedBatches::default();
+            rest = after;
+        }
+    }
+
+    fn wants_samples(&self, link: &Link) -> bool {
+        self.subscriptions.get(link.subscription).is_some_and(Subscription::wants_samples)
     }
 }
 
-/// Has validators judge samples that one of them wants: all judge the first part before any judges the second. `sole` says that only
-/// one validator wants any samples, and these are just what it wants.
-fn judge_samples_in_parts(
-    entries: &[ValidatorEntry],
-    rows: &[usize],
-    sole: bool,
-    packed: &mut PackedBatches<SampleBatch>,
-    round: &mut Round<AdmittedSample>,
-    failures: &mut Failures<'_>,
-) {
-    let mut rest = rows;
-    while !rest.is_empty() {
-        let (part, after) = SamplePart::first(rest, &round.records);
-        let mut left = entries;
-        while let [entry, others @ ..] = left {
-            left = others;
-            let rewritten = entry.judge_samples(&part, sole, packed, round, failures);
-            if rewritten && left.iter().any(|entry| entry.validator.subscription().wants_samples()) {
-                // Those that are left see other series, which may also be too large for one batch.
-                judge_samples_in_parts(left, part.rows(), sole, packed, round, failures);
-                break;
-            }
-        }
-        // Nobody sees these rows again.
-        *packed = PackedBatches::default();
-        rest = after;
+/// What became of the records that a validator judged.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Change {
+    None,
+    /// Some were refused.
+    Refused,
+    /// Series were rewritten, whose records may also have been refused: the part is no more what it was.
+    Rewritten,
+}
+
+impl Link {
+    /// Whether so many records pass unjudged, since the validator is known to refuse to be called. They are counted.
+    fn is_passed_by(&self, records: usize, judging: &Judging<'_>) -> bool {
+        let Some(door) = self.door.as_ref().filter(|door| door.is_shut(|| judging.clock.monotonic())) else {
+            return false;
+        };
+        door.turn_away();
+        Counters::add(&judging.counters.unvalidated, records);
+        true
     }
 }
 
 impl ValidatorEntry {
-    /// Judges those of `rows` that it wants.
+    /// Judges events; the answer is whether any was refused.
     fn judge_events(
         &self,
-        rows: &[usize],
+        wanted: &[usize],
         packed: &mut PackedBatches<EventBatch>,
         round: &mut Round<AdmittedEvent>,
         failures: &mut Failures<'_>,
-    ) {
-        let subscription = self.validator.subscription();
-        let wanted = rows_where(round, rows.iter().copied(), |event| {
-            subscription.wants_event(event.event_type(), event.source())
-        });
-        let mut rest = wanted.as_slice();
+    ) -> bool {
+        let mut rest = wanted;
+        let mut changed = false;
         // One batch, unless validators before it made the events larger.
         while !rest.is_empty() {
             let (rows, after) = first_batch(rest, &round.records);
             let batch = packed.of(rows, || event_batch(rows, &round.records));
             match self.validator.validate_events(batch) {
                 Ok(verdict) => {
-                    packed.forget(&apply_to_events(self.validator.name(), rows, verdict, round));
+                    let rows = apply_to_events(self.validator.name(), rows, verdict, round);
+                    changed |= !rows.is_empty();
+                    packed.forget(&rows);
                 }
-                Err(failure) => packed.forget(self.apply_failure(&failure, rows, round, failures)),
+                Err(failure) => {
+                    let rows = self.apply_failure(&failure, rows, round, failures);
+                    changed |= !rows.is_empty();
+                    packed.forget(rows);
+                }
             }
             rest = after;
         }
+        changed
     }
 
-    /// Judges those of a part's samples that it wants. The answer is whether series were rewritten: the part is no more what it was.
+    /// Judges samples of a part.
     fn judge_samples(
         &self,
         part: &SamplePart<'_>,
-        sole: bool,
+        rows: &[usize],
         packed: &mut PackedBatches<SampleBatch>,
         round: &mut Round<AdmittedSample>,
         failures: &mut Failures<'_>,
-    ) -> bool {
-        let subscription = self.validator.subscription();
-        if !subscription.wants_samples() {
-            return false;
-        }
-        // A sole validator wants all that came to its part, and nobody before it refused any.
-        let rows = if sole {
-            Cow::Borrowed(part.rows())
-        } else {
-            Cow::Owned(rows_where(round, part.rows().iter().copied(), |sample| {
-                subscription.wants_metric(&sample.series().name)
-            }))
-        };
-        if rows.is_empty() {
-            return false;
-        }
-        let batch = packed.of(&rows, || part.batch(&rows, &round.records));
-        match self.validator.validate_samples(batch) {
+    ) -> Change {
+        let batch = packed.of(rows, || part.batch(rows, &round.records));
+        let (changed, rewritten) = match self.validator.validate_samples(batch) {
             Ok(verdict) => {
                 let rewritten = !verdict.rewrites.is_empty();
-                let changed = apply_to_samples(self.validator.name(), &rows, batch, verdict, round);
+                let changed = apply_to_samples(self.validator.name(), rows, batch, verdict, round);
                 packed.forget(&changed);
-                rewritten
+                (!changed.is_empty(), rewritten)
             }
             Err(failure) => {
-                packed.forget(self.apply_failure(&failure, &rows, round, failures));
-                false
+                let refused = self.apply_failure(&failure, rows, round, failures);
+                packed.forget(refused);
+                (!refused.is_empty(), false)
             }
+        };
+        match (rewritten, changed) {
+            (true, _) => Change::Rewritten,
+            (false, true) => Change::Refused,
+            (false, false) => Change::None,
         }
     }
 
@@ -201,7 +265,7 @@ impl ValidatorEntry {
         failures: &mut Failures<'_>,
     ) -> &'r [usize] {
         if self.on_failure == OnFailure::Accept {
-            Counters::add(&failures.counters.unvalidated, rows.len());
+            Counters::add(&failures.judging.counters.unvalidated, rows.len());
             return &[];
         }
         failures.report(failure);
@@ -214,85 +278,29 @@ impl ValidatorEntry {
     }
 }
 
+/// The host's parts that judging needs.
+pub(super) struct Judging<'a> {
+    pub(super) counters: &'a Counters,
+    pub(super) faults: &'a Faults,
+    pub(super) clock: &'a dyn Clock,
+}
+
 /// What validators failed at in one call: one fault each, in however many batches its records are judged.
 struct Failures<'a> {
-    counters: &'a Counters,
-    faults: &'a Faults,
+    judging: &'a Judging<'a>,
     /// The validators that failed.
     reported: Vec<String>,
 }
 
 impl<'a> Failures<'a> {
-    fn new(counters: &'a Counters, faults: &'a Faults) -> Self {
-        Self { counters, faults, reported: Vec::new() }
+    fn new(judging: &'a Judging<'a>) -> Self {
+        Self { judging, reported: Vec::new() }
     }
 
     fn report(&mut self, failure: &PluginFailure) {
         if !self.reported.contains(&failure.plugin) {
             self.reported.push(failure.plugin.clone());
-            self.faults.report(ErrorCode::PluginFailure, failure);
-        }
-    }
-}
-
-/// The answer is the rows that are others now, or refused.
-fn apply_to_events(
-    validator: &str,
-    rows: &[usize],
-    verdict: EventVerdict,
-    round: &mut Round<AdmittedEvent>,
-) -> Vec<usize> {
-    let mut changed = Vec::new();
-    for rewrite in verdict.rewrites {
-        if let Some(&row) = rows.get(rewrite.row as usize)
-            && let Some(event) = round.records.get_mut(row)
-        {
-            *event = event.clone().rewritten(rewrite.data, rewrite.extra);
-            changed.push(row);
-        }
-    }
-    settle(grouped(rows, validator, verdict.issues), round, &mut changed);
-    changed
-}
-
-/// The answer is the rows that are others now, or refused.
-fn apply_to_samples(
-    validator: &str,
-    rows: &[usize],
-    batch: &SampleBatch,
-    verdict: SampleVerdict,
-    round: &mut Round<AdmittedSample>,
-) -> Vec<usize> {
-    let mut changed = Vec::new();
-    if !verdict.rewrites.is_empty() {
-        rewrite_series(rows, batch, verdict.rewrites, round, &mut changed);
-    }
-    settle(grouped(rows, validator, verdict.issues), round, &mut changed);
-    changed
-}
-
-/// Looks at each row once, however many series are rewritten.
-fn rewrite_series(
-    rows: &[usize],
-    batch: &SampleBatch,
-    rewrites: Vec<SeriesRewrite>,
-    round: &mut Round<AdmittedSample>,
-    changed: &mut Vec<usize>,
-) {
-    let mut contexts = vec![None; batch.series_count()];
-    for SeriesRewrite { series, context } in rewrites {
-        if let Some(place) = contexts.get_mut(series as usize) {
-            *place = Some(admission::check_context(&context).map(|()| context));
-        }
-    }
-    for (&row, &series) in rows.iter().zip(batch.series_indices()) {
-        let Some(Some(context)) = contexts.get(series as usize) else { continue };
-        if let (Some(sample), Some(note)) = (round.records.get_mut(row), round.notes.get_mut(row)) {
-            match context {
-                Ok(context) => *sample = sample.clone().rewritten(context.clone()),
-                Err(too_large) => note.refusal = Some(too_large.clone().into()),
-            }
-            changed.push(row);
+            self.judging.faults.report(ErrorCode::PluginFailure, failure);
         }
     }
 }
@@ -308,47 +316,4 @@ fn rows_where<T>(
         on_its_way && round.records.get(row).is_some_and(&wanted)
     };
     rows.filter(is_wanted).collect()
-}
-
-/// All issues of one record.
-struct RecordIssues {
-    row: usize,
-    reject: bool,
-    issues: Vec<ValidationIssue>,
-}
-
-/// A record with any rejecting issue is refused with all of its issues, and its row added to `changed`; otherwise they are warnings.
-fn settle<T: Admitted>(all: Vec<RecordIssues>, round: &mut Round<T>, changed: &mut Vec<usize>) {
-    for RecordIssues { row, reject, issues } in all {
-        let (Some(record), Some(note)) = (round.records.get(row), round.notes.get_mut(row)) else { continue };
-        if reject {
-            note.refusal = Some(RecordError::Invalid { issues, received: record.echo() });
-            changed.push(row);
-        } else {
-            note.warnings.extend(issues);
-            note.warnings.truncate(MAX_ISSUES);
-        }
-    }
-}
-
-fn grouped(
-    rows: &[usize],
-    validator: &str,
-    issues: Vec<telemetry_core::extension::RowIssue>,
-) -> Vec<RecordIssues> {
-    let mut groups = std::collections::BTreeMap::<usize, RecordIssues>::new();
-    for issue in issues {
-        let Some(&row) = rows.get(issue.row as usize) else { continue };
-        let group = groups.entry(row).or_insert(RecordIssues { row, reject: false, issues: Vec::new() });
-        group.reject |= issue.reject;
-        if group.issues.len() < MAX_ISSUES {
-            group.issues.push(ValidationIssue {
-                field: issue.path,
-                code: issue.code,
-                message: issue.message,
-                validator: validator.to_owned(),
-            });
-        }
-    }
-    groups.into_values().collect()
 }

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::counters::Counters;
 use super::recorder::Recorder;
 use super::round::Round;
+use super::validation::Judging;
 
 /// What was stored, for the subscribers.
 #[derive(Default)]
@@ -33,8 +34,10 @@ impl Recorder {
     pub(super) fn judge(&self, events: &mut Round<AdmittedEvent>, samples: &mut Round<AdmittedSample>) {
         let validators = self.validators.load();
         if !validators.is_empty() {
-            validators.judge_events(events, &self.counters, &self.parts.faults);
-            validators.judge_samples(samples, &self.counters, &self.parts.faults);
+            let (counters, faults) = (&self.counters, &*self.parts.faults);
+            let judging = Judging { counters, faults, clock: &*self.parts.clock };
+            validators.judge_events(events, &judging);
+            validators.judge_samples(samples, &judging);
         }
     }
 

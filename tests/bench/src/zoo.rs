@@ -43,7 +43,7 @@ use crate::table::{Report, seconds};
 const SECONDS: usize = 60;
 /// Seconds from the opening that are shown apart.
 const OPENING: Duration = Duration::from_secs(20);
-/// Time between two questions of a dashboard, each to another aggregation.
+/// Time between two questions of a dashboard.
 const QUESTIONS: Duration = Duration::from_millis(200);
 /// Time between two rounds of the load, and what is recorded in each.
 const ROUND: Duration = Duration::from_millis(10);
@@ -86,7 +86,8 @@ pub(crate) fn run(report: &mut Report, scale: &Scale) -> anyhow::Result<()> {
     let time = Duration::from_secs(scale.records(SECONDS).max(2) as u64);
     let (mut with, mut without) = (Vec::new(), Vec::new());
     for round in 0..scale.repeat() {
-        for zoo in [false, true] {
+        // What comes second may find the machine otherwise.
+        for zoo in if round % 2 == 0 { [false, true] } else { [true, false] } {
             let place = folder.path().join(format!("turn-{round}-{zoo}"));
             let turn = turn(&place, &code, zoo.then_some(&impostors), time)?;
             if zoo { &mut with } else { &mut without }.push(turn);
@@ -127,7 +128,7 @@ fn show_zoo(report: &mut Report, turns: &[Turn], impostors: &Impostors) {
     figure("… those that never did, in the last turn", calm);
     let calls = |times: fn(&Turn) -> &Times| median(turns, |turn| times(turn).all().len() as f64);
     figure(
-        "calls of a turn in which a validator failed",
+        "failures of validators in a turn, several of which may be in one call, and its calls",
         format!(
             "record_metric {} of {}, record_events {} of {}",
             of(|outcome| outcome.in_samples),
@@ -157,6 +158,15 @@ fn show_cost(report: &mut Report, turns: &[Turn], time: Duration) {
     };
     let used = median(turns, |turn| evil(turn) / time.as_secs_f64());
     report.figure("processors that all attackers took together", format!("{used:.3}"), "");
+    let within = |turn: &Turn| -> f64 {
+        let attackers = turn.plugins.iter().filter(|plugin| residents::is_one(&plugin.name));
+        attackers
+            .filter_map(|plugin| plugin.status.as_ref())
+            .map(|status| status.time_used.as_secs_f64())
+            .sum()
+    };
+    let held = median(turns, |turn| within(turn) / time.as_secs_f64());
+    report.figure("… with what the host did for them, and what they waited for", format!("{held:.3}"), "");
     let all = turns.iter().flat_map(|turn| &turn.plugins);
     let attackers = all.filter(|plugin| residents::is_one(&plugin.name));
     if let Some(most) = attackers.max_by(|a, b| cpu(a).total_cmp(&cpu(b))) {
@@ -249,15 +259,15 @@ fn record(host: &Host, time: Duration) -> anyhow::Result<Turn> {
     Ok(turn)
 }
 
-/// Asks as a dashboard does: the attackers in turns, or a function that means well.
+/// Asks as a dashboard does, a function that means well, and beside it the attackers in turns.
 fn ask(host: &Host, zoo: bool, over: &AtomicBool) {
-    let functions = if zoo { residents::functions() } else { vec!["percentile(q=0.9)".to_owned()] };
-    for function in functions.iter().cycle() {
-        if over.load(Ordering::Acquire) {
-            break;
+    let attackers = if zoo { residents::functions() } else { Vec::new() };
+    let mut attackers = attackers.iter().map(String::as_str).cycle();
+    while !over.load(Ordering::Acquire) {
+        for function in [Some("percentile(q=0.9)"), attackers.next()].into_iter().flatten() {
+            // What becomes of it is not measured here.
+            let _ = host.query_json(json!({"aggregation": function}).to_string().as_bytes());
         }
-        // What becomes of it is not measured here.
-        let _ = host.query_json(json!({"aggregation": function}).to_string().as_bytes());
         std::thread::sleep(QUESTIONS);
     }
 }

@@ -10,7 +10,7 @@ use telemetry_core::ErrorCode;
 use super::files::outcomes;
 use super::monitors::LONG;
 use super::switching::{disable, enable, issues, sample};
-use super::{Shelf, listing, shipped, test_guest};
+use super::{Shelf, listing, shipped, test_guest, without_settings};
 use crate::alerts::hook::Hook;
 use crate::fixture::{host_with_clock, open};
 
@@ -28,7 +28,7 @@ fn is_healthy(host: &Host) -> bool {
 fn a_sink_that_is_not_used_is_damaged_and_mended() {
     let shelf = Shelf::new();
     shelf.put_revised("webhook", &shipped("webhook"), 1);
-    let (host, _) = host_with_clock(shelf.in_memory());
+    let (host, _) = host_with_clock(without_settings(shelf.in_memory(), "webhook"));
     let sink = Some(PluginKind::Sink);
     assert_eq!(listed(&host, "webhook"), [(PluginState::Unused, sink)]);
     shelf.put("webhook", b"nothing");
@@ -117,7 +117,7 @@ fn a_plugin_is_enabled_though_a_receiver_has_its_name() {
     let (shelf, hook) = (Shelf::new(), Hook::start());
     shelf.put_revised("tally", &test_guest("tally"), 1);
     shelf.put_revised("webhook", &shipped("webhook"), 1);
-    let mut config = shelf.in_memory();
+    let mut config = without_settings(shelf.in_memory(), "tally");
     config["alerting"] = json!({"receivers": {"tally": hook.receiver()}, "default_receivers": ["tally"]});
     let (host, _) = host_with_clock(config);
     let monitors = || host.health_check().monitors.len();
@@ -133,7 +133,7 @@ fn a_sink_that_is_required_goes_on_and_its_receivers_say_so() {
     shelf.put_revised("webhook", &shipped("webhook"), 1);
     let mut config = shelf.in_memory();
     let others = Config::from_value(config.clone()).unwrap().plugins;
-    config["plugins"]["settings"]["webhook"] = json!({"required": true});
+    config["plugins"]["settings"]["webhook"]["required"] = json!(true);
     config["alerting"] = json!({"receivers": {"ops": hook.receiver()}});
     let (host, _) = host_with_clock(config);
     package::disable(&others, "webhook").unwrap();
@@ -152,7 +152,7 @@ fn what_was_put_back_is_not_removed_at_a_later_start() {
     let tally = std::fs::read(test_guest("tally")).unwrap();
     shelf.put("tally", &tally);
     let mut config = shelf.in_folder();
-    config["plugins"]["settings"]["tally"] = json!({});
+    config["plugins"]["settings"]["tally"]["enabled"] = json!(true);
     let (host, clock) = host_with_clock(config.clone());
     package::remove(&host.config().plugins, "tally", Timestamp::EPOCH).unwrap();
     host.reload_changed_plugins();

@@ -35,7 +35,7 @@ fn with_busy_monitor(shelf: &Shelf, watch: bool) -> Host {
     shelf.put_revised(NAME, &test_guest(NAME), 1);
     let mut config = shelf.in_memory();
     config["plugins"]["reload"] = json!({"watch": watch, "interval": "100ms"});
-    config["plugins"]["settings"][NAME] = json!({"limits": {"deadline_ms": 3_000}});
+    config["plugins"]["settings"][NAME] = json!({"limits": {"deadline_ms": 15_000}});
     let config = Config::from_value(config).unwrap();
     let host = HostBuilder::new(config).handover_wait(Duration::ZERO).open().unwrap();
     let events = ["ATTACK_CHATTY", "ATTACK_LOOP"].map(|event_type| EventDraft::new(event_type, "s"));

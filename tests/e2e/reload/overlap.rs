@@ -13,8 +13,8 @@ use crate::fixture::with_order;
 
 /// Versions that follow each other.
 const VERSIONS: u64 = 6;
-/// What a sink tells within one call, beside its beginning and its end.
-const STEPS: usize = 10;
+/// What a sink tells within one call, beside its beginning and its end: few, since all of it has to fit into the time of a delivery.
+const STEPS: usize = 4;
 /// States of alerts that may wait for the sink, and batches of records that may wait for the monitor.
 const WAITING: usize = 4;
 /// Pieces of work after a reload: some more than may wait, so that each version has some to do.

@@ -5,7 +5,7 @@ use bridge_telemetry::{Host, MetricDraft};
 use serde_json::{Value, json};
 
 use super::monitors::LONG;
-use super::{Shelf, is_reloaded, listing, reload, shipped, test_guest};
+use super::{Shelf, is_reloaded, listing, reload, shipped, test_guest, without_settings};
 use crate::alerts::hook::Hook;
 use crate::fixture::host_with_clock;
 
@@ -66,7 +66,7 @@ fn a_sink_that_is_no_good_is_refused_and_the_old_one_delivers() {
 #[test]
 fn a_sink_that_was_not_there_gets_what_waited() {
     let (shelf, hook) = (Shelf::new(), Hook::start());
-    let config = scene(&shelf, &hook);
+    let config = without_settings(scene(&shelf, &hook), "webhook");
     std::fs::remove_file(shelf.path().join("webhook.wasm")).unwrap();
     let (host, _) = host_with_clock(config);
     sample(&host, 5);

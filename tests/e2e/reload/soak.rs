@@ -30,8 +30,9 @@ pub(super) fn config(shelf: &Shelf, hook: &Hook) -> Value {
     // The monitor must keep up, or the test would last for as long as it takes afterwards.
     config["plugins"]["settings"] = json!({
         "tally": {"on_backlog": "block", "max_backlog": 5_000, "limits": {"wait_ms": 600_000, "deadline_ms": 20_000}},
-        "redact": {"limits": {"deadline_ms": 20_000}},
+        "redact": {"limits": {"deadline_ms": 20_000, "wait_ms": 60_000}},
         "percentile": {"limits": {"deadline_ms": 20_000, "wait_ms": 60_000}},
+        "webhook": {"limits": {"deadline_ms": 20_000}},
     });
     config["plugins"]["reload"] = json!({"watch": false});
     config["loop"] = json!({"exempt_event_types": ["*"]});

@@ -18,7 +18,7 @@ use telemetry_core::ErrorCode;
 
 use super::files::outcomes;
 use super::monitors::LONG;
-use super::{Shelf, listing, refusal, shipped, soak, test_guest};
+use super::{Shelf, listing, refusal, shipped, soak, test_guest, without_settings};
 use crate::alerts::hook::Hook;
 use crate::fixture::{code, event, host_with_clock, metric, open, query};
 
@@ -123,7 +123,9 @@ fn a_monitor_resolves_its_alerts_and_begins_anew_at_the_end_of_the_log() {
     shelf.put_revised("webhook", &shipped("webhook"), 1);
     let mut config = shelf.in_memory();
     // Recording waits for it while it runs, and for nobody else.
-    config["plugins"]["settings"]["tally"] = json!({"on_backlog": "block", "max_backlog": 3});
+    let tally = &mut config["plugins"]["settings"]["tally"];
+    tally["on_backlog"] = json!("block");
+    tally["max_backlog"] = json!(3);
     config["alerting"] = json!({"receivers": {"ops": hook.receiver()}, "default_receivers": ["ops"]});
     let (host, _) = host_with_clock(config);
     sample(&host, 5);
@@ -201,7 +203,7 @@ fn a_host_follows_what_commands_say_in_the_folder() {
     let file = shelf.put("tally", &std::fs::read(test_guest("tally")).unwrap());
     shelf.put_revised("redact", &shipped("redact"), 1);
     shelf.put_revised("webhook", &shipped("webhook"), 1);
-    let (host, _) = host_with_clock(shelf.in_memory());
+    let (host, _) = host_with_clock(without_settings(shelf.in_memory(), "tally"));
     let plugins = host.config().plugins.clone();
     let one = |name: &str, outcome| vec![(name.to_owned(), outcome)];
     sample(&host, 5);
@@ -242,12 +244,13 @@ fn what_could_not_be_loaded_is_switched_off_too() {
     for is_removed in [false, true] {
         let shelf = Shelf::new();
         shelf.put("tally", &std::fs::read(test_guest("tally")).unwrap());
-        let (host, clock) = host_with_clock(shelf.in_folder());
+        let config = without_settings(shelf.in_folder(), "tally");
+        let (host, clock) = host_with_clock(config.clone());
         sample(&host, 5);
         assert!(host.drain(LONG));
         drop(host);
         shelf.put("tally", b"nothing");
-        let host = open(shelf.in_folder(), clock);
+        let host = open(config, clock);
         assert_eq!(load(&host, "tally"), Some(PluginState::Failed));
         assert_eq!(host.alerts(AlertFilter::Firing).unwrap().len(), 1);
         let plugins = host.config().plugins.clone();
@@ -274,7 +277,7 @@ fn what_cannot_be_switched_off_says_why() {
     let shelf = Shelf::new();
     shelf.put_revised("redact", &shipped("redact"), 1);
     let mut config = shelf.in_memory();
-    config["plugins"]["settings"]["redact"] = json!({"required": true});
+    config["plugins"]["settings"]["redact"]["required"] = json!(true);
     let (host, _) = host_with_clock(config);
     let refused = host.disable_plugin("redact").unwrap_err();
     assert_eq!(refused.code(), ErrorCode::InvalidQuery);

@@ -47,12 +47,11 @@ fn validators_keep_their_order() {
     shelf.put_revised("redact", &shipped("redact"), 1);
     shelf.put_revised("json-schema", &shipped("json-schema"), 1);
     let mut config = shelf.in_memory();
-    config["plugins"]["settings"] = json!({
-        "redact": {"order": 20},
-        "json-schema": {"order": 30, "config": {"schemas": {"LOGIN": {
-            "properties": {"password": {"const": "***"}}
-        }}}},
-    });
+    let schema = json!({"properties": {"password": {"const": "***"}}});
+    let settings = &mut config["plugins"]["settings"];
+    settings["redact"]["order"] = json!(20);
+    settings["json-schema"]["order"] = json!(30);
+    settings["json-schema"]["config"] = json!({"schemas": {"LOGIN": schema}});
     let (host, _) = host_with_clock(config);
     let login = json!({"event_type": "LOGIN", "source": "s", "data": {"password": "hunter2"}});
     assert_eq!(code(&event(&host, login.clone())), "success", "masked before it is checked");

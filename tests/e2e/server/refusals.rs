@@ -328,7 +328,7 @@ fn the_hosts_own_faults_have_the_contracts_codes() {
 #[test]
 fn a_call_that_takes_too_long_is_answered_and_comes_to_its_end() {
     let mut config = in_memory();
-    config["server"] = json!({"request_timeout": "1s"});
+    config["server"] = json!({"request_timeout": "5s"});
     let served = Served::start(config);
     let (gate, waiting) = channel::<()>();
     let waiting = std::sync::Mutex::new(waiting);

@@ -81,7 +81,7 @@ fn the_address_is_free_at_once() {
 
 #[test]
 fn half_a_request_holds_it_up_for_a_requests_time_at_most() {
-    let mut served = served("1s");
+    let mut served = served("5s");
     let mut head = served.connect();
     head.say("GET /v1/hea");
     let mut body = served.connect();
@@ -98,7 +98,7 @@ fn half_a_request_holds_it_up_for_a_requests_time_at_most() {
 
 #[test]
 fn a_call_that_never_ends_is_cut() {
-    let mut served = served("1s");
+    let mut served = served("5s");
     let (arrivals, gate) = hold(&served);
     let mut wire = served.connect();
     let body = json!({"event_type": "HELD", "source": "s"}).to_string();

@@ -5,10 +5,14 @@ use serde_json::json;
 use super::{Served, Wire, parsed};
 use crate::fixture::in_memory;
 
-/// A request may take a second.
+/// A request may take some seconds: few to wait for, and enough for one that is served at once.
 fn impatient() -> Served {
+    with_timeout("5s")
+}
+
+fn with_timeout(time: &str) -> Served {
     let mut config = in_memory();
-    config["server"] = json!({"request_timeout": "1s"});
+    config["server"] = json!({"request_timeout": time});
     Served::start(config)
 }
 
@@ -99,7 +103,8 @@ fn what_is_no_http_is_refused() {
 
 #[test]
 fn a_client_that_reads_nothing_holds_nobody_up() {
-    let served = impatient();
+    // A page of all of it is made for each of them, and for us, at the same time.
+    let served = with_timeout("20s");
     let text = "x".repeat(1 << 20);
     for n in 0..8 {
         let event = json!({"event_type": "LARGE", "source": "s", "data": {"n": n, "text": text}});

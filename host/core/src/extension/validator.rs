@@ -1,8 +1,10 @@
 //! Validators refuse or normalise records before they are stored.
 
+use std::sync::Arc;
+
 use crate::batch::{EventBatch, SampleBatch};
 use crate::context::Context;
-use crate::extension::PluginFailure;
+use crate::extension::{Door, PluginFailure};
 use crate::json::JsonObject;
 use crate::subscription::Subscription;
 
@@ -64,8 +66,12 @@ pub struct SampleVerdict {
 pub trait Validator: Send + Sync {
     /// The name under which issues and failures are reported.
     fn name(&self) -> &str;
-    /// Which records it sees.
+    /// Which records it sees; always the same ones.
     fn subscription(&self) -> &Subscription;
+    /// Shut while it would refuse to be called. `None` where it never does.
+    fn door(&self) -> Option<Arc<Door>> {
+        None
+    }
     /// Judges events; `batch` holds only subscribed ones.
     fn validate_events(&self, batch: &EventBatch) -> Result<EventVerdict, PluginFailure>;
     /// Judges samples; `batch` holds only subscribed ones.

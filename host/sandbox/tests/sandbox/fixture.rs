@@ -52,7 +52,16 @@ impl Fixture {
 
 /// A guest as it is configured in most tests.
 pub(crate) fn spec(name: &str) -> PluginSpec {
-    let mut spec = PluginSpec::new(name, Component::File(guest(name)));
+    unhurried(name, guest(name))
+}
+
+/// A shipped plugin as it is configured in most tests.
+pub(crate) fn shipped_spec(name: &str) -> PluginSpec {
+    unhurried(name, shipped(name))
+}
+
+fn unhurried(name: &str, component: PathBuf) -> PluginSpec {
+    let mut spec = PluginSpec::new(name, Component::File(component));
     spec.limits = PluginLimits { deadline_ms: 20_000, ..PluginLimits::default() };
     spec
 }

@@ -102,10 +102,10 @@ fn queries_are_as_of_the_time_of_the_batch() {
 fn the_time_of_a_port_is_not_the_plugins() {
     let fixture = Fixture::new();
     let mut spec = spec("evil-monitor");
-    spec.limits.deadline_ms = 250;
+    spec.limits.deadline_ms = 2_000;
     let plugin = fixture.sandbox.load(spec).unwrap();
     let mut monitor = started(&plugin);
-    *fixture.query.0.lock().unwrap() = Some(Duration::from_millis(400));
+    *fixture.query.0.lock().unwrap() = Some(Duration::from_millis(3_000));
     monitor.on_events(&events(&["ATTACK_QUERY"])).unwrap();
 }
 
@@ -114,7 +114,7 @@ fn hostile_monitors_are_contained() {
     let fixture = Fixture::new();
     let check = |attack: &str, kind: &str, text: &str| {
         let plugin = match attack {
-            "LOOP" | "KEY_VALUE_LOOP" => fixture.hurried_guest("evil-monitor"),
+            "LOOP" => fixture.hurried_guest("evil-monitor"),
             _ => fixture.guest("evil-monitor"),
         };
         let mut monitor = started(&plugin);

@@ -4,21 +4,18 @@ use serde_json::{Value, json};
 use telemetry_core::aggregation::{AggregateValue, SampleRun};
 use telemetry_core::extension::DeliveryOutcome;
 use telemetry_core::{EventBatch, EventRow, SampleBatch, limits};
-use telemetry_sandbox::{Component, Plugin, PluginKind, PluginSpec};
+use telemetry_sandbox::{Plugin, PluginKind};
 
-use crate::fixture::{Fixture, shipped};
+use crate::fixture::{Fixture, shipped, shipped_spec};
 use crate::sink::{TIME, alert};
 
 fn loaded(name: &str, config: Value) -> Plugin {
-    let spec = PluginSpec::new(name, Component::File(shipped(name))).with_config(config);
-    Fixture::new().sandbox.load(spec).unwrap()
+    Fixture::new().sandbox.load(shipped_spec(name).with_config(config)).unwrap()
 }
 
 #[test]
 fn percentile_answers_a_quantile() {
-    let fixture = Fixture::new();
-    let plugin =
-        fixture.sandbox.load(PluginSpec::new("percentile", Component::File(shipped("percentile")))).unwrap();
+    let plugin = loaded("percentile", json!({}));
     assert_eq!(plugin.info().kind, PluginKind::Aggregator);
     let parameters = json!({"q": 0.5}).as_object().unwrap().clone();
     let aggregation = plugin.aggregations().unwrap().find("percentile", &parameters).unwrap().unwrap();
@@ -31,9 +28,7 @@ fn percentile_answers_a_quantile() {
 
 #[test]
 fn one_event_that_is_too_large_to_judge_keeps_no_other_from_being_judged() {
-    let spec = PluginSpec::new("json-schema", Component::File(shipped("json-schema")))
-        .with_config(json!({"schemas": {"*": {"required": ["a"]}}}));
-    let plugin = Fixture::new().sandbox.load(spec).unwrap();
+    let plugin = loaded("json-schema", json!({"schemas": {"*": {"required": ["a"]}}}));
     // Short as a text, and several times the plugin's memory when it is parsed.
     let large = format!(r#"{{"a":[{}0]}}"#, "0,".repeat(500_000));
     let mut batch = EventBatch::default();
@@ -74,8 +69,8 @@ fn redact_searches_with_the_words_of_ascii_or_is_not_started() {
     assert_eq!(verdict.rewrites[0].data.as_ref().unwrap().as_str(), text("***"));
     // More than may be kept, in both forms.
     let patterns: Vec<String> = (0..200).map(|number| format!(r"\b{number}.")).collect();
-    let spec = PluginSpec::new("redact", Component::File(shipped("redact")));
-    let error = Fixture::new().sandbox.load(spec.with_config(json!({"patterns": patterns}))).err().unwrap();
+    let spec = shipped_spec("redact").with_config(json!({"patterns": patterns}));
+    let error = Fixture::new().sandbox.load(spec).err().unwrap();
     assert!(format!("{error:?}").contains("patterns["), "{error:?}");
 }
 

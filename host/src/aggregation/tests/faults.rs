@@ -8,7 +8,7 @@ use std::time::Duration;
 use telemetry_core::{ErrorCode, ManualClock, MetricSelection, ScanBlock, ScanOptions, TimeRange, Timestamp};
 
 use super::memory::MemoryReader;
-use crate::aggregation::engine::Bounds;
+use crate::aggregation::memory::Bounds;
 use crate::aggregation::{AggregationRegistry, Completeness, Engine, SampleReader, SelectedSeries};
 use crate::query::{MetricQuery, QueryError, ReadError};
 

@@ -42,7 +42,10 @@ pub(super) struct Pool {
     pub(super) busy_after: usize,
     pub(super) clock: Option<Arc<ManualClock>>,
     pub(super) whole: AtomicBool,
+    /// Another query's states do not get across when so many were saved and merged here; 0 for never.
+    pub(super) whole_after: usize,
     pub(super) saves: AtomicUsize,
+    pub(super) merges: AtomicUsize,
     pub(super) failures: AtomicUsize,
     /// Accumulators that were given out, and those of them that helpers got.
     pub(super) given: AtomicUsize,
@@ -93,6 +96,13 @@ impl Pool {
     fn give_back(&self) {
         *self.used.lock().unwrap() -= 1;
         self.freed.notify_one();
+    }
+
+    fn note_moved(&self) {
+        let moved = self.saves.load(Ordering::SeqCst) + self.merges.load(Ordering::SeqCst);
+        if moved == self.whole_after {
+            self.whole.store(true, Ordering::SeqCst);
+        }
     }
 
     /// The pool as a source of functions.
@@ -205,6 +215,8 @@ impl Accumulator for FewStates {
         self.inner.update(runs)
     }
     fn merge(&mut self, saved: &SavedState, group_map: &[u32]) -> Result<(), AggregationError> {
+        self.pool.merges.fetch_add(1, Ordering::SeqCst);
+        self.pool.note_moved();
         self.inner.merge(saved, group_map)
     }
     /// As a plugin's, whose memory its instance bounds.
@@ -216,6 +228,7 @@ impl Accumulator for FewStates {
     }
     fn save(&mut self) -> Result<SavedState, AggregationError> {
         self.pool.saves.fetch_add(1, Ordering::SeqCst);
+        self.pool.note_moved();
         if self.pool.unsaved {
             return Err(failure(FailureReason::Output("too large".to_owned())));
         }

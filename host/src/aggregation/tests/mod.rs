@@ -7,6 +7,7 @@ mod kept;
 pub(super) mod meeting;
 mod memory;
 mod oracle;
+mod overload;
 mod plugins;
 mod properties;
 mod real_store;

@@ -14,7 +14,7 @@ use telemetry_core::{ErrorCode, Timestamp};
 
 use super::memory::MemoryReader;
 use crate::aggregation::AggregationRegistry;
-use crate::aggregation::engine::Bounds;
+use crate::aggregation::memory::Bounds;
 use crate::query::{MetricQuery, QueryError};
 
 /// Answers every sample it saw, in the order it saw them: the group's own history.

@@ -14,7 +14,7 @@ use super::meeting::{Gathering, Meeting};
 use super::memory::MemoryReader;
 use super::oracle;
 use super::properties::{any_query, any_reader, assert_same};
-use crate::aggregation::engine::Bounds;
+use crate::aggregation::memory::Bounds;
 use crate::aggregation::{Engine, MetricsAnswer, SampleReader};
 use crate::query::{MetricQuery, QueryError};
 
@@ -278,6 +278,19 @@ fn a_function_whose_states_cannot_be_saved_is_split_once() {
     assert!((1..=2).contains(&tried), "{tried}");
     assert_eq!(ask(&pool, &reader, query.clone(), 2), oracle::answer(&reader, &query));
     assert_eq!(pool.saves.load(Ordering::SeqCst), tried);
+}
+
+/// Whatever it has done by then: 12 parts are saved, and merged.
+#[test]
+fn a_query_hands_nothing_over_once_the_states_of_another_did_not_get_across() {
+    let reader = many_series();
+    let query = MetricQuery::default().aggregate("SUM");
+    for (whole_after, moved) in [(0, (12, 12)), (5, (5, 0)), (12, (12, 0)), (13, (12, 1)), (20, (12, 8))] {
+        let pool = Arc::new(Pool { whole_after, ..Pool::of(2) });
+        assert_eq!(ask(&pool, &reader, query.clone(), 1), oracle::answer(&reader, &query));
+        let found = (pool.saves.load(Ordering::SeqCst), pool.merges.load(Ordering::SeqCst));
+        assert_eq!(found, moved, "after {whole_after}");
+    }
 }
 
 #[test]

@@ -45,6 +45,8 @@ impl Reloader {
             .map(|(receiver, _)| (receiver, without_sink(config, receiver, name, is_disabled)))
             .collect();
         let missing = if is_disabled { None } else { self.missing(name) };
+        // Nothing of it is to run: that its monitor could not be started is no fault any more.
+        self.parts.watch.forget_failed(name);
         self.parts.live.change(|live| {
             live.absent.remove(name);
             if is_disabled {

@@ -314,8 +314,8 @@ impl Reloader {
         })
     }
 
-    /// Whether a package is the one that runs, which may be trusted for another reason by now. One that fails is started anew by
-    /// request, though it be the same.
+    /// Whether a package is the one that runs, which may be trusted for another reason by now. One that fails, or is a monitor that could
+    /// not be started, is started anew by request, though it be the same.
     fn is_the_same(
         &self,
         source: &PluginSource,
@@ -323,7 +323,9 @@ impl Reloader {
         opened: &VerifiedPackage,
         trigger: ReloadTrigger,
     ) -> bool {
-        if trigger != ReloadTrigger::File && !old.status().state.is_active() {
+        let is_unstarted =
+            || old.info().kind == PluginKind::Monitor && self.parts.watch.has_failed(&source.name);
+        if trigger != ReloadTrigger::File && (!old.status().state.is_active() || is_unstarted()) {
             return false;
         }
         self.parts.live.change(|live| {

@@ -55,13 +55,13 @@ impl Tries {
         now >= self.next
     }
 
-    /// Counts one; answers the pause before the next, `None` after the last.
-    fn failed(&mut self, now: Duration) -> Option<Duration> {
+    /// Counts one; answers the pause before the next, `wait` at least, `None` after the last.
+    fn failed(&mut self, now: Duration, wait: Duration) -> Option<Duration> {
         self.failed = self.failed.saturating_add(1);
         if self.failed >= MAX_ROLLBACK_TRIES {
             return None;
         }
-        let pause = BACKOFF.pause(self.failed);
+        let pause = BACKOFF.pause(self.failed).max(wait);
         self.next = now.saturating_add(pause);
         Some(pause)
     }
@@ -93,9 +93,15 @@ impl Probations {
         failed
     }
 
-    /// Keeps one that could not be taken back for another try; answers the pause before it, `None` when that was the last.
-    pub(super) fn try_again(&mut self, mut probation: Probation, now: Duration) -> Option<Duration> {
-        let pause = probation.tries.failed(now)?;
+    /// Keeps one that could not be taken back for another try, which cannot succeed before `wait` is over; answers the pause before it,
+    /// `None` when that was the last.
+    pub(super) fn try_again(
+        &mut self,
+        mut probation: Probation,
+        now: Duration,
+        wait: Duration,
+    ) -> Option<Duration> {
+        let pause = probation.tries.failed(now, wait)?;
         self.begin(probation);
         Some(pause)
     }
@@ -109,7 +115,7 @@ mod tests {
     fn tries_have_growing_pauses_and_an_end() {
         let (mut tries, mut now, mut pauses) = (Tries::default(), Duration::from_secs(7), Vec::new());
         assert!(tries.is_due(Duration::ZERO), "the first does not wait");
-        while let Some(pause) = tries.failed(now) {
+        while let Some(pause) = tries.failed(now, Duration::ZERO) {
             assert!(!tries.is_due(now) && tries.is_due(now + pause));
             pauses.push(pause);
             now += pause;
@@ -117,6 +123,15 @@ mod tests {
         assert_eq!(pauses.len() + 1, usize::try_from(MAX_ROLLBACK_TRIES).unwrap());
         assert_eq!((pauses.first(), pauses.last()), (Some(&MIN_ROLLBACK_PAUSE), Some(&MAX_ROLLBACK_PAUSE)));
         assert!(pauses.is_sorted());
-        assert_eq!(tries.failed(now), None, "no more after the last");
+        assert_eq!(tries.failed(now, Duration::ZERO), None, "no more after the last");
+    }
+
+    #[test]
+    fn a_try_that_cannot_succeed_is_not_made() {
+        let (mut tries, now) = (Tries::default(), Duration::from_secs(7));
+        let wait = MAX_ROLLBACK_PAUSE * 10;
+        assert_eq!(tries.failed(now, wait), Some(wait));
+        assert!(!tries.is_due(now + MAX_ROLLBACK_PAUSE) && tries.is_due(now + wait));
+        assert_eq!(tries.failed(now, MIN_ROLLBACK_PAUSE), Some(MIN_ROLLBACK_PAUSE * 2), "they grow");
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use telemetry_core::extension::{PluginFailure, SavedState};
+use telemetry_core::extension::{FailureReason, PluginFailure, SavedState};
 use telemetry_core::limits::{MAX_ROLLBACK_TRIES, RELOAD_FAILURES};
 use telemetry_sandbox::{Plugin, PluginKind};
 
@@ -25,11 +25,27 @@ enum RollbackError {
 }
 
 impl RollbackError {
-    /// Whether it may take its place the next time.
+    /// Whether it may take its place the next time. What the version before refuses for now it may take later, and its tries have pauses
+    /// and an end; a new version that refuses would be tried anew at each look at the files.
     const fn may_pass(&self) -> bool {
         match self {
+            Self::Monitor(HandoverError::Refused(failure)) => matches!(
+                failure.reason,
+                FailureReason::Quarantined { .. } | FailureReason::Busy(_) | FailureReason::Transient(_)
+            ),
             Self::Monitor(error) => handover_may_pass(error),
             Self::NoReceiver => false,
+        }
+    }
+
+    /// Before that time is over no try can succeed.
+    const fn wait(&self) -> Duration {
+        match self {
+            Self::Monitor(HandoverError::Refused(PluginFailure {
+                reason: FailureReason::Quarantined { retry_in },
+                ..
+            })) => *retry_in,
+            _ => Duration::ZERO,
         }
     }
 }
@@ -98,7 +114,7 @@ impl Reloader {
         if !error.may_pass() {
             return report;
         }
-        let reason = match probations.try_again(probation, self.parts.clock.monotonic()) {
+        let reason = match probations.try_again(probation, self.parts.clock.monotonic(), error.wait()) {
             Some(pause) => format!("{reason}; it is tried again in {pause:?}"),
             None => format!("{reason}; that was the last of {MAX_ROLLBACK_TRIES} tries"),
         };
@@ -170,5 +186,31 @@ fn successor(
             let monitor = started(previous, left.clone())?;
             Ok(Successor { monitor, from: StartedFrom::Other(left), on_probation: false })
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_version_before_refuses_for_now_is_tried_again() {
+        let retry_in = Duration::from_secs(600);
+        let of = |reason: FailureReason| {
+            let refused = HandoverError::Refused(PluginFailure { plugin: "watcher".to_owned(), reason });
+            let error = RollbackError::from(refused);
+            (error.may_pass(), error.wait())
+        };
+        let text = || "so it is".to_owned();
+        assert_eq!(of(FailureReason::Quarantined { retry_in }), (true, retry_in));
+        for passing in [FailureReason::Busy(retry_in), FailureReason::Transient(text())] {
+            assert_eq!(of(passing), (true, Duration::ZERO));
+        }
+        let deadline = FailureReason::Deadline(retry_in);
+        for lasting in [deadline, FailureReason::Trap(text()), FailureReason::Unsupported(text())] {
+            assert_eq!(of(lasting), (false, Duration::ZERO));
+        }
+        let busy = HandoverError::Busy { monitor: text(), waited: retry_in };
+        assert!(RollbackError::from(busy).may_pass() && !RollbackError::NoReceiver.may_pass());
     }
 }

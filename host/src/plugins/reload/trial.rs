@@ -2,17 +2,19 @@
 //!
 //! Invariant: a trial has ports of its own that lead nowhere, nobody sees what it raises, and a sink is never asked to deliver.
 
+mod functions;
+
 use std::time::Instant;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
-use telemetry_core::aggregation::{
-    Aggregation, AggregationError, AggregationSource, AggregationSpec, SampleRun,
-};
+use telemetry_core::aggregation::{AggregationError, AggregationSpec};
 use telemetry_core::extension::{Monitor, PluginFailure, SavedState, Validator};
-use telemetry_core::{Clock, SampleBatch, limits};
+use telemetry_core::{Clock, limits};
 use telemetry_sandbox::{LoadError, Plugin, PluginKind, PreparedPlugin};
 use telemetry_store::{LogBody, LogEntry, Store, StoreError};
+
+use functions::Columns;
 
 use super::error::not_of_kind;
 use crate::config::RollupConfig;
@@ -151,35 +153,22 @@ impl Trial<'_> {
     }
 
     fn aggregator(&self, plugin: &Plugin, summary: &mut TrialSummary) -> Result<(), TrialFailure> {
-        let Some(functions) = plugin.aggregations() else {
+        let Some(offered) = plugin.aggregations() else {
             return Err(TrialFailure::Records(not_of_kind(self.name, PluginKind::Aggregator)));
         };
-        let mut runs = Vec::new();
-        for entry in self.recent()? {
-            if let LogBody::Samples(batch) = &entry.body {
-                let columns = Columns::of(batch);
-                summary.records = summary.records.saturating_add(columns.values.len() as u64);
-                runs.push(columns);
-            }
-        }
-        runs.retain(|columns| !columns.values.is_empty());
-        if runs.is_empty() {
-            runs.push(Columns::made_up(self.clock.now().nanos()));
+        let recent = self.recent()?;
+        let batches = recent.iter().filter_map(|entry| match &entry.body {
+            LogBody::Samples(batch) => Some(batch),
+            _ => None,
+        });
+        let mut columns = Columns::of(batches);
+        summary.records = columns.len() as u64;
+        if columns.is_empty() {
+            columns = Columns::made_up(self.clock.now().nanos());
         }
         let begun = Instant::now();
-        for name in functions.names() {
-            if begun.elapsed() >= limits::TRIAL_TIME {
-                break;
-            }
-            let mut tried = false;
-            for parameters in self.parameters(&name) {
-                tried |= aggregate(&*functions, &name, &parameters, &runs)
-                    .map_err(|source| TrialFailure::Function { function: name.clone(), source })?;
-            }
-            let count = if tried { &mut summary.functions } else { &mut summary.functions_left_out };
-            *count = count.saturating_add(1);
-        }
-        Ok(())
+        let is_over = || begun.elapsed() >= limits::TRIAL_TIME;
+        functions::try_each(&*offered, |name| self.parameters(name), &columns, is_over, summary)
     }
 
     /// What a function is tried with: no parameters, and those with which its states are kept.
@@ -231,69 +220,4 @@ fn watch(monitor: &mut dyn Monitor, entry: &LogEntry, signals: &mut usize) -> Re
 
 fn entry_len(entry: &LogEntry) -> u64 {
     entry.next_sequence.saturating_sub(entry.first_sequence)
-}
-
-/// The numbers of one batch in the order of time, as one group: texts never reach an aggregation.
-struct Columns {
-    timestamps: Vec<i64>,
-    values: Vec<f64>,
-}
-
-impl Columns {
-    fn of(batch: &SampleBatch) -> Self {
-        let samples = batch.timestamps().iter().copied().zip(batch.values().iter().copied());
-        let mut samples: Vec<(i64, f64)> = samples.filter(|(_, value)| !value.is_nan()).collect();
-        samples.sort_by_key(|(time, _)| *time);
-        let (timestamps, values) = samples.into_iter().unzip();
-        Self { timestamps, values }
-    }
-
-    fn made_up(now: i64) -> Self {
-        let second = 1_000_000_000;
-        let timestamps = (0..3_i64).rev().map(|back| now.saturating_sub(back * second)).collect();
-        Self { timestamps, values: vec![1.0, 2.5, -3.0] }
-    }
-}
-
-/// Aggregates, saves, merges and evaluates with one function; `false` when it does not take these parameters.
-fn aggregate(
-    functions: &dyn AggregationSource,
-    name: &str,
-    parameters: &Map<String, Value>,
-    columns: &[Columns],
-) -> Result<bool, AggregationError> {
-    let function = match functions.find(name, parameters) {
-        Some(Ok(function)) => function,
-        None | Some(Err(AggregationError::Unsupported { .. })) => return Ok(false),
-        Some(Err(error)) => return Err(error),
-    };
-    let Some(saved) = accumulate(&*function, columns, None)? else { return Ok(false) };
-    if function.mergeable() {
-        accumulate(&*function, columns, Some(&saved))?;
-    }
-    Ok(true)
-}
-
-/// The state of one accumulator that saw the samples, or took over `before`; `None` when it does not take its parameters.
-fn accumulate(
-    function: &dyn Aggregation,
-    columns: &[Columns],
-    before: Option<&SavedState>,
-) -> Result<Option<SavedState>, AggregationError> {
-    let mut accumulator = match function.accumulator() {
-        Ok(accumulator) => accumulator,
-        Err(AggregationError::Unsupported { .. }) => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    match before {
-        Some(before) => accumulator.merge(before, &[0])?,
-        None => {
-            for Columns { timestamps, values } in columns {
-                accumulator.update(&[SampleRun { group: 0, timestamps, values }])?;
-            }
-        }
-    }
-    accumulator.evaluate()?;
-    // A function that cannot be merged need not be able to save.
-    if function.mergeable() { accumulator.save().map(Some) } else { Ok(Some(SavedState::default())) }
 }

@@ -1,5 +1,6 @@
 //! Validators that are native here judge more than a batch holds, and share batches.
 
+mod doors;
 mod properties;
 mod sharing;
 
@@ -8,7 +9,9 @@ use std::time::Duration;
 
 use telemetry_core::admission::{AcceptedTimes, admit_event, admit_sample};
 use telemetry_core::batch::EventTexts;
-use telemetry_core::extension::{EventRewrite, FailureReason, RowIssue};
+use telemetry_core::extension::{
+    EventRewrite, EventVerdict, FailureReason, RowIssue, SampleVerdict, SeriesRewrite,
+};
 use telemetry_core::limits::{MAX_VALIDATOR_BYTES, MAX_VALIDATOR_ROWS};
 use telemetry_core::{
     Context, EventDraft, EventIdGenerator, JsonObject, ManualClock, MetricDraft, Subscription, Timestamp,
@@ -22,6 +25,7 @@ type Judge<B, V> = Box<dyn Fn(usize, &B) -> Result<V, PluginFailure> + Send + Sy
 /// A validator that remembers what it was given.
 struct Native {
     subscription: Subscription,
+    door: Arc<Door>,
     events: Judge<EventBatch, EventVerdict>,
     samples: Judge<SampleBatch, SampleVerdict>,
     rows: Mutex<Vec<usize>>,
@@ -32,6 +36,7 @@ impl Native {
     fn new() -> Self {
         Self {
             subscription: to(&[]),
+            door: Arc::default(),
             events: Box::new(|_, _| Ok(EventVerdict::default())),
             samples: Box::new(|_, _| Ok(SampleVerdict::default())),
             rows: Mutex::default(),
@@ -73,6 +78,10 @@ impl Validator for Native {
         &self.subscription
     }
 
+    fn door(&self) -> Option<Arc<Door>> {
+        Some(Arc::clone(&self.door))
+    }
+
     fn validate_events(&self, batch: &EventBatch) -> Result<EventVerdict, PluginFailure> {
         self.texts.lock().unwrap().push(batch.texts());
         (self.events)(self.note(batch.len()), batch)
@@ -93,11 +102,13 @@ fn to(names: &[&str]) -> Subscription {
 struct Bench {
     counters: Counters,
     faults: Faults,
+    clock: Arc<ManualClock>,
 }
 
 impl Bench {
     fn new() -> Self {
-        Self { counters: Counters::default(), faults: Faults::new(Arc::new(ManualClock::at(now()))) }
+        let clock = Arc::new(ManualClock::at(now()));
+        Self { counters: Counters::default(), faults: Faults::new(Arc::clone(&clock) as _), clock }
     }
 
     fn chain(validators: &[&Arc<Native>], on_failure: OnFailure) -> ValidatorChain {
@@ -108,6 +119,10 @@ impl Bench {
         ValidatorChain::new(validators.iter().map(entry).collect())
     }
 
+    fn judging(&self) -> Judging<'_> {
+        Judging { counters: &self.counters, faults: &self.faults, clock: &*self.clock }
+    }
+
     fn judge_events(
         &self,
         validators: &[&Arc<Native>],
@@ -115,7 +130,7 @@ impl Bench {
         records: Vec<AdmittedEvent>,
     ) -> Round<AdmittedEvent> {
         let mut round = round(records);
-        Self::chain(validators, on_failure).judge_events(&mut round, &self.counters, &self.faults);
+        Self::chain(validators, on_failure).judge_events(&mut round, &self.judging());
         round
     }
 
@@ -126,7 +141,7 @@ impl Bench {
         records: Vec<AdmittedSample>,
     ) -> Round<AdmittedSample> {
         let mut round = round(records);
-        Self::chain(validators, on_failure).judge_samples(&mut round, &self.counters, &self.faults);
+        Self::chain(validators, on_failure).judge_samples(&mut round, &self.judging());
         round
     }
 }

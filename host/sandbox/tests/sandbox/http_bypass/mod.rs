@@ -17,6 +17,9 @@ use telemetry_sandbox::{Grants, NamePort, Plugin, PluginStatus, SandboxOptions, 
 use crate::fixture::{Fixture, spec};
 use crate::sink::{TIME, alert};
 
+/// Time of a call, without what it waits for: much for sending one request, and less than what may be waited for.
+const DEADLINE_MS: u32 = 2_000;
+
 /// Listens on one port of both loopback addresses and counts who comes.
 struct Trap {
     port: u16,
@@ -102,7 +105,7 @@ impl Attacker {
             ..SandboxOptions::default()
         });
         let mut spec = spec("evil-sink");
-        spec.limits.deadline_ms = 100;
+        spec.limits.deadline_ms = DEADLINE_MS;
         spec.grants = Grants {
             http: origins.into_iter().collect(),
             private_addresses,

@@ -61,7 +61,8 @@ fn speaks_of_rows(export: &Export) -> bool {
     ["validate-events", "validate-samples", "evaluate", "deliver"].contains(&export.name.as_str())
 }
 
-/// Two sandboxes, one for what only the clock ends, and a plugin that has nothing to do with it.
+/// Two sandboxes, one for what only the clock ends, with little time that still is enough for all that is harmless, and a plugin that
+/// has nothing to do with it.
 struct Zoo {
     patient: Fixture,
     hurried: Fixture,
@@ -80,7 +81,7 @@ impl Zoo {
         };
         let patient = fixture(Duration::from_secs(20));
         let bystander = patient.guest("evil");
-        Self { patient, hurried: fixture(Duration::from_millis(150)), bystander }
+        Self { patient, hurried: fixture(Duration::from_secs(1)), bystander }
     }
 
     fn outcome(&self, kind: PluginKind, export: &str, attack: &str) -> String {

@@ -125,13 +125,13 @@ struct Class<T> {
 }
 
 const EVENTS: Class<AdmittedEvent> = Class {
-    judge: |bench, chain, round| chain.judge_events(round, &bench.counters, &bench.faults),
+    judge: |bench, chain, round| chain.judge_events(round, &bench.judging()),
     wants: |subscription, event| subscription.wants_event(event.event_type(), event.source()),
     packed: packed_events,
 };
 
 const SAMPLES: Class<AdmittedSample> = Class {
-    judge: |bench, chain, round| chain.judge_samples(round, &bench.counters, &bench.faults),
+    judge: |bench, chain, round| chain.judge_samples(round, &bench.judging()),
     wants: |subscription, sample| subscription.wants_metric(&sample.series().name),
     packed: packed_samples,
 };
