@@ -14,6 +14,10 @@ _Static_assert(sizeof(bt_text) == sizeof(bt_world_string_t) && offsetof(bt_text,
                    offsetof(bt_text, len) == offsetof(bt_world_string_t, len),
                "texts are taken for strings");
 
+static const char untold[] = "the host had no time left to judge all events by their schemas";
+/* Whether it said so since that was last asked. */
+static bool is_untold;
+
 const char *bt_schema_compile(bt_text schema_json, bt_schema *schema) {
     bt_world_string_t given = {(uint8_t *)schema_json.ptr, schema_json.len};
     bridge_telemetry_json_schemas_own_schema_t compiled;
@@ -29,9 +33,21 @@ const char *bt_schema_check(bt_schema schema, const uint32_t *rows, size_t count
     bridge_telemetry_json_schemas_list_fault_t answer;
     bridge_telemetry_types_plugin_error_t error;
     *faults = (bt_schema_faults){0};
-    if (!bridge_telemetry_json_schemas_method_schema_check(lent, &given, most, &answer, &error)) return bt_refused(&error);
+    /* The call is to fail, and more would only take what is left of its time. */
+    if (is_untold) return untold;
+    if (!bridge_telemetry_json_schemas_method_schema_check(lent, &given, most, &answer, &error)) {
+        is_untold |= error.tag == BRIDGE_TELEMETRY_TYPES_PLUGIN_ERROR_TRANSIENT;
+        return bt_refused(&error);
+    }
     *faults = (bt_schema_faults){(const bt_schema_fault *)answer.ptr, answer.len};
     return NULL;
+}
+
+bool bt_schemas_untold(bridge_telemetry_types_plugin_error_t *error) {
+    if (!is_untold) return false;
+    is_untold = false;
+    bt_fault(error, BRIDGE_TELEMETRY_TYPES_PLUGIN_ERROR_TRANSIENT, untold);
+    return true;
 }
 
 void bt_schema_faults_free(bt_schema_faults *faults) {

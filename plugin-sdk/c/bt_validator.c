@@ -78,6 +78,10 @@ bool exports_bridge_telemetry_validation_validate_events(exports_bridge_telemetr
     answer->issues.len = verdict.issues.len / sizeof(issue_t);
     answer->rewrites.ptr = (rewrite_t *)verdict.rewrites.ptr;
     answer->rewrites.len = verdict.rewrites.len / sizeof(rewrite_t);
+    if (bt_schemas_untold(error)) {
+        exports_bridge_telemetry_validation_event_verdict_free(answer);
+        return false;
+    }
     return true;
 }
 

@@ -21,6 +21,8 @@ export class Schema {
    * `most` of each; there are none of an event that fits. A fault is `{ row, path, keyword, message }`: `path` is a JSON pointer from
    * the top of `data`, empty for the whole, and `keyword` what of the schema is not fitted, such as `required`, or `limit` where
    * judging takes too much. A message never repeats a value.
+   *
+   * Throws when slow events took the call's time: let that pass, so that the call fails for now.
    */
   check(rows, most = 16) {
     return asked(() => this.#host.check(rows, most));

@@ -2,10 +2,10 @@
 //! or two that it takes there. For validators and monitors. (The schema of a plugin's own configuration is
 //! [`Plugin::CONFIG_SCHEMA`](crate::Plugin::CONFIG_SCHEMA).)
 //!
-//! A schema is of draft 4, 6, 7, 2019-09 or 2020-12. It may refer to what stands in it, and to nothing else, and of the schemas within
-//! it none has an identifier of its own; its patterns are of ECMA 262, without look-around, back-references and flags. Compiling and
-//! judging take the call's own time, and together with the searches for patterns there may be so many in a call: two thousand, and 256
-//! for each record.
+//! A schema is of draft 4, 6, 7, 2019-09 or 2020-12. It may refer to what stands in it, `#/components/schemas/…` of OpenAPI included, and
+//! to nothing else, and of the schemas within it none has an identifier of its own; its patterns are of ECMA 262, without look-around,
+//! back-references and flags. Compiling and judging take the call's own time, and together with the searches for patterns there may be so
+//! many in a call: two thousand, and 256 for each record.
 //!
 //! In native builds the crate [`jsonschema`](https://docs.rs/jsonschema) judges, if the SDK's feature `json-schemas` is on; without it
 //! no schema is compiled. It finds the same faults, but has none of the host's limits, and takes what the host refuses: flags in
@@ -60,8 +60,12 @@ impl Schema {
     /// [`PluginError::Unsupported`](crate::PluginError::Unsupported) says where it is wrong, or which limit of the host it is over:
     /// 256 KiB of text, schemas 64 levels deep, 64 different patterns of 384 bytes each, which take 32 MiB together when they are
     /// compiled, 1,024 schemas that are kept, and the plugin's memory, of which each takes 32 bytes for each byte of its text, 2 KiB
-    /// for each schema within it and as much as its place is long some ten times, 160 bytes for each value, and for each different
-    /// pattern 256 KiB, for what two threads keep of their searches, and what it becomes when it is compiled.
+    /// for each schema within it and as much as its place is long some ten times, 160 bytes for each value, twice as much for each name
+    /// that an `unevaluatedProperties` merges, and for each different pattern 256 KiB, for what two threads keep of their searches, and
+    /// what it becomes when it is compiled.
+    ///
+    /// A schema in which types with `unevaluatedProperties` or `unevaluatedItems` extend a base that leads back to them stays in the host's
+    /// memory until that ends. It is compiled once for all instances and versions of the plugin, and they may compile 128 MiB of that sort.
     pub fn new(schema_json: &str) -> Result<Self> {
         Ok(Self(host::Schema::compile(schema_json)?))
     }
@@ -78,13 +82,19 @@ impl Schema {
     /// takes too many steps or more than a tenth of a second, one for whose values the plugin's memory has no room, one with a text,
     /// or with names of members, too long for the patterns of the schema, and, where the schema has `uniqueItems`, one with an array of
     /// thousands of different arrays that are the same but for their brackets. All slow events of a call together have three quarters of
-    /// its time.
+    /// its time, each a quarter of what is left.
     ///
     /// Where all faults would come to more than 16 MiB, of later events only the keyword of the first one is told.
     ///
     /// # Errors
     /// When there is no such row, or no batch at all, as in [`Plugin::new`](crate::Plugin::new) and
     /// [`tick`](crate::Monitor::tick); and when there are more rows than the batch has.
+    ///
+    /// When slow events, or a great many, took the call's time, so that one of those after them would have had less than five
+    /// milliseconds: it is not to blame, and is not told as if it were. Answer this error for the call. In a validator it is
+    /// [`PluginError::Transient`](crate::PluginError::Transient), no fault of the plugin: the host does with the events what its
+    /// configuration says of failures, and their sender may come again, with fewer at once. In a monitor it is
+    /// [`PluginError::Unsupported`](crate::PluginError::Unsupported), and the host shows it fewer at once.
     pub fn check(&self, batch: &EventBatch, rows: &[u32], most: u32) -> Result<Vec<SchemaFault>> {
         #[cfg(target_arch = "wasm32")]
         let faults = {

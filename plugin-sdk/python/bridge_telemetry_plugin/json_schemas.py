@@ -26,6 +26,8 @@ class Schema:
         A fault has a `row`, a `path`, which is a JSON pointer from the top of `data`, empty for the whole, a `keyword`, which is
         what of the schema is not fitted, such as `required`, or `limit` where judging takes too much, and a `message`, which never
         repeats a value.
+
+        Raises when slow events took the call's time (`Transient` in a validator): let that pass, so that the call fails for now.
         """
         return asked(self._host.check, list(rows), most)
 

@@ -6,7 +6,9 @@
 //! it, and for each different pattern 256 KiB and what it becomes when it is compiled. An event that takes too much to judge does not
 //! fit, with the code `schema_limit`: too many steps, more than a tenth of a second, more memory than the plugin has left, a text that is
 //! too long for the patterns, or, where the schema has `uniqueItems`, an array of thousands of different arrays that are the same but
-//! for their brackets. Messages name what is wrong but never repeat a value, since it may be a secret.
+//! for their brackets. Where slow events take all the time of a call, those after them are not told as if they were slow: the call
+//! fails for now, and `on_failure` in the host's configuration says what becomes of all its events. Their sender may come again with
+//! fewer at once. Messages name what is wrong but never repeat a value, since it may be a secret.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests"))]
 
 use std::collections::BTreeMap;

@@ -70,6 +70,9 @@ pub const MAX_SCHEMA_NESTING: usize = 64;
 /// Most schemas and references that are met on all ways from those with `unevaluatedProperties` or `unevaluatedItems` through what evaluates with them:
 /// the first judgement goes all of them.
 pub const MAX_SCHEMA_WAYS: usize = 100_000;
+/// Most names, patterns and conditions that are met on all ways from one of those with `unevaluatedProperties`: the first judgement copies
+/// each of them, some hundredths of a second for all.
+pub const MAX_SCHEMA_MERGED: usize = 100_000;
 /// Most bytes of the places of all schemas within a JSON Schema, each as often as it is kept when compiled: an ordinary one of 100 KB
 /// needs some three million.
 pub const MAX_SCHEMA_PATH_BYTES: usize = 64 << 20;
@@ -78,6 +81,12 @@ pub const MAX_SCHEMA_PATH_BYTES: usize = 64 << 20;
 pub const MAX_SCHEMA_COPIES_BYTES: usize = 128 << 20;
 /// Most schemas that compiling one JSON Schema may meet: thousands more than are written, and what they need is known only afterwards.
 pub const MAX_SCHEMA_COMPILE_STEPS: u64 = 30_000;
+/// Time that compiling one JSON Schema may take: what has all the other limits is compiled in some tenths of a second.
+pub const MAX_SCHEMA_COMPILE_TIME: Duration = Duration::from_secs(5);
+/// Most bytes of the JSON Schemas that one plugin, in all its instances and versions, compiles of those that nothing frees, as they are
+/// counted: two hundred of twenty small types over a base that leads back to them, eight of forty types over one of fifty members. What
+/// they take is some third of that.
+pub const MAX_LASTING_SCHEMAS_BYTES: usize = 128 << 20;
 /// Most bytes of a thread's stack that compiling may take: half of it.
 pub const MAX_SCHEMA_COMPILE_STACK_BYTES: usize = 1 << 20;
 /// Most bytes of a thread's stack that judging may take: a quarter of it, and as much may be the guest's.
@@ -91,6 +100,9 @@ pub const MAX_FAULTS_BYTES: u64 = 128 << 20;
 pub const FAULT_BYTES: u64 = 800;
 /// Time of one judgement, where calls have an end: one costly event of a sender is told as such, and does not take the time of others.
 pub const MAX_JUDGEMENT_TIME: Duration = Duration::from_millis(100);
+/// Time that an event must have had until it is told as costly, or a sixteenth of the call's where that is less: many times what a usual
+/// one takes. Where others left it less, it is not to blame, and the call fails for now.
+pub const MIN_JUDGEMENT_TIME: Duration = Duration::from_millis(5);
 /// Most patterns of each list of a subscription.
 pub const MAX_SUBSCRIPTION_PATTERNS: usize = 1_024;
 /// Shortest tick of a monitor: every tick stands in the durable log.
@@ -145,8 +157,9 @@ pub const MAX_VALUES_BYTES: usize = 16 << 20;
 /// Bytes of `data` that are stepped over in search of such values until it is asked again whether the call's time is over: some tens
 /// of microseconds.
 pub const VALUES_BYTES_PER_LOOK: usize = 64 << 10;
-/// Most records of a batch that a validator judges: all its values at the most places can be read. Calls with more are judged in parts.
-pub const MAX_VALIDATOR_ROWS: usize = 16_384;
+/// Most records of a batch that a validator judges: within the time of one call that is its default, by a usual schema of some sixty types.
+/// All its values at the most places can be read. Calls with more are judged in parts.
+pub const MAX_VALIDATOR_ROWS: usize = 2_048;
 const _: () = assert!(MAX_VALIDATOR_ROWS * MAX_PLACES <= MAX_VALUES_BYTES / size_of::<f64>());
 /// Most bytes of text of such a batch: a record that has more is judged alone. A validator with the memory that is its default can
 /// hold it several times.
@@ -195,9 +208,14 @@ pub const SCHEMA_PATTERN_CACHE_BYTES: usize = 64 << 10;
 /// Bytes that each regular expression in it is taken to need besides its automata: the caches of two threads, since an instance is
 /// called by one after the other, in both directions.
 pub const SCHEMA_PATTERN_BYTES: usize = 2 * 2 * SCHEMA_PATTERN_CACHE_BYTES;
-/// Most bytes of a text that is searched for the patterns of a schema, each with all states that may be met at it: nearly always a byte
-/// costs one step, and at the worst a search takes a second and a half.
-pub const MAX_SCHEMA_PATTERN_STEPS: usize = 256 << 20;
+/// Bytes that each name or pattern that `unevaluatedProperties` merges is taken to need besides, for what is remembered of it twice.
+pub const SCHEMA_MERGED_BYTES: usize = 320;
+/// Most bytes of a text that is searched for a pattern of a schema, or of an object's names that are for all of them, each with all states
+/// that may be met at it: nearly always a byte costs one step, and at the worst a search takes a second and a half. That is for
+/// configurations.
+pub const MAX_SCHEMA_PATTERN_STEPS: u64 = 256 << 20;
+/// The same in events: a search cannot be stopped, so it takes no more than a judgement may ([`MAX_JUDGEMENT_TIME`]).
+pub const MAX_JUDGED_PATTERN_STEPS: u64 = MAX_SCHEMA_PATTERN_STEPS / 16;
 /// Most faults of one event that a judgement tells of.
 pub const MAX_JUDGED_FAULTS_PER_EVENT: usize = 256;
 /// Most values that comparing the items of one array with each other may look at, of different items that are arrays or objects and have
@@ -240,9 +258,11 @@ pub const PLUGIN_QUARANTINE: Duration = Duration::from_secs(30);
 pub const UNSPLIT_PAUSE: Duration = Duration::from_secs(300);
 const _: () = assert!(UNSPLIT_PAUSE.as_secs() > RELOAD_PROBATION.as_secs());
 const _: () = assert!(UNSPLIT_PAUSE.as_secs() > PLUGIN_FAILURE_WINDOW.as_secs());
-/// How much the threads of monitors and sinks give way to those that record: one that computes without end takes a quarter of a core
-/// that others want, and all of it otherwise.
+/// How much the threads of monitors and sinks, and those that try new versions, give way to those that record: one that computes without end
+/// takes a quarter of a core that others want, and all of it otherwise.
 pub const PLUGIN_THREAD_NICENESS: i32 = 5;
+/// The same as a share of the highest priority, in hundredths.
+pub const PLUGIN_THREAD_PRIORITY: u8 = 35;
 /// The longest quarantine.
 pub const MAX_PLUGIN_QUARANTINE: Duration = Duration::from_secs(600);
 

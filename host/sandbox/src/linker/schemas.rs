@@ -10,7 +10,7 @@ use wasmtime::component::Resource;
 use crate::bindings::json_schemas::{Fault, Host, HostSchema};
 use crate::bindings::types::PluginError;
 use crate::linker::unsupported;
-use crate::schema::{Late, Schema, SchemaFault, limit};
+use crate::schema::{Late, Measured, Schema, SchemaFault, limit};
 use crate::state::HostState;
 
 impl Host for HostState {}
@@ -22,14 +22,21 @@ impl HostSchema for HostState {
         if self.schemas.is_full() {
             return unsupported(format!("the plugin keeps {} schemas already", limits::MAX_KEPT_SCHEMAS));
         }
-        let schema = match Schema::parse(&schema) {
-            Ok(schema) => schema,
+        let measured = match Measured::of(&schema) {
+            Ok(measured) => measured,
             Err(reason) => return unsupported(reason),
         };
-        if !self.limiter.host_grows(schema.memory()) {
+        // Before it is compiled: of some schemas something stays for ever.
+        if !self.limiter.host_grows(measured.memory()) {
             return unsupported("the plugin's memory has no room for this schema".to_owned());
         }
-        Ok(Ok(self.schemas.keep(schema)?))
+        match self.plugin.schemas.compile(&schema, &measured) {
+            Ok(compiled) => Ok(Ok(self.schemas.keep(compiled)?)),
+            Err(reason) => {
+                self.limiter.host_shrank(measured.memory());
+                unsupported(reason)
+            }
+        }
     }
 
     fn check(
@@ -57,12 +64,17 @@ impl HostSchema for HostState {
         }
         // The plugin has a quarter of its time left for what it does with them.
         let most_time = end.map(|end| end.saturating_duration_since(begun) / 4 * 3).filter(|_| is_timed);
+        let fair = fair_share(self.plugin.limits.deadline());
+        // Monitors alone have one: their records are in the log, and who asks for them can ask for fewer at once.
+        let is_of_log = self.ports.query.is_some();
         for row in rows {
             let Some(text) = usize::try_from(row).ok().and_then(|row| events.data_of(row)) else {
                 return unsupported(format!("there is no row {row} in this batch"));
             };
             // One sender's event is no reason to judge no others: however many are slow, there is time for those that come after.
-            let own_end = most_time.map_or(end, |most| end_of_one(begun, most));
+            let now = Instant::now();
+            let share = most_time.map(|most| share_of_one(most, now.saturating_duration_since(begun)));
+            let own_end = share.map_or(end, |share| now.checked_add(share));
             let needs = bytes_of(text);
             let found = if self.limiter.has_room(needs) {
                 // It is the plugin's memory, as if it parsed itself.
@@ -75,6 +87,8 @@ impl HostSchema for HostState {
             };
             let found = match found {
                 Ok(found) => found,
+                // Others took the time that it might have needed.
+                Err(Late) if share.is_some_and(|share| share < fair) => return Ok(Err(untold(is_of_log))),
                 Err(Late) if is_timed => limit("judging it takes too long"),
                 Err(Late) => return Err(Trap::Interrupt.into()),
             };
@@ -90,12 +104,23 @@ impl HostSchema for HostState {
     }
 }
 
-/// When the judgement of an event that begins now has to end, of several that have so much time since the first began: a quarter of
-/// what is left, so that some is left for the next.
-fn end_of_one(begun: Instant, most: Duration) -> Option<Instant> {
-    let now = Instant::now();
-    let left = most.saturating_sub(now.saturating_duration_since(begun));
-    now.checked_add((left / 4).min(limits::MAX_JUDGEMENT_TIME))
+/// Time of the next event of several that have so much together, of which some was used: a quarter of what is left, so that some is
+/// left for the others.
+fn share_of_one(most: Duration, used: Duration) -> Duration {
+    (most.saturating_sub(used) / 4).min(limits::MAX_JUDGEMENT_TIME)
+}
+
+/// What each event has to have at least, to be told that it is the one that takes too long. The first of a call has three times as much.
+fn fair_share(deadline: Duration) -> Duration {
+    limits::MIN_JUDGEMENT_TIME.min(deadline / 16)
+}
+
+/// Why a call's events are not all judged. That is no fault of the plugin, nor of the event at which the time was over: senders may come
+/// again, with less at once. A monitor would be shown the same again and again if it were to be tried again.
+fn untold(is_of_log: bool) -> PluginError {
+    let reason = "the call's time was over before all events were judged by their schemas: slow ones took it, or they are too many";
+    let reason = reason.to_owned();
+    if is_of_log { PluginError::Unsupported(reason) } else { PluginError::Transient(reason) }
 }
 
 /// What a schema finds wrong with one event.
@@ -147,6 +172,34 @@ mod tests {
         let fault =
             SchemaFault { pointer: "/a".to_owned(), keyword: "type".to_owned(), message: "x".repeat(bytes) };
         std::iter::repeat_n(fault, count)
+    }
+
+    /// How many events that take all their time are told as such in a call, each by what `most` of its time leaves them.
+    fn told_as_slow(deadline: Duration) -> usize {
+        let (most, mut used) = (deadline / 4 * 3, Duration::ZERO);
+        let shares = std::iter::repeat_with(|| {
+            let share = share_of_one(most, used);
+            used += share;
+            share
+        });
+        shares.take(1_000).take_while(|share| *share >= fair_share(deadline)).count()
+    }
+
+    #[test]
+    fn events_to_which_others_leave_too_little_time_are_not_told_as_slow() {
+        assert_eq!(told_as_slow(limits::PLUGIN_CALL_DEADLINE), 11);
+        // However short a call is, one is found that takes all of it; in long ones all that there is time for.
+        assert_eq!(told_as_slow(Duration::from_millis(1)), 4);
+        assert!(told_as_slow(Duration::from_secs(20)) > 150);
+        assert_eq!(share_of_one(Duration::from_secs(1), Duration::from_secs(2)), Duration::ZERO);
+        assert!(Duration::ZERO < fair_share(Duration::from_millis(1)), "who has no time had no fair share");
+    }
+
+    #[test]
+    fn who_can_come_again_is_told_to_and_a_monitor_to_take_fewer() {
+        assert!(matches!(untold(false), PluginError::Transient(_)));
+        // Of this kind none is tried again as it is.
+        assert!(matches!(untold(true), PluginError::Unsupported(_)));
     }
 
     #[test]

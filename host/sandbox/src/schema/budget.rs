@@ -15,7 +15,7 @@ use jsonschema::paths::Location;
 use jsonschema::{Keyword, ValidationError, ValidationOptions};
 use serde_json::{Map, Value, json};
 
-use super::measure::bytes_of;
+use super::measure::{bytes_of, names_bytes};
 
 /// The keyword that counts; its value is a weight.
 pub(super) const KEYWORD: &str = "x-bridge-telemetry-steps";
@@ -33,17 +33,39 @@ pub(super) struct Weight {
     pub(super) lists: u64,
     /// Bytes of the schema that these repeat.
     pub(super) bytes: u64,
+    /// Steps of searching for its pattern, for each byte of a text.
+    pub(super) of_text: u64,
+    /// Steps of searching for the patterns of its members, for each byte of their names.
+    pub(super) of_names: u64,
 }
 
 impl Weight {
     /// The value of the keyword that counts it.
     pub(super) fn to_value(self) -> Value {
-        json!([self.steps, self.faults, self.lists, self.bytes])
+        json!([self.steps, self.faults, self.lists, self.bytes, self.of_text, self.of_names])
     }
 
     pub(super) fn of(value: &Value) -> Self {
         let part = |place: usize| value.get(place).and_then(Value::as_u64).unwrap_or(1);
-        Self { steps: part(0), faults: part(1), lists: part(2), bytes: part(3) }
+        Self {
+            steps: part(0),
+            faults: part(1),
+            lists: part(2),
+            bytes: part(3),
+            of_text: part(4),
+            of_names: part(5),
+        }
+    }
+
+    /// Steps of the searches that it makes at once in what is judged by it: nothing looks at the clock between those for names.
+    fn searches(self, instance: &Value) -> u64 {
+        match instance {
+            Value::String(text) => self.of_text.saturating_mul(text.len() as u64),
+            Value::Object(members) if self.of_names > 0 => {
+                self.of_names.saturating_mul(names_bytes(members) as u64)
+            }
+            _ => 0,
+        }
     }
 }
 
@@ -52,6 +74,8 @@ impl Weight {
 pub(super) struct Budget {
     /// Steps.
     pub(super) steps: u64,
+    /// Steps of searches that are made at once: nothing stops one that has begun.
+    pub(super) search: u64,
     /// Bytes of the stack.
     pub(super) stack: usize,
     /// When it is over.
@@ -90,6 +114,8 @@ pub(super) struct Telling {
 pub(super) enum Cause {
     /// It took too many steps, too much of the stack, or too much memory.
     Exhausted,
+    /// A text, or names, would be searched for longer than they may.
+    TooLong,
     /// Its time is over.
     Late,
     /// It panicked.
@@ -106,7 +132,7 @@ struct Left {
 
 thread_local! {
     static LEFT: Cell<Left> =
-        const { Cell::new(Left { budget: Budget { steps: 0, stack: 0, end: None }, base: 0 }) };
+        const { Cell::new(Left { budget: Budget { steps: 0, search: 0, stack: 0, end: None }, base: 0 }) };
     static TELLING: Cell<Telling> =
         const { Cell::new(Telling { bytes: 0, fault: 0, path: 0, copied: Copied::Nothing, document: 0 }) };
 }
@@ -141,6 +167,15 @@ impl Count {
         used
     }
 
+    /// Counts its steps with something that is judged by it, before that is searched.
+    fn step_with(&self, instance: &Value) -> usize {
+        let used = self.step();
+        if self.0.searches(instance) > LEFT.get().budget.search {
+            stop(Cause::TooLong);
+        }
+        used
+    }
+
     /// Counts what its faults may take.
     fn tell(&self, instance: &Value, used: usize) {
         let mut telling = TELLING.get();
@@ -164,13 +199,13 @@ impl Count {
 impl<'i> Keyword<'i> for Count {
     /// Asked where faults are told.
     fn validate(&self, instance: &'i Value) -> Result<(), ValidationError<'i>> {
-        let used = self.step();
+        let used = self.step_with(instance);
         self.tell(instance, used);
         Ok(())
     }
 
-    fn is_valid(&self, _: &'i Value) -> bool {
-        self.step();
+    fn is_valid(&self, instance: &'i Value) -> bool {
+        self.step_with(instance);
         true
     }
 }

@@ -34,12 +34,14 @@ pub(super) struct Counted {
     pub(super) has_unique: bool,
     /// What is copied for a fault.
     pub(super) copied: Copied,
-    /// What searching for its expressions costs for each byte of a text.
-    pub(super) pattern_steps: usize,
+    /// What searching for all that one `unevaluatedProperties` merges costs for each byte of a name.
+    pub(super) name_steps: usize,
     /// Bytes of the longest place of a schema within it.
     pub(super) longest_path: usize,
     /// Bytes that it is taken to need, besides those of its text.
     pub(super) memory: usize,
+    /// Whether nothing frees it when it is compiled.
+    pub(super) is_lasting: bool,
 }
 
 /// The same schema, with what counts in it. The error says what such a schema may not have.
@@ -49,7 +51,6 @@ pub(super) fn counted(root: &Value) -> Result<Counted, String> {
         draft: draft_of(root),
         depth: 0,
         patterns: HashMap::new(),
-        pattern_steps: 0,
         pattern_bytes: 0,
         copies: 0,
         excluded: 0,
@@ -58,7 +59,8 @@ pub(super) fn counted(root: &Value) -> Result<Counted, String> {
         has_names: false,
     };
     let schema = walk.schema(root, Place::Root)?;
-    let Compiled { schemas, values, path_bytes, longest_path } = expansion::bounded(root)?;
+    let Compiled { schemas, values, path_bytes, longest_path, merged, name_steps, is_lasting } =
+        expansion::bounded(root, &walk.patterns)?;
     let named_bytes = anchors::path_bytes(&schema);
     if named_bytes > limits::MAX_SCHEMA_PATH_BYTES {
         let limit = limits::MAX_SCHEMA_PATH_BYTES;
@@ -71,6 +73,7 @@ pub(super) fn counted(root: &Value) -> Result<Counted, String> {
         (schemas, limits::SCHEMA_OBJECT_BYTES),
         (values, limits::SCHEMA_VALUE_BYTES),
         (path_bytes, 1),
+        (merged, limits::SCHEMA_MERGED_BYTES),
         (walk.pattern_bytes, 1),
         (walk.excluded, 1),
     ];
@@ -81,8 +84,7 @@ pub(super) fn counted(root: &Value) -> Result<Counted, String> {
         (true, false) => Copied::Part,
         (true, true) => Copied::Whole,
     };
-    let Walk { has_unique, pattern_steps, .. } = walk;
-    Ok(Counted { schema, has_unique, copied, pattern_steps, longest_path, memory })
+    Ok(Counted { schema, has_unique: walk.has_unique, copied, name_steps, longest_path, memory, is_lasting })
 }
 
 struct Walk<'s> {
@@ -92,7 +94,6 @@ struct Walk<'s> {
     depth: usize,
     /// Each pattern, with what searching for it costs.
     patterns: HashMap<&'s str, usize>,
-    pattern_steps: usize,
     pattern_bytes: usize,
     /// Bytes of all values, each for every schema that it stands in.
     copies: usize,
@@ -108,10 +109,14 @@ impl<'s> Walk<'s> {
     fn value(&mut self, value: &'s Value, place: Place) -> Result<Value, String> {
         match (place, value) {
             (Place::Schema, _) => self.schema(value, place),
-            (Place::Map, Value::Object(schemas)) => {
-                let each = schemas.iter().map(|(name, schema)| {
-                    Ok::<_, String>((name.clone(), self.value(schema, Place::Schema)?))
+            (Place::Map | Place::Definitions | Place::Components, Value::Object(members)) => {
+                // What else there is among components nothing can refer to.
+                let within = members.iter().filter_map(|(name, inner)| match child_of(place, name, inner) {
+                    Place::Data => None,
+                    below => Some((name, inner, below)),
                 });
+                let each = within
+                    .map(|(name, inner, below)| Ok::<_, String>((name.clone(), self.value(inner, below)?)));
                 each.collect::<Result<Map<_, _>, _>>().map(Value::Object)
             }
             (Place::List, Value::Array(schemas)) => {
@@ -160,6 +165,8 @@ impl<'s> Walk<'s> {
                 faults: weight.faults.saturating_add(own.faults),
                 lists: weight.lists.saturating_add(own.lists),
                 bytes: weight.bytes.saturating_add(own.bytes),
+                of_text: weight.of_text.saturating_add(own.of_text),
+                of_names: weight.of_names.saturating_add(own.of_names),
             };
             if name == "not" {
                 let bytes = bytes_of(&counted);
@@ -179,14 +186,8 @@ impl<'s> Walk<'s> {
         self.has_names |= name == "propertyNames";
         self.has_alternatives |= COPYING.contains(&name);
         match (name, value) {
-            ("pattern", Value::String(pattern)) => self.search([pattern.as_str()])?,
-            // The same name may be searched for each of them.
-            ("patternProperties", Value::Object(patterns)) => {
-                self.search(patterns.keys().map(String::as_str))?;
-            }
-            _ => {}
-        }
-        match (name, value) {
+            // Whatever it says, the validator goes to the root.
+            ("$recursiveRef", to) if to != "#" => Err("its $recursiveRef may only be #".to_owned()),
             (key, Value::String(reference)) if is_reference(key) => {
                 translated(self.root, reference).map(Value::String)
             }
@@ -206,7 +207,7 @@ impl<'s> Walk<'s> {
     }
 
     /// What a keyword weighs without the schemas in it.
-    fn weighed(&mut self, name: &str, value: &Value, place: Place) -> Result<Weight, String> {
+    fn weighed(&mut self, name: &str, value: &'s Value, place: Place) -> Result<Weight, String> {
         if COMPARED.contains(&name) && most_compared(value) > limits::MAX_COMPARED_VALUES {
             return Err(format!("its {name} has too many items to compare with each other"));
         }
@@ -227,11 +228,21 @@ impl<'s> Walk<'s> {
             let entries = value.as_array().map(Vec::len).or(value.as_object().map(Map::len)).unwrap_or(1);
             entries.saturating_add(names)
         };
+        let (of_text, of_names) = match (name, value) {
+            ("pattern", Value::String(pattern)) => (self.searching([pattern.as_str()])?, 0),
+            // The same name may be searched for each of them.
+            ("patternProperties", Value::Object(patterns)) => {
+                (0, self.searching(patterns.keys().map(String::as_str))?)
+            }
+            _ => (0, 0),
+        };
         Ok(Weight {
             steps: steps as u64,
             faults: 1 + names as u64,
             lists: u64::from(is_listing),
             bytes: bytes as u64,
+            of_text: of_text as u64,
+            of_names: of_names as u64,
         })
     }
 
@@ -244,8 +255,8 @@ impl<'s> Walk<'s> {
         Ok(())
     }
 
-    /// Counts expressions that are searched for in the same text.
-    fn search(&mut self, patterns: impl IntoIterator<Item = &'s str>) -> Result<(), String> {
+    /// What searching for all of some expressions costs for each byte of a text.
+    fn searching(&mut self, patterns: impl IntoIterator<Item = &'s str>) -> Result<usize, String> {
         let mut steps = 0_usize;
         for pattern in patterns {
             let own = match self.patterns.get(pattern) {
@@ -254,8 +265,7 @@ impl<'s> Walk<'s> {
             };
             steps = steps.saturating_add(own);
         }
-        self.pattern_steps = self.pattern_steps.max(steps);
-        Ok(())
+        Ok(steps)
     }
 
     /// What searching for an expression costs that is met for the first time: the validator compiles each of them once.

@@ -5,6 +5,7 @@
 //! what it keeps of them is a chain, which is let go by as many calls as it is long. So the same way is walked here first, and only
 //! counted. What it keeps of a schema has the places of all schemas as texts, many times each: they are counted, too.
 
+mod circles;
 #[cfg(test)]
 mod tests;
 mod ways;
@@ -16,17 +17,17 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 use telemetry_core::limits;
 
-use super::places::{BEHIND, Place, child_of, is_identifier, is_reference, target_of};
+use super::places::{BEHIND, DEFINITIONS, Place, child_of, is_identifier, is_reference, target_of};
 
 /// Keywords for which schemas are compiled once more.
-const UNEVALUATED: [&str; 2] = ["unevaluatedItems", "unevaluatedProperties"];
+const UNEVALUATED: [&str; 2] = ["unevaluatedItems", MERGING];
+/// That of them which merges what evaluates with it: each time that it is compiled, when it is first judged by.
+const MERGING: &str = "unevaluatedProperties";
 /// Keywords whose schemas evaluate what the whole does: they are compiled once more as well.
 const IN_PLACE: [&str; 7] = ["allOf", "anyOf", "dependentSchemas", "else", "if", "oneOf", "then"];
 /// Keywords whose schemas are compiled then as if they stood alone.
 const BELOW: [&str; 5] =
     ["additionalProperties", "contains", "patternProperties", "unevaluatedItems", "unevaluatedProperties"];
-/// Keywords whose schemas are compiled only where something refers to them.
-const DEFINITIONS: [&str; 2] = ["$defs", "definitions"];
 /// Bytes of a text that count as one more value.
 const BYTES_PER_VALUE: usize = 16;
 /// How often the place of a schema is kept, with those of the one that counts before it.
@@ -44,6 +45,9 @@ enum Way {
     /// As a part of one that asks what was evaluated.
     Part,
 }
+
+/// A schema that merges, by where its members are.
+type Merging = *const Map<String, Value>;
 
 /// A schema that a reference leads to, and the bytes of its place.
 type Target<'s> = (&'s Value, Place, usize);
@@ -74,10 +78,16 @@ pub(super) struct Compiled {
     pub(super) path_bytes: usize,
     /// Bytes of the longest of them.
     pub(super) longest_path: usize,
+    /// Names and patterns that are merged, and parts of long ones as such.
+    pub(super) merged: usize,
+    /// What searching for all patterns that are merged into one costs for each byte of a name.
+    pub(super) name_steps: usize,
+    /// Whether parts of it refer to one another in a circle, so that nothing frees them.
+    pub(super) is_lasting: bool,
 }
 
-/// What a schema is compiled to; the error says why that is too much.
-pub(super) fn bounded(root: &Value) -> Result<Compiled, String> {
+/// What a schema is compiled to, with what searching for each of its patterns costs; the error says why that is too much.
+pub(super) fn bounded(root: &Value, pattern_steps: &HashMap<&str, usize>) -> Result<Compiled, String> {
     let mut found = Found { root, anchors: HashMap::new(), unevaluated: Vec::new() };
     found.look(root, Place::Root, 0)?;
     let mut walk = Walk {
@@ -85,11 +95,18 @@ pub(super) fn bounded(root: &Value) -> Result<Compiled, String> {
         targets: HashMap::new(),
         on_path: HashSet::new(),
         heights: HashMap::new(),
+        merging: HashMap::new(),
         compiled: Compiled::default(),
     };
     walk.visit(root, Place::Root, Way::Whole, At { depth: 1, path: 0 })?;
-    ways::bounded(&walk.found)?;
-    Ok(walk.compiled)
+    let Walk { found, merging, mut compiled, .. } = walk;
+    for (members, merged) in ways::merged(&found, pattern_steps)? {
+        let times = merging.get(&members).copied().unwrap_or(0);
+        compiled.merged = compiled.merged.saturating_add(merged.values.saturating_mul(times));
+        compiled.name_steps = compiled.name_steps.max(merged.name_steps);
+    }
+    compiled.is_lasting = circles::are_in(&found);
+    Ok(compiled)
 }
 
 /// What has to be known before the walk.
@@ -174,6 +191,8 @@ struct Walk<'s> {
     /// Levels of what was referred to. It is not walked again where the validator does not compile it again: what is compiled whole is
     /// kept. Within a circle they are less than there are; what is compiled is counted, too.
     heights: HashMap<(*const Value, Way), usize>,
+    /// How often each schema is compiled that merges.
+    merging: HashMap<Merging, usize>,
     compiled: Compiled,
 }
 
@@ -233,6 +252,10 @@ impl<'s> Walk<'s> {
             height = height.max(self.visit(inner, below, Way::Whole, at.below(name))?);
             if UNEVALUATED.contains(&name) {
                 height = height.max(self.part(members, place, at)?);
+            }
+            if name == MERGING {
+                let times = self.merging.entry(ptr::from_ref(members)).or_default();
+                *times = times.saturating_add(1);
             }
         }
         Ok(height)

@@ -8,7 +8,7 @@ use serde_json::Value;
 use telemetry_core::limits;
 
 use super::budget::{self, Budget, Cause, Copied, Telling};
-use super::measure::{bytes_of, longest_path, longest_text, most_compared};
+use super::measure::{bytes_of, longest_path, most_compared, most_names};
 use super::{Schema, SchemaFault};
 use crate::text::shown;
 
@@ -21,12 +21,26 @@ const LIMIT: &str = "limit";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Late;
 
+/// How a document is judged.
+#[derive(Clone, Copy)]
+struct Manner {
+    /// Most faults that are told.
+    most: usize,
+    /// When it ends.
+    end: Option<Instant>,
+    /// Steps of searches that are made at once.
+    search: u64,
+    /// What is said of a fault.
+    text: fn(&ValidationError<'_>) -> String,
+}
+
 impl Schema {
     /// What is wrong with a document; that it takes too much to find out is a fault as well.
     pub(crate) fn faults(&self, document: &Value) -> Vec<SchemaFault> {
         let end = Instant::now().checked_add(limits::MAX_HOST_TIME);
-        let faults = self.judge(document, MAX_FAULTS, end, text_of);
-        faults.unwrap_or_else(|Late| limit("judging it takes too long"))
+        let manner =
+            Manner { most: MAX_FAULTS, end, search: limits::MAX_SCHEMA_PATTERN_STEPS, text: text_of };
+        self.judge(document, manner).unwrap_or_else(|Late| limit("judging it takes too long"))
     }
 
     /// The same of a document whose values may be secrets: no message repeats one. At most `most` faults, and none after `end`.
@@ -39,50 +53,53 @@ impl Schema {
         if most == 0 {
             return Ok(Vec::new());
         }
-        self.judge(document, most, end, masked_text_of)
+        let search = limits::MAX_JUDGED_PATTERN_STEPS;
+        self.judge(document, Manner { most, end, search, text: masked_text_of })
     }
 
-    fn judge(
-        &self,
-        document: &Value,
-        most: usize,
-        end: Option<Instant>,
-        text: fn(&ValidationError<'_>) -> String,
-    ) -> Result<Vec<SchemaFault>, Late> {
+    fn judge(&self, document: &Value, manner: Manner) -> Result<Vec<SchemaFault>, Late> {
+        let Manner { most, end, search, text } = manner;
+        let too_long = || limit("it has a text, or names, too long for the patterns of its schema");
         // Nothing stops a search that has begun, or a comparison.
-        if self.searches_too_much(document) {
-            return Ok(limit("it has a text, or names, too long for the patterns of its schema"));
+        if self.searches_too_much(document, search) {
+            return Ok(too_long());
         }
-        if self.has_unique && most_compared(document) > limits::MAX_COMPARED_VALUES {
+        if self.compiled.has_unique && most_compared(document) > limits::MAX_COMPARED_VALUES {
             return Ok(limit("it has an array of too many arrays or objects to compare with each other"));
         }
-        let budget = Budget { steps: limits::MAX_SCHEMA_STEPS, stack: limits::MAX_SCHEMA_STACK_BYTES, end };
-        match budget::within(budget, || self.validator.is_valid(document)) {
+        let (steps, stack) = (limits::MAX_SCHEMA_STEPS, limits::MAX_SCHEMA_STACK_BYTES);
+        let (budget, validator) = (Budget { steps, search, stack, end }, &self.compiled.validator);
+        match budget::within(budget, || validator.is_valid(document)) {
             Ok(true) => Ok(Vec::new()),
             Ok(false) => {
                 // All faults are collected before the first is handed out.
-                let all = || self.validator.iter_errors(document);
+                let all = || validator.iter_errors(document);
                 let first = || all().take(most).map(|error| fault(&error, text)).collect::<Vec<_>>();
                 let told = budget::telling(budget, self.telling(document), first);
                 let unclear = || limit("it does not fit its schema, and it takes too long to say where");
                 match told {
                     Ok(faults) if faults.is_empty() => Ok(unclear()),
                     Ok(faults) => Ok(faults),
-                    Err(cause) => why_none(cause, unclear),
+                    Err(cause) => why_none(cause, unclear, too_long),
                 }
             }
-            Err(cause) => why_none(cause, || {
-                limit(format!(
-                    "its schema takes more than {} steps, or nests too deep, to judge it",
-                    limits::MAX_SCHEMA_STEPS
-                ))
-            }),
+            Err(cause) => {
+                let exhausted = || {
+                    limit(format!(
+                        "its schema takes more than {} steps, or nests too deep, to judge it",
+                        limits::MAX_SCHEMA_STEPS
+                    ))
+                };
+                why_none(cause, exhausted, too_long)
+            }
         }
     }
 
-    fn searches_too_much(&self, document: &Value) -> bool {
-        let most = || longest_text(document).saturating_mul(self.pattern_steps);
-        self.pattern_steps > 0 && most() > limits::MAX_SCHEMA_PATTERN_STEPS
+    /// Whether one of its objects has names that are searched for too long for what one `unevaluatedProperties` merges. All other searches
+    /// are counted when they are made.
+    fn searches_too_much(&self, document: &Value, most: u64) -> bool {
+        let each = self.compiled.name_steps;
+        each > 0 && each.saturating_mul(most_names(document) as u64) > most
     }
 
     /// What telling a document's faults may take.
@@ -90,17 +107,22 @@ impl Schema {
         Telling {
             bytes: limits::MAX_FAULTS_BYTES,
             fault: limits::FAULT_BYTES.saturating_add(longest_path(document) as u64),
-            path: self.longest_path as u64,
-            copied: self.copied,
-            document: if self.copied == Copied::Whole { bytes_of(document) as u64 } else { 0 },
+            path: self.compiled.longest_path as u64,
+            copied: self.compiled.copied,
+            document: if self.compiled.copied == Copied::Whole { bytes_of(document) as u64 } else { 0 },
         }
     }
 }
 
 /// Why there is no judgement.
-fn why_none(cause: Cause, exhausted: impl FnOnce() -> Vec<SchemaFault>) -> Result<Vec<SchemaFault>, Late> {
+fn why_none(
+    cause: Cause,
+    exhausted: impl FnOnce() -> Vec<SchemaFault>,
+    too_long: impl FnOnce() -> Vec<SchemaFault>,
+) -> Result<Vec<SchemaFault>, Late> {
     match cause {
         Cause::Exhausted => Ok(exhausted()),
+        Cause::TooLong => Ok(too_long()),
         Cause::Late => Err(Late),
         Cause::Panicked => Ok(limit("its schema cannot be applied")),
     }

@@ -2,7 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// Bytes that a member of an object takes besides its name and its value.
 const MEMBER_BYTES: usize = 64;
@@ -11,15 +11,16 @@ const BYTES_PER_VALUE: usize = 64;
 /// Bytes of a step of a JSON Pointer into an array: no document has more items.
 const INDEX_BYTES: usize = 8;
 
-/// The most bytes that are searched at once: of a text, or of all names of an object, since nothing is counted between them.
-pub(super) fn longest_text(document: &Value) -> usize {
+/// Bytes of the names of an object, with what each search costs that finds nothing to read.
+pub(super) fn names_bytes(members: &Map<String, Value>) -> usize {
+    members.keys().map(|name| name.len().saturating_add(1)).sum()
+}
+
+/// The most of these bytes that an object within a document has.
+pub(super) fn most_names(document: &Value) -> usize {
     match document {
-        Value::String(text) => text.len(),
-        Value::Array(values) => values.iter().map(longest_text).max().unwrap_or(0),
-        Value::Object(members) => {
-            let names: usize = members.keys().map(|name| name.len().saturating_add(1)).sum();
-            members.values().map(longest_text).fold(names, usize::max)
-        }
+        Value::Array(values) => values.iter().map(most_names).max().unwrap_or(0),
+        Value::Object(members) => members.values().map(most_names).fold(names_bytes(members), usize::max),
         _ => 0,
     }
 }
@@ -152,9 +153,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_and_the_names_of_an_object_are_long() {
-        assert_eq!(longest_text(&json!([1, "abc", {"a": "abcd"}])), 4);
-        assert_eq!(longest_text(&json!({"abc": 1, "de": [{"f": null}]})), 7);
+    fn the_names_of_one_object_are_searched_at_once() {
+        assert_eq!(most_names(&json!([1, "abc", {"a": "abcd"}])), 2);
+        assert_eq!(most_names(&json!({"abc": 1, "de": [{"f": null}]})), 7);
+        assert_eq!(most_names(&json!({"a": {"b": [{"some name": 1, "": 2}]}})), 11);
     }
 
     #[test]

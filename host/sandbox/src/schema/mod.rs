@@ -7,12 +7,15 @@ mod counted;
 mod expansion;
 mod expressions;
 mod judging;
+mod lasting;
 mod measure;
 mod places;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
 
 use jsonschema::{EmailOptions, PatternOptions, ValidationError, ValidationOptions};
 use jsonschema_regex::is_valid_ecma_regex;
@@ -23,6 +26,7 @@ use telemetry_core::limits;
 use self::budget::{Budget, Cause, Copied};
 use self::counted::Counted;
 pub(crate) use self::judging::{Late, limit};
+pub(crate) use self::lasting::{LastingSchemas, PluginSchemas};
 use crate::text::shown;
 
 /// What a schema finds wrong with a document.
@@ -49,15 +53,20 @@ impl fmt::Display for SchemaFault {
     }
 }
 
-/// A compiled schema.
+/// A compiled schema. Cloning shares it.
 #[allow(unreachable_pub, reason = "the generated bindings name it to all")]
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Schema {
+    compiled: Arc<Compiled>,
+}
+
+#[derive(Debug)]
+struct Compiled {
     validator: jsonschema::Validator,
     /// Bytes that it is taken to need.
     memory: usize,
-    /// What searching for its patterns costs for each byte of a text.
-    pattern_steps: usize,
+    /// What searching for all that one `unevaluatedProperties` merges costs for each byte of a name.
+    name_steps: u64,
     /// Whether it compares the items of arrays with each other.
     has_unique: bool,
     /// What is copied for a fault.
@@ -67,46 +76,84 @@ pub struct Schema {
 }
 
 impl Schema {
-    /// Compiles a schema; it may refer to nothing outside itself.
+    /// Compiles a schema; it may refer to nothing outside itself. What lasts of it is not kept for anybody: that is for a schema which is
+    /// compiled when somebody asks, not when a plugin does.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        Self::read(text).map(|(schema, _)| schema)
-    }
-
-    /// The same, and the schema as it is written.
-    pub(crate) fn read(text: &str) -> Result<(Self, Value), String> {
-        if text.len() > limits::MAX_PLUGIN_SCHEMA_BYTES {
-            return Err(format!("it is longer than {} bytes", limits::MAX_PLUGIN_SCHEMA_BYTES));
-        }
-        let text_bytes = text.len().saturating_mul(limits::SCHEMA_BYTES_PER_BYTE);
-        let text: Value = serde_json::from_str(text).map_err(|error| format!("it is not JSON: {error}"))?;
-        let compile = || {
-            let counted = counted::counted(&text)?;
-            let validator = options().build(&counted.schema).map_err(|error| refusal(&error))?;
-            Ok::<_, String>((validator, counted))
-        };
-        let budget = Budget {
-            steps: limits::MAX_SCHEMA_COMPILE_STEPS,
-            stack: limits::MAX_SCHEMA_COMPILE_STACK_BYTES,
-            end: None,
-        };
-        let compiled = budget::within(budget, compile).unwrap_or_else(|cause| {
-            Err(match cause {
-                Cause::Exhausted | Cause::Late => "it takes too much to compile".to_owned(),
-                Cause::Panicked => "it cannot be compiled".to_owned(),
-            })
-        });
-        // It may repeat what the plugin's author wrote.
-        let (validator, counted) =
-            compiled.map_err(|reason| shown(reason, limits::MAX_PLUGIN_MESSAGE_BYTES))?;
-        let Counted { has_unique, copied, pattern_steps, longest_path, memory, .. } = counted;
-        let memory = text_bytes.saturating_add(memory);
-        Ok((Self { validator, memory, pattern_steps, has_unique, copied, longest_path }, text))
+        Measured::of(text)?.compiled().unwrap_or_else(|cause| Err(unfinished(cause)))
     }
 
     /// Bytes that it is taken to need.
     pub(crate) fn memory(&self) -> usize {
+        self.compiled.memory
+    }
+}
+
+/// A schema of which is known what it takes, before it is compiled.
+pub(crate) struct Measured {
+    written: Value,
+    counted: Counted,
+    memory: usize,
+}
+
+impl Measured {
+    /// The schema with this text; the error says why it is none.
+    pub(crate) fn of(text: &str) -> Result<Self, String> {
+        if text.len() > limits::MAX_PLUGIN_SCHEMA_BYTES {
+            return Err(format!("it is longer than {} bytes", limits::MAX_PLUGIN_SCHEMA_BYTES));
+        }
+        let text_bytes = text.len().saturating_mul(limits::SCHEMA_BYTES_PER_BYTE);
+        let written: Value =
+            serde_json::from_str(text).map_err(|error| format!("it is not JSON: {error}"))?;
+        let counted = budget::within(Budget::default(), || counted::counted(&written));
+        let counted = counted.unwrap_or_else(|cause| Err(unfinished(cause))).map_err(safe)?;
+        let memory = text_bytes.saturating_add(counted.memory);
+        Ok(Self { written, counted, memory })
+    }
+
+    /// Bytes that it is taken to need when it is compiled.
+    pub(crate) fn memory(&self) -> usize {
         self.memory
     }
+
+    /// Whether nothing frees it when it is compiled.
+    fn is_lasting(&self) -> bool {
+        self.counted.is_lasting
+    }
+
+    /// The same, compiled; the error within says why it cannot be, the one around it that this was not found out.
+    fn compiled(&self) -> Result<Result<Schema, String>, Cause> {
+        let budget = Budget {
+            steps: limits::MAX_SCHEMA_COMPILE_STEPS,
+            stack: limits::MAX_SCHEMA_COMPILE_STACK_BYTES,
+            end: Instant::now().checked_add(limits::MAX_SCHEMA_COMPILE_TIME),
+            ..Budget::default()
+        };
+        let Counted { name_steps, has_unique, copied, longest_path, .. } = self.counted;
+        let validator = budget::within(budget, || options().build(&self.counted.schema))?;
+        Ok(validator.map_err(|error| safe(refusal(&error))).map(|validator| Schema {
+            compiled: Arc::new(Compiled {
+                validator,
+                memory: self.memory,
+                name_steps: name_steps as u64,
+                has_unique,
+                copied,
+                longest_path,
+            }),
+        }))
+    }
+}
+
+/// Why compiling came to no end.
+fn unfinished(cause: Cause) -> String {
+    match cause {
+        Cause::Exhausted | Cause::TooLong | Cause::Late => "it takes too much to compile".to_owned(),
+        Cause::Panicked => "it cannot be compiled".to_owned(),
+    }
+}
+
+/// Why a schema is none: that may repeat what the plugin's author wrote.
+fn safe(reason: String) -> String {
+    shown(reason, limits::MAX_PLUGIN_MESSAGE_BYTES)
 }
 
 /// How schemas are compiled.

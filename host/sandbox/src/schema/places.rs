@@ -24,8 +24,11 @@ const APPLIERS: [&str; 16] = [
     "unevaluatedProperties",
 ];
 /// Keywords whose value is an object of schemas.
-const MAPS: [&str; 6] =
-    ["$defs", "definitions", "dependencies", "dependentSchemas", "patternProperties", "properties"];
+const MAPS: [&str; 4] = ["dependencies", "dependentSchemas", "patternProperties", "properties"];
+/// Those whose schemas are applied only where something refers to them.
+pub(super) const DEFINITIONS: [&str; 2] = ["$defs", "definitions"];
+/// Members whose values are objects, and that are nevertheless no definitions: what they say is about the schema that has them.
+const ABOUT: [&str; 3] = ["default", "example", "examples"];
 /// What a reference must not hold as it is.
 const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'`').add(b'%').add(b'#');
 /// The way from a counting schema to the one behind it.
@@ -42,6 +45,10 @@ pub(super) enum Place {
     Schema,
     /// An object of schemas.
     Map,
+    /// An object of schemas, and of groups of them.
+    Definitions,
+    /// What OpenAPI keeps its schemas in, at the root.
+    Components,
     /// A list of schemas.
     List,
     /// Anything else.
@@ -59,9 +66,23 @@ pub(super) fn child_of(place: Place, name: &str, value: &Value) -> Place {
             }
         }
         Place::Root | Place::Schema if MAPS.contains(&name) => Place::Map,
-        Place::Map | Place::List => Place::Schema,
+        Place::Root | Place::Schema if DEFINITIONS.contains(&name) => Place::Definitions,
+        Place::Root if name == "components" => Place::Components,
+        Place::Components if name == "schemas" => Place::Map,
+        Place::Definitions if is_group(value) => Place::Map,
+        Place::Definitions | Place::Map | Place::List => Place::Schema,
         _ => Place::Data,
     }
+}
+
+/// Whether a definition is several of them, under names: as a schema it would say nothing.
+fn is_group(value: &Value) -> bool {
+    let is_name = |name: &str| {
+        !(Draft::Unknown.is_known_keyword(name) || ABOUT.contains(&name) || name.starts_with("x-"))
+    };
+    value.as_object().is_some_and(|members| {
+        !members.is_empty() && members.iter().all(|(name, inner)| inner.is_object() && is_name(name))
+    })
 }
 
 /// Whether this keyword refers to another schema.
@@ -94,11 +115,23 @@ pub(super) fn draft_of(root: &Value) -> Draft {
 fn fragment_of<'r>(root: &Value, reference: &'r str) -> Option<&'r str> {
     let names = ["$id", "id"].into_iter().filter_map(|key| root.get(key)?.as_str());
     let own = names.map(|id| id.trim_end_matches('#')).find(|id| !id.is_empty());
-    match own.and_then(|id| reference.strip_prefix(id)) {
+    let relative = || reference.strip_prefix(own.and_then(file_of)?);
+    match own.and_then(|id| reference.strip_prefix(id)).or_else(relative) {
         // Its name alone is the whole.
         Some("") => Some(""),
         within => within.unwrap_or(reference).strip_prefix('#'),
     }
+}
+
+/// The last part of an identifier's path, where it alone names the same by RFC 3986.
+fn file_of(id: &str) -> Option<&str> {
+    let path = match id.split_once("//") {
+        Some((_, behind)) => behind.split_once('/')?.1,
+        None => id,
+    };
+    let file = path.rsplit('/').next()?;
+    let is_plain = !matches!(file, "" | "." | "..") && !id.contains(['?', '#']) && !file.contains(':');
+    is_plain.then_some(file)
 }
 
 /// What a step of a JSON Pointer leads to, and its name.
@@ -202,6 +235,72 @@ mod tests {
         }
         for other in ["https://a.example/c.json#/$defs/a", "https://a.example/b.json5", ""] {
             assert!(translated(&named, other).is_err(), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_document_may_call_itself_by_the_end_of_its_name() {
+        let named = |id: &str| json!({"$id": id, "definitions": {"a": {}}});
+        for id in [
+            "https://geojson.org/schema/b.json",
+            "https://a.example/b.json#",
+            "schemas/b.json",
+            "b.json",
+            "urn:example/b.json",
+        ] {
+            for (reference, expected) in
+                [("b.json#/definitions/a", "#/allOf/1/definitions/a"), ("b.json", "#"), ("b.json#x", "#x")]
+            {
+                assert_eq!(translated(&named(id), reference).as_deref(), Ok(expected), "{id} {reference}");
+            }
+            for other in ["c.json#/definitions/a", "b.json5", "xb.json#", "schema/b.json#/definitions/a"] {
+                assert!(translated(&named(id), other).is_err(), "{id} {other}");
+            }
+        }
+        // By these, the end of the name names something else.
+        for (id, reference) in [
+            ("https://b.json", "b.json#"),
+            ("https://a.example/x?y=/b.json", "b.json#"),
+            ("https://a.example/x/..", "..#"),
+            ("urn:example:b.json", "b.json#"),
+            ("https://a.example/x:b.json", "x:b.json#"),
+        ] {
+            assert!(translated(&named(id), reference).is_err(), "{id}");
+        }
+    }
+
+    #[test]
+    fn schemas_stand_in_components_and_in_groups_of_definitions() {
+        let root = json!({
+            "components": {"schemas": {"A": {"items": {}}}, "responses": {"B": {"items": {}}}},
+            "definitions": {"v1": {"A": {"not": {}}, "B": {}}, "titled": {"A": {}, "title": "a"},
+                "items": {"items": {"A": {}}}, "empty": {}, "extended": {"x-origin": {}}},
+            "properties": {"v1": {"A": {}}, "components": {"components": {"schemas": {"A": {}}}}},
+        });
+        let translated = |reference: &str| translated(&root, reference);
+        for (reference, expected) in [
+            ("#/components/schemas/A", "#/allOf/1/components/schemas/A"),
+            ("#/components/schemas/A/items", "#/allOf/1/components/schemas/A/allOf/1/items"),
+            ("#/definitions/v1/A", "#/allOf/1/definitions/v1/A"),
+            ("#/definitions/v1/A/not", "#/allOf/1/definitions/v1/A/allOf/1/not"),
+            ("#/definitions/titled", "#/allOf/1/definitions/titled"),
+            ("#/definitions/extended", "#/allOf/1/definitions/extended"),
+            ("#/definitions/empty", "#/allOf/1/definitions/empty"),
+        ] {
+            assert_eq!(translated(reference).as_deref(), Ok(expected));
+        }
+        for reference in [
+            "#/components",
+            "#/components/schemas",
+            "#/components/responses/B",
+            "#/definitions/v1",
+            "#/definitions/titled/A",
+            "#/definitions/extended/x-origin",
+            "#/definitions/items/items/A",
+            "#/properties/v1/A",
+            "#/properties/components/components/schemas/A",
+        ] {
+            assert!(translated(reference).unwrap_err().contains("where no schema stands"), "{reference}");
         }
     }
 

@@ -1,4 +1,7 @@
+mod evaluated;
 mod hostile;
+mod references;
+mod searches;
 mod usual;
 
 use std::time::Instant;

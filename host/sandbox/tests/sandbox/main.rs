@@ -17,6 +17,7 @@ mod flood;
 mod fuzz;
 mod http;
 mod http_bypass;
+mod judging;
 mod load;
 mod logging;
 mod monitor;

@@ -207,7 +207,7 @@ fn formats_are_strict_and_contents_are_read() {
 }
 
 /// A schema as tools write them from types in a program: many, which refer to one another.
-fn types(count: usize) -> Value {
+pub(super) fn types(count: usize) -> Value {
     let described = "What is known of one of the things that there are, as far as it was told. ".repeat(5);
     let types = (0..count).map(|number| {
         let other = |step: usize| json!({"$ref": format!("#/$defs/Type{}", (number + step) % count)});

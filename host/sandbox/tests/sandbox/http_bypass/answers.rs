@@ -50,8 +50,8 @@ fn answer(mut stream: TcpStream) {
             }
         }
         "/drip-head" => {
-            drop(stream.write_all(line.as_bytes()));
-            while stream.write_all(b"x-a: b\r\n").is_ok() {
+            drop(stream.write_all(format!("{line}x-a: ").as_bytes()));
+            while stream.write_all(b"b").is_ok() {
                 std::thread::sleep(Duration::from_millis(20));
             }
         }

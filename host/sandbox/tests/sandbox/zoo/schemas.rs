@@ -1,10 +1,10 @@
 //! Schemas beside the matrix: what is judged is told, and what is too much of one event is no other's.
 
 use serde_json::json;
-use telemetry_core::{EventBatch, EventRow};
-use telemetry_sandbox::{Component, PluginLimits, PluginSpec};
+use telemetry_core::{EventBatch, EventRow, limits};
+use telemetry_sandbox::{Component, PluginSpec};
 
-use crate::fixture::{Fixture, events, shipped};
+use crate::fixture::{Fixture, events, shipped, shipped_spec};
 
 /// Events of one type, with these data.
 fn batch(first_type: &str, data: &[String]) -> EventBatch {
@@ -54,9 +54,8 @@ fn more_rows_than_there_are_cannot_be_judged() {
 #[test]
 fn a_costly_event_is_told_as_such_and_takes_no_others_time() {
     let each = vec![json!({"uniqueItems": true}); 6_000];
-    let mut spec = PluginSpec::new("json-schema", Component::File(shipped("json-schema")))
+    let spec = shipped_spec("json-schema")
         .with_config(json!({"schemas": {"*": {"properties": {"a": {"allOf": each}}}}}));
-    spec.limits = PluginLimits { deadline_ms: 20_000, ..PluginLimits::default() };
     let plugin = Fixture::new().sandbox.load(spec).unwrap();
     let costly = json!({"a": (0..8_000).collect::<Vec<_>>()}).to_string();
     let data = [costly, r#"{"a":[1,1]}"#.to_owned()];
@@ -65,21 +64,38 @@ fn a_costly_event_is_told_as_such_and_takes_no_others_time() {
     assert!(verdict.issues.iter().any(|issue| issue.row == 1), "{:?}", verdict.issues);
 }
 
+/// How often a call that has little time is made, until one of them was not held up.
+const TRIES: usize = 20;
+
+/// A busy machine may take the time of all of them, or only that of the last: one try that goes well shows that it is shared. Were it
+/// not, none would: the slow events alone would take more than a call has.
 #[test]
 fn however_many_events_are_slow_the_call_ends_well_and_others_are_judged() {
     let each = vec![json!({"uniqueItems": true}); 6_000];
+    let properties = json!({"a": {"allOf": each}, "b": {"type": "integer"}});
     let spec = PluginSpec::new("json-schema", Component::File(shipped("json-schema")))
-        .with_config(json!({"schemas": {"*": {"properties": {"a": {"allOf": each}}}}}));
-    let plugin = Fixture::new().sandbox.load(spec).unwrap();
+        .with_config(json!({"schemas": {"*": {"properties": properties}}}));
+    let slow = 8_u32;
+    assert!(spec.limits.deadline_ms < slow * u32::try_from(limits::MAX_JUDGEMENT_TIME.as_millis()).unwrap());
     let costly = json!({"a": (0..8_000).collect::<Vec<_>>()}).to_string();
-    let data: Vec<String> = std::iter::repeat_n(costly, 8)
-        .chain([r#"{"a":[1,1]}"#.to_owned(), r#"{"a":[1,2]}"#.to_owned()])
+    let data: Vec<String> = std::iter::repeat_n(costly, slow as usize)
+        .chain([r#"{"b":"x"}"#.to_owned(), r#"{"b":1}"#.to_owned()])
         .collect();
-    let verdict = plugin.validator().unwrap().validate_events(&batch("A", &data)).unwrap();
-    let code =
-        |row: u32| verdict.issues.iter().find(|issue| issue.row == row).map(|issue| issue.code.as_str());
-    assert!((0..8).all(|row| code(row) == Some("schema_limit")), "{:?}", verdict.issues);
-    assert!(code(8).is_some_and(|code| code != "schema_limit"), "{:?}", verdict.issues);
-    assert_eq!(code(9), None);
-    assert_eq!(plugin.status().failures, 0);
+    let (fixture, batch) = (Fixture::new(), batch("A", &data));
+    let goes_well = |_| {
+        let plugin = fixture.sandbox.load(spec.clone()).unwrap();
+        let verdict = match plugin.validator().unwrap().validate_events(&batch) {
+            Ok(verdict) => verdict,
+            Err(failure) => {
+                assert!(["deadline", "transient"].contains(&failure.reason.kind()), "{failure}");
+                return false;
+            }
+        };
+        assert_eq!(plugin.status().failures, 0);
+        let code =
+            |row: u32| verdict.issues.iter().find(|issue| issue.row == row).map(|issue| issue.code.as_str());
+        assert!((0..slow).all(|row| code(row) == Some("schema_limit")), "{:?}", verdict.issues);
+        (code(slow), code(slow + 1)) == (Some("schema_type"), None)
+    };
+    assert!((0..TRIES).any(goes_well), "none of {TRIES}");
 }
