@@ -259,10 +259,10 @@ pub const UNSPLIT_PAUSE: Duration = Duration::from_secs(300);
 const _: () = assert!(UNSPLIT_PAUSE.as_secs() > RELOAD_PROBATION.as_secs());
 const _: () = assert!(UNSPLIT_PAUSE.as_secs() > PLUGIN_FAILURE_WINDOW.as_secs());
 /// How much the threads of monitors and sinks, and those that try new versions, give way to those that record: one that computes without end
-/// takes a quarter of a core that others want, and all of it otherwise.
-pub const PLUGIN_THREAD_NICENESS: i32 = 5;
+/// takes a tenth of a core that others want, and all of it otherwise.
+pub const PLUGIN_THREAD_NICENESS: i32 = 10;
 /// The same as a share of the highest priority, in hundredths.
-pub const PLUGIN_THREAD_PRIORITY: u8 = 35;
+pub const PLUGIN_THREAD_PRIORITY: u8 = 22;
 /// The longest quarantine.
 pub const MAX_PLUGIN_QUARANTINE: Duration = Duration::from_secs(600);
 
