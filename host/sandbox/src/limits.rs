@@ -11,7 +11,7 @@ use telemetry_core::limits;
 #[serde(default, deny_unknown_fields)]
 pub struct PluginLimits {
     /// Time for one call in milliseconds, without what it waits for. A sink may wait for the far side as long as its delivery may
-    /// take.
+    /// take. A monitor has it for each snapshot of its state, too, and at least a second.
     pub deadline_ms: u32,
     /// Memory of one instance in bytes, all its linear memories together with what the host keeps for it.
     pub memory_bytes: u64,

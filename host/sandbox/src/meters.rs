@@ -1,17 +1,13 @@
 //! What a plugin did, counted: cheap atomics on the way of every call, locks only where something went wrong.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use telemetry_core::extension::FailureReason;
 use telemetry_core::limits;
-
-/// The kind of the failures of calls that are not made because a plugin is left alone.
-pub(crate) fn turned_away() -> &'static str {
-    FailureReason::Quarantined { retry_in: Duration::ZERO }.kind()
-}
 
 /// All counts of one plugin, shared by the instances of all its versions.
 #[derive(Debug, Default)]
@@ -34,6 +30,8 @@ pub(crate) struct Meters {
     /// By the rule that was broken.
     http_refused: Mutex<BTreeMap<&'static str, u64>>,
     failures: Mutex<Failures>,
+    /// Failures of the kind of those in quarantine, which a door counts. Apart from the others: records come past it.
+    turned_away: Arc<AtomicU64>,
     counters: Mutex<Counters>,
 }
 
@@ -109,11 +107,9 @@ impl Meters {
         *self.failures.lock().by_kind.entry(reason.kind()).or_default() += 1;
     }
 
-    /// So many calls of a version that is gone were not made, since it was left alone for a while.
-    pub(crate) fn turned_away(&self, calls: u64) {
-        if calls > 0 {
-            *self.failures.lock().by_kind.entry(turned_away()).or_default() += calls;
-        }
+    /// What counts the calls that are not made because a version is left alone for a while.
+    pub(crate) fn turned_away(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.turned_away)
     }
 
     pub(crate) fn restarted(&self) {
@@ -184,10 +180,15 @@ impl Meters {
 
     pub(crate) fn read(&self) -> Reading {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let (failures, last_failure) = {
+        let (mut failures, last_failure) = {
             let failures = self.failures.lock();
             (failures.by_kind.clone(), failures.last.clone())
         };
+        let turned_away = get(&self.turned_away);
+        if turned_away > 0 {
+            let kind = FailureReason::Quarantined { retry_in: Duration::ZERO }.kind();
+            *failures.entry(kind).or_default() += turned_away;
+        }
         let counters = self.counters.lock();
         // Read first, so that what another thread adds meanwhile never makes it the larger one.
         let waited = Duration::from_nanos(get(&self.waited_nanos));

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use telemetry_core::batch::{EventBatch, SampleBatch};
 use telemetry_core::extension::{FailureReason, Monitor, MonitorCheckpoint, PluginFailure, SavedState};
@@ -70,7 +71,9 @@ impl PluginMonitor {
     fn begin(&mut self, restored: Option<&SavedState>) -> Result<(), PluginFailure> {
         let plugin = self.plugin();
         plugin.supervisor.admit(true).map_err(|reason| plugin.refused(reason))?;
-        let instance = self.role.template.start(restored).map_err(|reason| plugin.unmade(reason))?;
+        let begun = Instant::now();
+        let started = self.role.template.start(restored);
+        let instance = started.map_err(|reason| plugin.unmade_since(begun, reason))?;
         self.instance = Some(instance);
         Ok(())
     }

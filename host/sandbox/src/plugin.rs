@@ -1,9 +1,10 @@
 //! A loaded plugin: what it is, how it does, and the core traits through which the host uses it.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use telemetry_core::aggregation::AggregationSource;
-use telemetry_core::extension::{FailureReason, Monitor, PluginFailure, SavedState, Sink, Validator};
+use telemetry_core::extension::{Door, FailureReason, Monitor, PluginFailure, SavedState, Sink, Validator};
 use telemetry_core::limits;
 
 use crate::aggregation::PluginAggregations;
@@ -66,7 +67,11 @@ impl PluginShared {
         let schemas = runtime.lasting_schemas.of(&name);
         Self {
             log: PluginLog::new(Arc::clone(&name), limits.log_lines_per_second, Arc::clone(clock), kept),
-            supervisor: Supervisor::new(runtime.options.supervision.clone(), Arc::clone(clock)),
+            supervisor: Supervisor::new(
+                runtime.options.supervision.clone(),
+                Arc::clone(clock),
+                Door::counting_in(meters.turned_away()),
+            ),
             meters,
             name,
             limits,
@@ -139,16 +144,11 @@ impl PluginShared {
         }
     }
 
-    /// An instance could not be made. It may have had as much time for that as many calls: whoever asked waits for it.
-    pub(crate) fn unmade(&self, reason: FailureReason) -> PluginFailure {
-        let calls = match reason {
-            FailureReason::Deadline(time) => {
-                let call = self.limits.deadline().max(limits::PLUGIN_CALL_DEADLINE);
-                u32::try_from(time.as_nanos() / call.as_nanos().max(1)).unwrap_or(u32::MAX)
-            }
-            _ => 1,
-        };
-        self.lost_for(calls, reason)
+    /// An instance could not be made since a moment: it may have had as much time for that as many calls, and whoever asked waited.
+    pub(crate) fn unmade_since(&self, begun: Instant, reason: FailureReason) -> PluginFailure {
+        let call = self.limits.deadline().max(limits::PLUGIN_CALL_DEADLINE);
+        let calls = begun.elapsed().as_nanos() / call.as_nanos().max(1);
+        self.lost_for(u32::try_from(calls).unwrap_or(u32::MAX), reason)
     }
 
     fn lost_for(&self, calls: u32, reason: FailureReason) -> PluginFailure {
@@ -190,13 +190,6 @@ impl PluginShared {
             }
             _ => tracing::warn!(plugin, kind = reason.kind(), %reason, "a plugin lost an instance"),
         }
-    }
-}
-
-impl Drop for PluginShared {
-    fn drop(&mut self) {
-        // The counts are those of all versions.
-        self.meters.turned_away(self.supervisor.door().turned_away());
     }
 }
 

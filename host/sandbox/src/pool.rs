@@ -134,7 +134,8 @@ impl<G: Export> Pool<G> {
         let instance = match self.take(turn) {
             Ok(Free::Idle(instance)) => instance,
             Ok(Free::Unmade) => {
-                let instance = self.make().map_err(|reason| plugin.unmade(reason))?;
+                let begun = Instant::now();
+                let instance = self.make().map_err(|reason| plugin.unmade_since(begun, reason))?;
                 let mut slots = self.slots.lock();
                 if matches!(slots.for_helpers, ForHelpers::Not { .. }) {
                     slots.for_helpers = ForHelpers::Makes;

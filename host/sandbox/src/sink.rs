@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use telemetry_core::extension::{
@@ -78,9 +78,10 @@ impl PluginSink {
         let instance = match self.instance.take() {
             Some(instance) => instance,
             None => {
+                let begun = Instant::now();
                 let instance = self.role.template.start(self.role.restored.as_ref()).map_err(|reason| {
                     self.lost = true;
-                    plugin.unmade(reason)
+                    plugin.unmade_since(begun, reason)
                 })?;
                 if std::mem::take(&mut self.lost) {
                     plugin.meters.restarted();

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use crate::meters;
 use crate::plugin::PluginShared;
 use crate::supervisor::Standing;
 
@@ -108,11 +107,7 @@ pub struct PluginStatus {
 
 impl PluginStatus {
     pub(crate) fn of(plugin: &PluginShared, unsplit_aggregates: Vec<String>) -> Self {
-        let mut reading = plugin.meters.read();
-        let turned_away = plugin.supervisor.door().turned_away();
-        if turned_away > 0 {
-            *reading.failures.entry(meters::turned_away()).or_default() += turned_away;
-        }
+        let reading = plugin.meters.read();
         let state = match plugin.supervisor.standing() {
             Standing::Active => PluginState::Active,
             Standing::Waiting(retry_in) => PluginState::Restarting { retry_in },

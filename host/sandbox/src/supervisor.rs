@@ -92,7 +92,7 @@ enum Phase {
 }
 
 impl Supervisor {
-    pub(crate) fn new(policy: SupervisionPolicy, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(policy: SupervisionPolicy, clock: Arc<dyn Clock>, door: Door) -> Self {
         let history = History {
             phase: Phase::Running,
             recent: VecDeque::new(),
@@ -105,7 +105,7 @@ impl Supervisor {
             policy,
             clock,
             calm: AtomicBool::new(true),
-            door: Arc::default(),
+            door: Arc::new(door),
             history: Mutex::new(history),
         }
     }
@@ -260,7 +260,14 @@ mod tests {
 
     fn supervisor() -> (Supervisor, Arc<ManualClock>) {
         let clock = Arc::new(ManualClock::at(Timestamp::EPOCH));
-        (Supervisor::new(SupervisionPolicy::default(), Arc::clone(&clock) as Arc<dyn Clock>), clock)
+        (
+            Supervisor::new(
+                SupervisionPolicy::default(),
+                Arc::clone(&clock) as Arc<dyn Clock>,
+                Door::default(),
+            ),
+            clock,
+        )
     }
 
     /// Fails until quarantined, waiting out the restarts' waits.

@@ -13,7 +13,7 @@ use super::quantity::ByteCount;
 #[serde(deny_unknown_fields, default)]
 pub struct PluginLimits {
     /// Time for one call in milliseconds, without what it waits for. A sink may wait for the far side as long as its delivery may
-    /// take.
+    /// take. A monitor has it for each snapshot of its state, too, and at least a second.
     #[schemars(range(min = 1, max = 600_000))]
     pub deadline_ms: u32,
     /// Memory of one instance, all its linear memories together; at least 64 KiB, at most 4 GiB.

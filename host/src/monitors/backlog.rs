@@ -78,6 +78,11 @@ impl BacklogGate {
         self.moved.notify_all();
     }
 
+    /// Whether recording may have to wait for a monitor.
+    pub(crate) fn holds_up_for(&self, monitor: &str) -> bool {
+        self.entries.iter().any(|entry| entry.policy.monitor == monitor)
+    }
+
     /// Whether it knows where a monitor is, and would wait for it.
     #[cfg(test)]
     pub(crate) fn minds(&self, monitor: &str) -> bool {

@@ -202,10 +202,14 @@ impl MonitorRunner {
         let legs = if self.background {
             let (control, leave) = (Arc::clone(&self.control), Arc::clone(&leaving));
             let tasks = Arc::clone(&errand);
+            // One that recording waits for must not wait for recording.
+            let gives_way = !self.ports.backlog.holds_up_for(name);
             let thread = std::thread::Builder::new()
                 .name(format!("monitor-{name}"))
                 .spawn(move || {
-                    give_way();
+                    if gives_way {
+                        give_way();
+                    }
                     worker::run(follower, &control, &leave, &tasks)
                 })
                 .map_err(|source| AddMonitorError::Thread { monitor: name.to_owned(), source })?;

@@ -1,6 +1,7 @@
 //! Whether a validator is to be asked at all. Each record comes past all validators, and those that failed and are left alone for a while
 //! must cost it nothing.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -10,10 +11,16 @@ use std::time::Duration;
 pub struct Door {
     /// Nanoseconds of the monotonic clock until which it is shut; 0 while it is open.
     until: AtomicU64,
-    turned_away: AtomicU64,
+    /// The count may be that of several doors: of all versions of a plugin.
+    turned_away: Arc<AtomicU64>,
 }
 
 impl Door {
+    /// An open door that counts who is turned away in `turned_away`.
+    pub fn counting_in(turned_away: Arc<AtomicU64>) -> Self {
+        Self { until: AtomicU64::new(0), turned_away }
+    }
+
     /// Shuts it until a moment of the monotonic clock.
     pub fn shut_until(&self, moment: Duration) {
         self.until.store(nanos(moment), Ordering::Release);
@@ -35,7 +42,7 @@ impl Door {
         self.turned_away.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The calls that were not made because it was shut.
+    /// The calls that were not made because it, or another that counts in the same place, was shut.
     pub fn turned_away(&self) -> u64 {
         self.turned_away.load(Ordering::Relaxed)
     }

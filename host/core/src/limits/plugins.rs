@@ -254,15 +254,14 @@ pub const MAX_PLUGIN_RESTART_BACKOFF: Duration = Duration::from_secs(10);
 /// The first quarantine; doubles with each further one.
 pub const PLUGIN_QUARANTINE: Duration = Duration::from_secs(30);
 /// How long queries of an aggregate function are not split after its states did not get from one instance to another for a reason that
-/// may pass, and how long no instance is made for one that only helps after one could not be made. Each time costs an instance: that these alone bring it into quarantine, or take a new version back, they are too seldom.
+/// may pass, and how long no instance is made for one that only helps after one could not be made. Each time costs an instance; of those of all
+/// functions one counts as a fault in that time, so that they alone neither bring a plugin into quarantine nor take a new version back.
 pub const UNSPLIT_PAUSE: Duration = Duration::from_secs(300);
 const _: () = assert!(UNSPLIT_PAUSE.as_secs() > RELOAD_PROBATION.as_secs());
 const _: () = assert!(UNSPLIT_PAUSE.as_secs() > PLUGIN_FAILURE_WINDOW.as_secs());
-/// How much the threads of monitors and sinks, and those that try new versions, give way to those that record: one that computes without end
+/// How much nicer the threads of monitors and sinks are, and those that try new versions: they give way to those that record: one that computes without end
 /// takes a tenth of a core that others want, and all of it otherwise.
 pub const PLUGIN_THREAD_NICENESS: i32 = 10;
-/// The same as a share of the highest priority, in hundredths.
-pub const PLUGIN_THREAD_PRIORITY: u8 = 22;
 /// The longest quarantine.
 pub const MAX_PLUGIN_QUARANTINE: Duration = Duration::from_secs(600);
 
@@ -278,8 +277,9 @@ pub const MAX_ROLLBACK_TRIES: u32 = 8;
 pub const MIN_ROLLBACK_PAUSE: Duration = Duration::from_secs(1);
 /// Longest pause between these tries.
 pub const MAX_ROLLBACK_PAUSE: Duration = Duration::from_secs(60);
-/// Recent records that a new version is shown in its trial run: a second of a busy bridge, some calls of a plugin.
-pub const TRIAL_RECORDS: u64 = 4_096;
+/// Recent records that a new version is shown in its trial run: some tenths of a second of a busy bridge, and no more than a validator is
+/// ever given at once.
+pub const TRIAL_RECORDS: u64 = MAX_VALIDATOR_ROWS as u64;
 /// Time after which a trial run is shown no more: it has seen enough, and who reloads waits.
 pub const TRIAL_TIME: Duration = Duration::from_secs(5);
 /// How long a reload, and whoever disables or removes a plugin, waits for a monitor to come to the end of what it is at.

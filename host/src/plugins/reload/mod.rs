@@ -287,6 +287,10 @@ impl Reloader {
         old: Option<&Plugin>,
     ) -> Result<Option<ReloadReport>, ReloadError> {
         let kind = outline.kind;
+        if old.is_none() && !source.is_receiver && kind != PluginKind::Monitor {
+            // The name may have been that of a monitor which could not be started.
+            self.parts.watch.forget_failed(&source.name);
+        }
         if let Some(old) = old {
             let is = old.info().kind;
             if is != kind {

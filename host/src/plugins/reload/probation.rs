@@ -8,7 +8,7 @@ use telemetry_core::extension::SavedState;
 use telemetry_core::limits::{
     MAX_ROLLBACK_PAUSE, MAX_ROLLBACK_TRIES, MIN_ROLLBACK_PAUSE, RELOAD_FAILURES, RELOAD_PROBATION,
 };
-use telemetry_sandbox::Plugin;
+use telemetry_sandbox::{Plugin, PluginState};
 
 use crate::alerts::Backoff;
 use crate::plugins::prepared::PackageReport;
@@ -85,7 +85,12 @@ impl Probations {
     /// Takes out those that failed too often and are to be taken back now, and lets go those that held out.
     pub(super) fn failed(&mut self, now: Duration) -> Vec<Probation> {
         let failed = |_: &String, probation: &mut Probation| {
-            probation.current.faults() >= RELOAD_FAILURES && probation.tries.is_due(now)
+            // Starts that take long bring it into quarantine sooner than so many failures do.
+            let has_failed = || {
+                probation.current.faults() >= RELOAD_FAILURES
+                    || matches!(probation.current.status().state, PluginState::Quarantined { .. })
+            };
+            probation.tries.is_due(now) && has_failed()
         };
         let failed: Vec<Probation> = self.0.extract_if(.., failed).map(|(_, probation)| probation).collect();
         // One that could not be taken back yet did not hold out.
