@@ -63,7 +63,12 @@ bool exports_bridge_telemetry_monitoring_on_events(exports_bridge_telemetry_moni
     }
     bt_values_free(&values);
     bridge_telemetry_types_event_batch_free(batch);
-    return answered(&signals, answer);
+    answered(&signals, answer);
+    if (bt_schemas_untold(error)) {
+        exports_bridge_telemetry_monitoring_list_signal_free(answer);
+        return false;
+    }
+    return true;
 }
 
 bool exports_bridge_telemetry_monitoring_on_samples(exports_bridge_telemetry_monitoring_sample_batch_t *batch,

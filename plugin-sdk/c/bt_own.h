@@ -14,7 +14,7 @@ bt_text bt_shown(bt_world_string_t text);
 const char *bt_refused(bridge_telemetry_types_plugin_error_t *error);
 void bt_fault(bridge_telemetry_types_plugin_error_t *error, uint8_t tag, const char *message);
 void bt_subscribe(bridge_telemetry_types_subscription_t *subscription);
-/* Whether the host had no time left to judge an event by a schema: then the call fails for now, whatever the author made of that. */
+/* Whether the host refused to judge events by a schema, mostly for lack of time: then the call fails, whatever the author made of that. */
 bool bt_schemas_untold(bridge_telemetry_types_plugin_error_t *error);
 /* String `index` of a column; the host gives whole columns. */
 bt_text bt_column(const bridge_telemetry_types_text_column_t *column, size_t index);

@@ -14,9 +14,10 @@ _Static_assert(sizeof(bt_text) == sizeof(bt_world_string_t) && offsetof(bt_text,
                    offsetof(bt_text, len) == offsetof(bt_world_string_t, len),
                "texts are taken for strings");
 
-static const char untold[] = "the host had no time left to judge all events by their schemas";
-/* Whether it said so since that was last asked. */
+static const char untold[] = "the host did not judge all events by their schemas";
+/* Whether it refused to since that was last asked, and how. */
 static bool is_untold;
+static uint8_t untold_tag;
 
 const char *bt_schema_compile(bt_text schema_json, bt_schema *schema) {
     bt_world_string_t given = {(uint8_t *)schema_json.ptr, schema_json.len};
@@ -36,7 +37,8 @@ const char *bt_schema_check(bt_schema schema, const uint32_t *rows, size_t count
     /* The call is to fail, and more would only take what is left of its time. */
     if (is_untold) return untold;
     if (!bridge_telemetry_json_schemas_method_schema_check(lent, &given, most, &answer, &error)) {
-        is_untold |= error.tag == BRIDGE_TELEMETRY_TYPES_PLUGIN_ERROR_TRANSIENT;
+        is_untold = true;
+        untold_tag = error.tag;
         return bt_refused(&error);
     }
     *faults = (bt_schema_faults){(const bt_schema_fault *)answer.ptr, answer.len};
@@ -46,7 +48,7 @@ const char *bt_schema_check(bt_schema schema, const uint32_t *rows, size_t count
 bool bt_schemas_untold(bridge_telemetry_types_plugin_error_t *error) {
     if (!is_untold) return false;
     is_untold = false;
-    bt_fault(error, BRIDGE_TELEMETRY_TYPES_PLUGIN_ERROR_TRANSIENT, untold);
+    bt_fault(error, untold_tag, untold);
     return true;
 }
 

@@ -27,8 +27,8 @@ typedef struct {
 
 /* Compiles a schema, such as bt_text_of("{\"required\":[\"id\"]}"). It refers to what stands in it, and to nothing else. */
 const char *bt_schema_compile(bt_text schema_json, bt_schema *schema);
-/* Judges the data of the events in these rows of the batch that the plugin is called with; at most `most` faults of each. When slow ones
- * took the time of the call, it is said that there is none left: then a validator's call fails for now, and its verdict is forgotten. */
+/* Judges the data of the events in these rows of the batch that the plugin is called with; at most `most` faults of each. When that is
+ * refused, mostly since slow ones took the time of the call, the call fails: a validator's verdict, or a monitor's signals, are forgotten. */
 const char *bt_schema_check(bt_schema schema, const uint32_t *rows, size_t count, uint32_t most, bt_schema_faults *faults);
 
 void bt_schema_faults_free(bt_schema_faults *faults);

@@ -64,8 +64,8 @@ impl Schema {
     /// that an `unevaluatedProperties` merges, and for each different pattern 256 KiB, for what two threads keep of their searches, and
     /// what it becomes when it is compiled.
     ///
-    /// A schema in which types with `unevaluatedProperties` or `unevaluatedItems` extend a base that leads back to them stays in the host's
-    /// memory until that ends. It is compiled once for all instances and versions of the plugin, and they may compile 128 MiB of that sort.
+    /// What `unevaluatedProperties` and `unevaluatedItems` are asked about by references may not lead back to them by references: in a tree
+    /// of nodes they stand in the schema of the node, not around a reference to it.
     pub fn new(schema_json: &str) -> Result<Self> {
         Ok(Self(host::Schema::compile(schema_json)?))
     }

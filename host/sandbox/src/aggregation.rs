@@ -66,7 +66,7 @@ impl PluginAggregations {
         let plugin = Arc::clone(&template.plugin);
         let offered = first
             .ask(|guest, store| guest.call_aggregates(store))
-            .and_then(|given| convert::aggregates(given, &plugin.schemas))
+            .and_then(convert::aggregates)
             .map_err(|reason| plugin.answered(reason))?;
         let instances = plugin.runtime.instances(plugin.limits.instances);
         let origin = birth.origin(&plugin.name).into();

@@ -151,9 +151,8 @@ impl Birth {
         let mut instance = self.born(template)?;
         let info =
             instance.describe().and_then(convert::info).map_err(|reason| self.shared.answered(reason))?;
-        let schemas = &self.shared.schemas;
         let (schema, written) =
-            schemas.read(&info.config_schema_json).map_err(|reason| LoadError::Schema { reason })?;
+            Schema::read(&info.config_schema_json).map_err(|reason| LoadError::Schema { reason })?;
         Ok(Described { instance, info, schema, written })
     }
 

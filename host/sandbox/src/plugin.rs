@@ -17,7 +17,6 @@ use crate::log_ring::LogRing;
 use crate::meters::Meters;
 use crate::monitor::MonitorRole;
 use crate::runtime::Runtime;
-use crate::schema::PluginSchemas;
 use crate::sink::SinkRole;
 use crate::spec::Ports;
 use crate::status::PluginStatus;
@@ -42,8 +41,6 @@ pub(crate) struct PluginShared {
     pub(crate) meters: Arc<Meters>,
     pub(crate) supervisor: Supervisor,
     pub(crate) ports: Ports,
-    /// The schemas that nothing frees, of all versions.
-    pub(crate) schemas: Arc<PluginSchemas>,
     pub(crate) runtime: Arc<Runtime>,
     /// Failures that are this version's own fault.
     pub(crate) faults: Faults,
@@ -64,7 +61,6 @@ impl PluginShared {
     ) -> Self {
         let name: Arc<str> = name.into();
         let clock = &runtime.clock;
-        let schemas = runtime.lasting_schemas.of(&name);
         Self {
             log: PluginLog::new(Arc::clone(&name), limits.log_lines_per_second, Arc::clone(clock), kept),
             supervisor: Supervisor::new(
@@ -76,7 +72,6 @@ impl PluginShared {
             name,
             limits,
             ports,
-            schemas,
             runtime,
             faults: Faults::default(),
             open: OpenFaults::default(),

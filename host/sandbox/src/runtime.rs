@@ -10,7 +10,6 @@ use crate::cache::CodeCache;
 use crate::engine::engine;
 use crate::error::SandboxError;
 use crate::linker::Linkers;
-use crate::schema::LastingSchemas;
 use crate::spec::{Ports, SandboxOptions};
 use crate::state::HostState;
 use crate::ticker::Ticker;
@@ -24,7 +23,6 @@ pub(crate) struct Runtime {
     pub(crate) options: SandboxOptions,
     pub(crate) ports: Ports,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) lasting_schemas: LastingSchemas,
     linkers: Linkers,
 }
 
@@ -46,8 +44,7 @@ impl Runtime {
                 .ok()
         });
         let linkers = Linkers::new(&engine).map_err(failed)?;
-        let lasting_schemas = LastingSchemas::default();
-        Ok(Self { linkers, engine, ticker, cache, options, ports, clock, lasting_schemas })
+        Ok(Self { linkers, engine, ticker, cache, options, ports, clock })
     }
 
     /// The linker for plugins of `kind` that were built for `contract`.

@@ -83,10 +83,6 @@ pub const MAX_SCHEMA_COPIES_BYTES: usize = 128 << 20;
 pub const MAX_SCHEMA_COMPILE_STEPS: u64 = 30_000;
 /// Time that compiling one JSON Schema may take: what has all the other limits is compiled in some tenths of a second.
 pub const MAX_SCHEMA_COMPILE_TIME: Duration = Duration::from_secs(5);
-/// Most bytes of the JSON Schemas that one plugin, in all its instances and versions, compiles of those that nothing frees, as they are
-/// counted: two hundred of twenty small types over a base that leads back to them, eight of forty types over one of fifty members. What
-/// they take is some third of that.
-pub const MAX_LASTING_SCHEMAS_BYTES: usize = 128 << 20;
 /// Most bytes of a thread's stack that compiling may take: half of it.
 pub const MAX_SCHEMA_COMPILE_STACK_BYTES: usize = 1 << 20;
 /// Most bytes of a thread's stack that judging may take: a quarter of it, and as much may be the guest's.

@@ -9,7 +9,7 @@ use telemetry_core::limits;
 
 use super::{check_size, message, unusable};
 use crate::bindings::aggregation;
-use crate::schema::{PluginSchemas, Schema};
+use crate::schema::Schema;
 
 /// One aggregate function of a plugin, checked.
 #[derive(Debug)]
@@ -23,11 +23,8 @@ pub(crate) struct CheckedAggregate {
     pub(crate) needs_timestamps: bool,
 }
 
-/// Checks the functions that a plugin offers: names that a query can say, each once. `schemas` are the plugin's.
-pub(crate) fn aggregates(
-    given: Vec<aggregation::Aggregate>,
-    schemas: &PluginSchemas,
-) -> Result<Vec<CheckedAggregate>, FailureReason> {
+/// Checks the functions that a plugin offers: names that a query can say, each once.
+pub(crate) fn aggregates(given: Vec<aggregation::Aggregate>) -> Result<Vec<CheckedAggregate>, FailureReason> {
     if given.is_empty() || given.len() > limits::MAX_PLUGIN_AGGREGATES {
         return Err(unusable(format!(
             "it offers {} aggregates, not 1 to {}",
@@ -47,7 +44,7 @@ pub(crate) fn aggregates(
         if !names.insert(aggregate.name.to_ascii_lowercase()) {
             return Err(unusable(format!("it offers the aggregate \"{}\" twice", aggregate.name)));
         }
-        let schema = schemas.read(&aggregate.parameters_schema_json).map_err(|reason| {
+        let schema = Schema::read(&aggregate.parameters_schema_json).map_err(|reason| {
             unusable(format!("the schema of the parameters of \"{}\": {reason}", aggregate.name))
         });
         let (parameters, parameters_schema) = schema?;
@@ -105,14 +102,18 @@ mod tests {
     use super::*;
 
     fn offered(names: &[&str]) -> Result<Vec<CheckedAggregate>, FailureReason> {
-        let aggregate = |name: &&str| aggregation::Aggregate {
-            name: (*name).to_owned(),
-            description: String::new(),
-            parameters_schema_json: "{}".to_owned(),
-            mergeable: true,
-            needs_timestamps: false,
-        };
-        aggregates(names.iter().map(aggregate).collect(), &PluginSchemas::default())
+        aggregates(
+            names
+                .iter()
+                .map(|name| aggregation::Aggregate {
+                    name: (*name).to_owned(),
+                    description: String::new(),
+                    parameters_schema_json: "{}".to_owned(),
+                    mergeable: true,
+                    needs_timestamps: false,
+                })
+                .collect(),
+        )
     }
 
     #[test]

@@ -18,7 +18,7 @@ impl Host for HostState {}
 /// Its time is the guest's own, as if it compiled and judged itself, and ends the call when it is over.
 impl HostSchema for HostState {
     fn compile(&mut self, schema: String) -> wasmtime::Result<Result<Resource<Schema>, PluginError>> {
-        self.count_search()?;
+        let end = self.count_search()?;
         if self.schemas.is_full() {
             return unsupported(format!("the plugin keeps {} schemas already", limits::MAX_KEPT_SCHEMAS));
         }
@@ -26,14 +26,17 @@ impl HostSchema for HostState {
             Ok(measured) => measured,
             Err(reason) => return unsupported(reason),
         };
-        // Before it is compiled: of some schemas something stays for ever.
+        // Before it is compiled: that takes what it needs.
         if !self.limiter.host_grows(measured.memory()) {
             return unsupported("the plugin's memory has no room for this schema".to_owned());
         }
-        match self.plugin.schemas.compile(&schema, &measured) {
+        match measured.compiled(end) {
             Ok(compiled) => Ok(Ok(self.schemas.keep(compiled)?)),
             Err(reason) => {
                 self.limiter.host_shrank(measured.memory());
+                if end.is_some_and(|end| Instant::now() >= end) {
+                    return Err(Trap::Interrupt.into());
+                }
                 unsupported(reason)
             }
         }

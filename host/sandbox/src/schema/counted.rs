@@ -40,8 +40,6 @@ pub(super) struct Counted {
     pub(super) longest_path: usize,
     /// Bytes that it is taken to need, besides those of its text.
     pub(super) memory: usize,
-    /// Whether nothing frees it when it is compiled.
-    pub(super) is_lasting: bool,
 }
 
 /// The same schema, with what counts in it. The error says what such a schema may not have.
@@ -59,7 +57,7 @@ pub(super) fn counted(root: &Value) -> Result<Counted, String> {
         has_names: false,
     };
     let schema = walk.schema(root, Place::Root)?;
-    let Compiled { schemas, values, path_bytes, longest_path, merged, name_steps, is_lasting } =
+    let Compiled { schemas, values, path_bytes, longest_path, merged, name_steps } =
         expansion::bounded(root, &walk.patterns)?;
     let named_bytes = anchors::path_bytes(&schema);
     if named_bytes > limits::MAX_SCHEMA_PATH_BYTES {
@@ -84,7 +82,7 @@ pub(super) fn counted(root: &Value) -> Result<Counted, String> {
         (true, false) => Copied::Part,
         (true, true) => Copied::Whole,
     };
-    Ok(Counted { schema, has_unique: walk.has_unique, copied, name_steps, longest_path, memory, is_lasting })
+    Ok(Counted { schema, has_unique: walk.has_unique, copied, name_steps, longest_path, memory })
 }
 
 struct Walk<'s> {

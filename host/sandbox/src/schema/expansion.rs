@@ -82,14 +82,17 @@ pub(super) struct Compiled {
     pub(super) merged: usize,
     /// What searching for all patterns that are merged into one costs for each byte of a name.
     pub(super) name_steps: usize,
-    /// Whether parts of it refer to one another in a circle, so that nothing frees them.
-    pub(super) is_lasting: bool,
 }
 
 /// What a schema is compiled to, with what searching for each of its patterns costs; the error says why that is too much.
 pub(super) fn bounded(root: &Value, pattern_steps: &HashMap<&str, usize>) -> Result<Compiled, String> {
     let mut found = Found { root, anchors: HashMap::new(), unevaluated: Vec::new() };
     found.look(root, Place::Root, 0)?;
+    if circles::are_in(&found) {
+        return Err("what \"unevaluatedProperties\" and \"unevaluatedItems\" are asked about by references leads back to them by references; \
+                    say them in the schema that they refer to, or \"additionalProperties\" and \"items\" instead"
+            .to_owned());
+    }
     let mut walk = Walk {
         found,
         targets: HashMap::new(),
@@ -105,7 +108,6 @@ pub(super) fn bounded(root: &Value, pattern_steps: &HashMap<&str, usize>) -> Res
         compiled.merged = compiled.merged.saturating_add(merged.values.saturating_mul(times));
         compiled.name_steps = compiled.name_steps.max(merged.name_steps);
     }
-    compiled.is_lasting = circles::are_in(&found);
     Ok(compiled)
 }
 

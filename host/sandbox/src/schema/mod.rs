@@ -7,7 +7,6 @@ mod counted;
 mod expansion;
 mod expressions;
 mod judging;
-mod lasting;
 mod measure;
 mod places;
 #[cfg(test)]
@@ -26,7 +25,6 @@ use telemetry_core::limits;
 use self::budget::{Budget, Cause, Copied};
 use self::counted::Counted;
 pub(crate) use self::judging::{Late, limit};
-pub(crate) use self::lasting::{LastingSchemas, PluginSchemas};
 use crate::text::shown;
 
 /// What a schema finds wrong with a document.
@@ -76,10 +74,15 @@ struct Compiled {
 }
 
 impl Schema {
-    /// Compiles a schema; it may refer to nothing outside itself. What lasts of it is not kept for anybody: that is for a schema which is
-    /// compiled when somebody asks, not when a plugin does.
+    /// Compiles a schema; it may refer to nothing outside itself.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        Measured::of(text)?.compiled().unwrap_or_else(|cause| Err(unfinished(cause)))
+        Self::read(text).map(|(schema, _)| schema)
+    }
+
+    /// The same, and the schema as it is written.
+    pub(crate) fn read(text: &str) -> Result<(Self, Value), String> {
+        let measured = Measured::of(text)?;
+        Ok((measured.compiled(None)?, measured.written))
     }
 
     /// Bytes that it is taken to need.
@@ -115,31 +118,22 @@ impl Measured {
         self.memory
     }
 
-    /// Whether nothing frees it when it is compiled.
-    fn is_lasting(&self) -> bool {
-        self.counted.is_lasting
-    }
-
-    /// The same, compiled; the error within says why it cannot be, the one around it that this was not found out.
-    fn compiled(&self) -> Result<Result<Schema, String>, Cause> {
+    /// The same, compiled until some time at most; the error says why it cannot be.
+    pub(crate) fn compiled(&self, end: Option<Instant>) -> Result<Schema, String> {
+        let longest = Instant::now().checked_add(limits::MAX_SCHEMA_COMPILE_TIME);
         let budget = Budget {
             steps: limits::MAX_SCHEMA_COMPILE_STEPS,
             stack: limits::MAX_SCHEMA_COMPILE_STACK_BYTES,
-            end: Instant::now().checked_add(limits::MAX_SCHEMA_COMPILE_TIME),
+            end: [end, longest].into_iter().flatten().min(),
             ..Budget::default()
         };
         let Counted { name_steps, has_unique, copied, longest_path, .. } = self.counted;
-        let validator = budget::within(budget, || options().build(&self.counted.schema))?;
-        Ok(validator.map_err(|error| safe(refusal(&error))).map(|validator| Schema {
-            compiled: Arc::new(Compiled {
-                validator,
-                memory: self.memory,
-                name_steps: name_steps as u64,
-                has_unique,
-                copied,
-                longest_path,
-            }),
-        }))
+        let validator =
+            budget::within(budget, || options().build(&self.counted.schema)).map_err(unfinished)?;
+        let validator = validator.map_err(|error| safe(refusal(&error)))?;
+        let (memory, name_steps) = (self.memory, name_steps as u64);
+        let compiled = Compiled { validator, memory, name_steps, has_unique, copied, longest_path };
+        Ok(Schema { compiled: Arc::new(compiled) })
     }
 }
 

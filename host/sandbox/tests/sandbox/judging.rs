@@ -1,6 +1,6 @@
 //! What plugins that judge by JSON Schemas take of the host, and what becomes of events to which others left no time.
 
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use telemetry_core::{EventBatch, EventRow, limits};
 use telemetry_sandbox::{Component, PluginSpec};
 
@@ -12,42 +12,6 @@ fn batch<'d>(data: impl IntoIterator<Item = &'d str>) -> EventBatch {
         batch.push(EventRow { timestamp: 1, id: "i", event_type: "A", source: "s", data, extra: "{}" });
     }
     batch
-}
-
-/// A schema that nothing frees: types over a base that leads back to them, with so many names.
-fn lasting(names: usize, title: &str) -> Value {
-    let own: Map<String, Value> = (0..names).map(|number| (format!("m{number}"), json!(true))).collect();
-    json!({
-        "title": title,
-        "$ref": "#/$defs/a",
-        "$defs": {
-            "base": {"properties": {"below": {"items": {"anyOf": [{"$ref": "#/$defs/a"}]}}}},
-            "a": {"$ref": "#/$defs/base", "properties": own, "unevaluatedProperties": false},
-        },
-    })
-}
-
-#[test]
-fn schemas_that_nothing_frees_are_compiled_once_by_a_plugin_and_only_some_of_them() {
-    let fixture = Fixture::new();
-    let load = |title: &str| {
-        let mut spec =
-            shipped_spec("json-schema").with_config(json!({"schemas": {"A": lasting(2_000, title)}}));
-        spec.limits.memory_bytes = 1 << 30;
-        fixture.sandbox.load(spec)
-    };
-    let first = load("first").unwrap();
-    // Others of its versions fit some times; it does not end the host by being loaded again and again.
-    let reason = (0..1_000).find_map(|number| load(&number.to_string()).err()).unwrap();
-    let limit = format!("more than {} bytes", limits::MAX_LASTING_SCHEMAS_BYTES);
-    assert!(format!("{reason:?}").contains(&limit), "{reason:?}");
-    // What it has it may have again, in any number of instances.
-    for plugin in [load("first").unwrap(), load("first").unwrap(), first] {
-        let data = [r#"{"m1":1,"below":[{"m2":2}]}"#, r#"{"below":[{"n":1}]}"#];
-        let verdict = plugin.validator().unwrap().validate_events(&batch(data)).unwrap();
-        assert!(verdict.issues.iter().all(|issue| issue.row == 1), "{:?}", verdict.issues);
-        assert!(verdict.issues.iter().any(|issue| issue.code == "schema_unevaluatedProperties"));
-    }
 }
 
 /// How often a call that has little time is made, until one of them was not held up.

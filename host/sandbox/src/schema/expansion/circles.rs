@@ -1,9 +1,10 @@
-//! References in a circle of parts, which the validator never frees.
+//! References in a circle of parts, which are refused.
 //!
-//! What evaluates with a schema that asks what was evaluated, it compiles to parts that share each other where references lead back,
-//! and they own each other: who drops the schema does not drop them. (Whole schemas do not own what they refer to in a circle.) So it is
-//! looked here whether there is a circle through a reference that such a part has. There may be one that the validator does not make,
-//! since it compiles what is whole only once; never the other way round.
+//! What evaluates with a schema that asks what was evaluated, the validator compiles to parts that share each other where references lead
+//! back. They own each other: who drops the schema does not drop them, so that each that is compiled leaks. And it is not to be counted
+//! beforehand what is compiled, and merged, of parts that are shared while they are not complete. (Whole schemas do not own what they refer
+//! to in a circle.) So it is looked here whether there is a circle through a reference that such a part has. There may be one that the
+//! validator does not make, since it compiles what is whole only once; never the other way round.
 
 use std::collections::HashMap;
 use std::ptr;

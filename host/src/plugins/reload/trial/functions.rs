@@ -206,7 +206,11 @@ mod tests {
         let columns = Columns::of(batches.iter());
         try_each(&shown, |_| vec![Map::new()], &columns, || false, &mut summary).unwrap();
         let calls = [vec![(1, 1.0), (3, 3.0)], vec![(3, 3.5), (5, 5.0), (9, 9.0)]];
-        assert_eq!(*shown.0.lock(), [calls.clone(), calls].concat(), "by each of two functions, in two calls");
+        assert_eq!(
+            *shown.0.lock(),
+            [calls.clone(), calls].concat(),
+            "by each of two functions, in two calls"
+        );
         assert_eq!((columns.len(), summary.functions, summary.functions_left_out), (5, 2, 0));
     }
 
