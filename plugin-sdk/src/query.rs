@@ -1,4 +1,5 @@
-//! Read-only aggregate queries over all stored samples. For monitors.
+//! Read-only aggregate queries over all stored samples. For monitors. One call may make 256 of them, and one more for each record that it is
+//! about: one query answers for many series. More end the call.
 //!
 //! The host answers as of the time of the batch or tick being handled, so that a replay sees the same. In native builds the
 //! answers come from [`testing::on_query`](crate::testing::on_query).
