@@ -69,9 +69,9 @@ impl Share {
         }
     }
 
-    /// Whether it had less than a quarter of a processor while it wanted one.
+    /// Whether it had less than half of a processor while it wanted one.
     pub(crate) fn was_starved(&self) -> bool {
-        self.waited > self.ran.saturating_mul(3)
+        self.waited > self.ran
     }
 }
 
@@ -116,7 +116,7 @@ mod tests {
     fn whose_share_was_small_was_starved() {
         let millis = Duration::from_millis;
         let is_starved = |(ran, waited)| Share { ran: millis(ran), waited: millis(waited) }.was_starved();
-        assert_eq!([(0, 0), (1, 3), (1, 4)].map(is_starved), [false, false, true]);
+        assert_eq!([(0, 0), (2, 2), (2, 3)].map(is_starved), [false, false, true]);
         let work = || (0..1_000_000_u64).fold(1, |a, b| std::hint::black_box(a ^ b));
         let (_, share) = giving_way("computes", work).unwrap();
         assert!(share.ran > Duration::ZERO, "{share:?}");

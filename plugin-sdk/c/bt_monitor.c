@@ -51,6 +51,7 @@ bool exports_bridge_telemetry_monitoring_on_events(exports_bridge_telemetry_moni
                                                    exports_bridge_telemetry_monitoring_list_signal_t *answer,
                                                    exports_bridge_telemetry_monitoring_plugin_error_t *error) {
     bt_values values;
+    bt_schemas_begin();
     if (!bt_values_read(&values, error)) {
         bridge_telemetry_types_event_batch_free(batch);
         return false;

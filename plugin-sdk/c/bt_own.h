@@ -14,6 +14,8 @@ bt_text bt_shown(bt_world_string_t text);
 const char *bt_refused(bridge_telemetry_types_plugin_error_t *error);
 void bt_fault(bridge_telemetry_types_plugin_error_t *error, uint8_t tag, const char *message);
 void bt_subscribe(bridge_telemetry_types_subscription_t *subscription);
+/* A call with events begins: what was refused in other calls is not about them. */
+void bt_schemas_begin(void);
 /* Whether the host refused to judge events by a schema, mostly for lack of time: then the call fails, whatever the author made of that. */
 bool bt_schemas_untold(bridge_telemetry_types_plugin_error_t *error);
 /* String `index` of a column; the host gives whole columns. */

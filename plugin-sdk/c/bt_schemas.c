@@ -45,6 +45,8 @@ const char *bt_schema_check(bt_schema schema, const uint32_t *rows, size_t count
     return NULL;
 }
 
+void bt_schemas_begin(void) { is_untold = false; }
+
 bool bt_schemas_untold(bridge_telemetry_types_plugin_error_t *error) {
     if (!is_untold) return false;
     is_untold = false;

@@ -62,6 +62,7 @@ bool exports_bridge_telemetry_validation_validate_events(exports_bridge_telemetr
                                                          exports_bridge_telemetry_validation_event_verdict_t *answer,
                                                          exports_bridge_telemetry_validation_plugin_error_t *error) {
     bt_values values;
+    bt_schemas_begin();
     if (!bt_values_read(&values, error)) {
         bridge_telemetry_types_event_batch_free(batch);
         return false;

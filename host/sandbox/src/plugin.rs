@@ -1,5 +1,6 @@
 //! A loaded plugin: what it is, how it does, and the core traits through which the host uses it.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
@@ -44,6 +45,8 @@ pub(crate) struct PluginShared {
     pub(crate) runtime: Arc<Runtime>,
     /// Failures that are this version's own fault.
     pub(crate) faults: Faults,
+    /// Calls whose time was over before the host had judged all their events by a schema.
+    pub(crate) left_untold: AtomicU64,
     /// Failures to save or to merge states that are not charged yet.
     open: OpenFaults,
     alarm: OnceLock<Alarm>,
@@ -74,6 +77,7 @@ impl PluginShared {
             ports,
             runtime,
             faults: Faults::default(),
+            left_untold: AtomicU64::new(0),
             open: OpenFaults::default(),
             alarm: OnceLock::new(),
         }
@@ -251,6 +255,12 @@ impl Plugin {
     /// or an error that does not pass. What several threads of one query meet counts once.
     pub fn faults(&self) -> u64 {
         self.inner.shared.faults.count()
+    }
+
+    /// How often this version had no time left to have all events of a call judged by its schemas: slow ones took it, which is no fault of
+    /// its own.
+    pub fn left_untold(&self) -> u64 {
+        self.inner.shared.left_untold.load(Ordering::Relaxed)
     }
 
     /// Calls back at each of these failures, on the thread that met it, which may hold locks. The first callback stays.

@@ -73,6 +73,8 @@ pub const MAX_SCHEMA_WAYS: usize = 100_000;
 /// Most names, patterns and conditions that are met on all ways from one of those with `unevaluatedProperties`: the first judgement copies
 /// each of them, some hundredths of a second for all.
 pub const MAX_SCHEMA_MERGED: usize = 100_000;
+/// Most bytes of the identifier of a JSON Schema: of a usual address. Each reference within keeps it.
+pub const MAX_SCHEMA_IDENTIFIER_BYTES: usize = 512;
 /// Most bytes of the places of all schemas within a JSON Schema, each as often as it is kept when compiled: an ordinary one of 100 KB
 /// needs some three million.
 pub const MAX_SCHEMA_PATH_BYTES: usize = 64 << 20;

@@ -1,5 +1,6 @@
 //! JSON Schemas, applied to events for plugins.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -91,7 +92,10 @@ impl HostSchema for HostState {
             let found = match found {
                 Ok(found) => found,
                 // Others took the time that it might have needed.
-                Err(Late) if share.is_some_and(|share| share < fair) => return Ok(Err(untold(is_of_log))),
+                Err(Late) if share.is_some_and(|share| share < fair) => {
+                    self.plugin.left_untold.fetch_add(1, Ordering::Relaxed);
+                    return Ok(Err(untold(is_of_log)));
+                }
                 Err(Late) if is_timed => limit("judging it takes too long"),
                 Err(Late) => return Err(Trap::Interrupt.into()),
             };

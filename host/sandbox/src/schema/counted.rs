@@ -107,7 +107,7 @@ impl<'s> Walk<'s> {
     fn value(&mut self, value: &'s Value, place: Place) -> Result<Value, String> {
         match (place, value) {
             (Place::Schema, _) => self.schema(value, place),
-            (Place::Map | Place::Definitions | Place::Components, Value::Object(members)) => {
+            (Place::Map | Place::Components, Value::Object(members)) => {
                 // What else there is among components nothing can refer to.
                 let within = members.iter().filter_map(|(name, inner)| match child_of(place, name, inner) {
                     Place::Data => None,
@@ -188,6 +188,15 @@ impl<'s> Walk<'s> {
             ("$recursiveRef", to) if to != "#" => Err("its $recursiveRef may only be #".to_owned()),
             (key, Value::String(reference)) if is_reference(key) => {
                 translated(self.root, reference).map(Value::String)
+            }
+            // Each reference keeps it.
+            (key @ ("$id" | "id"), Value::String(id))
+                if place == Place::Root
+                    && id.len() > limits::MAX_SCHEMA_IDENTIFIER_BYTES
+                    && is_identifier(self.root, key) =>
+            {
+                let limit = limits::MAX_SCHEMA_IDENTIFIER_BYTES;
+                Err(format!("its identifier is longer than {limit} bytes"))
             }
             // One that only names an anchor does not change where references lead.
             (key @ ("$id" | "id"), Value::String(id))

@@ -101,7 +101,10 @@ pub(super) fn bounded(root: &Value, pattern_steps: &HashMap<&str, usize>) -> Res
         merging: HashMap::new(),
         compiled: Compiled::default(),
     };
-    walk.visit(root, Place::Root, Way::Whole, At { depth: 1, path: 0 })?;
+    // All places stand behind the schema's identifier.
+    let names = ["$id", "id"].into_iter().filter_map(|key| root.get(key)?.as_str());
+    let path = names.map(str::len).max().unwrap_or_default();
+    walk.visit(root, Place::Root, Way::Whole, At { depth: 1, path })?;
     let Walk { found, merging, mut compiled, .. } = walk;
     for (members, merged) in ways::merged(&found, pattern_steps)? {
         let times = merging.get(&members).copied().unwrap_or(0);

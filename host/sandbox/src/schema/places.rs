@@ -27,8 +27,6 @@ const APPLIERS: [&str; 16] = [
 const MAPS: [&str; 4] = ["dependencies", "dependentSchemas", "patternProperties", "properties"];
 /// Those whose schemas are applied only where something refers to them.
 pub(super) const DEFINITIONS: [&str; 2] = ["$defs", "definitions"];
-/// Members whose values are objects, and that are nevertheless no definitions: what they say is about the schema that has them.
-const ABOUT: [&str; 3] = ["default", "example", "examples"];
 /// What a reference must not hold as it is.
 const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'`').add(b'%').add(b'#');
 /// The way from a counting schema to the one behind it.
@@ -45,8 +43,6 @@ pub(super) enum Place {
     Schema,
     /// An object of schemas.
     Map,
-    /// An object of schemas, and of groups of them.
-    Definitions,
     /// What OpenAPI keeps its schemas in, at the root.
     Components,
     /// A list of schemas.
@@ -66,23 +62,12 @@ pub(super) fn child_of(place: Place, name: &str, value: &Value) -> Place {
             }
         }
         Place::Root | Place::Schema if MAPS.contains(&name) => Place::Map,
-        Place::Root | Place::Schema if DEFINITIONS.contains(&name) => Place::Definitions,
+        Place::Root | Place::Schema if DEFINITIONS.contains(&name) => Place::Map,
         Place::Root if name == "components" => Place::Components,
         Place::Components if name == "schemas" => Place::Map,
-        Place::Definitions if is_group(value) => Place::Map,
-        Place::Definitions | Place::Map | Place::List => Place::Schema,
+        Place::Map | Place::List => Place::Schema,
         _ => Place::Data,
     }
-}
-
-/// Whether a definition is several of them, under names: as a schema it would say nothing.
-fn is_group(value: &Value) -> bool {
-    let is_name = |name: &str| {
-        !(Draft::Unknown.is_known_keyword(name) || ABOUT.contains(&name) || name.starts_with("x-"))
-    };
-    value.as_object().is_some_and(|members| {
-        !members.is_empty() && members.iter().all(|(name, inner)| inner.is_object() && is_name(name))
-    })
 }
 
 /// Whether this keyword refers to another schema.
@@ -270,22 +255,17 @@ mod tests {
     }
 
     #[test]
-    fn schemas_stand_in_components_and_in_groups_of_definitions() {
+    fn schemas_stand_in_components() {
         let root = json!({
             "components": {"schemas": {"A": {"items": {}}}, "responses": {"B": {"items": {}}}},
-            "definitions": {"v1": {"A": {"not": {}}, "B": {}}, "titled": {"A": {}, "title": "a"},
-                "items": {"items": {"A": {}}}, "empty": {}, "extended": {"x-origin": {}}},
-            "properties": {"v1": {"A": {}}, "components": {"components": {"schemas": {"A": {}}}}},
+            "definitions": {"v1": {"A": {}}},
+            "properties": {"components": {"components": {"schemas": {"A": {}}}}},
         });
         let translated = |reference: &str| translated(&root, reference);
         for (reference, expected) in [
             ("#/components/schemas/A", "#/allOf/1/components/schemas/A"),
             ("#/components/schemas/A/items", "#/allOf/1/components/schemas/A/allOf/1/items"),
-            ("#/definitions/v1/A", "#/allOf/1/definitions/v1/A"),
-            ("#/definitions/v1/A/not", "#/allOf/1/definitions/v1/A/allOf/1/not"),
-            ("#/definitions/titled", "#/allOf/1/definitions/titled"),
-            ("#/definitions/extended", "#/allOf/1/definitions/extended"),
-            ("#/definitions/empty", "#/allOf/1/definitions/empty"),
+            ("#/definitions/v1", "#/allOf/1/definitions/v1"),
         ] {
             assert_eq!(translated(reference).as_deref(), Ok(expected));
         }
@@ -293,11 +273,7 @@ mod tests {
             "#/components",
             "#/components/schemas",
             "#/components/responses/B",
-            "#/definitions/v1",
-            "#/definitions/titled/A",
-            "#/definitions/extended/x-origin",
-            "#/definitions/items/items/A",
-            "#/properties/v1/A",
+            "#/definitions/v1/A",
             "#/properties/components/components/schemas/A",
         ] {
             assert!(translated(reference).unwrap_err().contains("where no schema stands"), "{reference}");

@@ -169,6 +169,12 @@ impl Reloader {
 /// Why a version is taken back.
 fn why(current: &Plugin) -> String {
     let failure = current.status().last_failure.unwrap_or_default();
+    let faults = current.faults();
+    if faults < RELOAD_FAILURES {
+        return format!(
+            "it is in quarantine after {faults} failures since it had taken its place: {failure}"
+        );
+    }
     format!("it failed {RELOAD_FAILURES} times after it had taken its place: {failure}")
 }
 

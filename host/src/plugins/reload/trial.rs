@@ -9,7 +9,7 @@ use std::time::Instant;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use telemetry_core::aggregation::{AggregationError, AggregationSpec};
-use telemetry_core::extension::{FailureReason, Monitor, PluginFailure, SavedState, Validator};
+use telemetry_core::extension::{Monitor, PluginFailure, SavedState, Validator};
 use telemetry_core::{Clock, limits};
 use telemetry_sandbox::{LoadError, Plugin, PluginKind, PreparedPlugin};
 use telemetry_store::{LogBody, LogEntry, Store, StoreError};
@@ -120,6 +120,7 @@ impl Trial<'_> {
     /// Shows recent records until there are no more or the time is over.
     fn show(
         &self,
+        plugin: &Plugin,
         mut each: impl FnMut(&LogEntry) -> Result<u64, PluginFailure>,
     ) -> Result<u64, TrialFailure> {
         let (begun, mut records) = (Instant::now(), 0_u64);
@@ -127,10 +128,11 @@ impl Trial<'_> {
             if begun.elapsed() >= limits::TRIAL_TIME {
                 break;
             }
+            let left_untold = plugin.left_untold();
             match each(&entry) {
                 Ok(shown) => records = records.saturating_add(shown),
-                // Records of others, of which it says that they take too long now: it has seen enough.
-                Err(PluginFailure { reason: FailureReason::Transient(_), .. }) => break,
+                // The host had no time left for slow records of others: it has seen enough.
+                Err(_) if plugin.left_untold() > left_untold => break,
                 Err(failure) => return Err(TrialFailure::Records(failure)),
             }
         }
@@ -142,7 +144,7 @@ impl Trial<'_> {
             .validator()
             .ok_or_else(|| TrialFailure::Records(not_of_kind(self.name, PluginKind::Validator)))?;
         let mut objections = 0_usize;
-        summary.records = self.show(|entry| judge(&*validator, entry, &mut objections))?;
+        summary.records = self.show(plugin, |entry| judge(&*validator, entry, &mut objections))?;
         summary.objections = objections as u64;
         Ok(())
     }
@@ -154,7 +156,7 @@ impl Trial<'_> {
             plugin.monitor(state).unwrap_or_else(|| Err(not_of_kind(self.name, PluginKind::Monitor)));
         let mut monitor = started.map_err(|failure| TrialFailure::Start(failure.into()))?;
         let mut signals = 0_usize;
-        summary.records = self.show(|entry| watch(&mut *monitor, entry, &mut signals))?;
+        summary.records = self.show(plugin, |entry| watch(&mut *monitor, entry, &mut signals))?;
         if monitor.subscription().tick.is_some() {
             let raised = monitor.tick(self.clock.now()).map_err(TrialFailure::Records)?;
             signals = signals.saturating_add(raised.len());

@@ -67,19 +67,15 @@ fn components_of_openapi_are_taken_as_they_are() {
 }
 
 #[test]
-fn definitions_may_stand_in_groups() {
-    let text = json!({
-        "$schema": "http://json-schema.org/draft-07/schema#",
-        "oneOf": [{"$ref": "#/definitions/v1/Event"}, {"$ref": "#/definitions/v2/Event"}],
-        "definitions": {
-            "v1": {"Event": {"required": ["a"], "properties": {"a": {"type": "integer"}}}},
-            "v2": {"Event": {"required": ["b"], "properties": {"b": {"$ref": "#/definitions/v2/Name"}}}, "Name": {"type": "string"}},
-        },
-    });
-    let schema = schema(&text.to_string());
-    assert_eq!(schema.faults(&json!({"a": 1})), []);
-    assert_eq!(schema.faults(&json!({"b": "x"})), []);
-    assert_eq!(schema.faults(&json!({"b": 1}))[0].keyword, "oneOf");
+fn a_long_identifier_is_refused() {
+    // What refers keeps it each time.
+    let named = |length: usize| {
+        let id = format!("https://a.example/{}", "x".repeat(length));
+        json!({"$id": id, "$defs": {"a": {}}, "allOf": vec![json!({"$ref": "#/$defs/a"}); 1_000]})
+    };
+    assert!(refused(&named(limits::MAX_SCHEMA_IDENTIFIER_BYTES)).contains("identifier"));
+    let memory = |length: usize| schema(&named(length).to_string()).memory();
+    assert!(memory(400) > memory(1) + 1_000 * 399);
 }
 
 #[test]
